@@ -1,0 +1,157 @@
+"""Facts: what the evidence proves, without judgement. Data only; `analyze.connections` makes it.
+
+Numbers are relative unless a name says `raw_`: the first sequence number of each side is 0. States
+are RFC 9293's, in sock_diag's spelling: CLOSED LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1
+FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fourtuple.event.model import Endpoint
+
+__all__ = ["COUNT_NAMES", "Arithmetic", "Connection", "Disagreement", "Reset", "SegmentFact"]
+
+#: Wireshark's tcp.analysis words: the keys of `Connection.counts`
+COUNT_NAMES = (
+    "retransmission",
+    "fast_retransmission",
+    "spurious_retransmission",
+    "out_of_order",
+    "duplicate_ack",
+    "lost_segment",
+    "ack_lost_segment",
+    "zero_window",
+    "zero_window_probe",
+    "zero_window_probe_ack",
+    "window_full",
+    "window_update",
+    "keep_alive",
+    "keep_alive_ack",
+    "reused_ports",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """How one number follows from earlier ones: total = base + data + syn + fin.
+
+    `kind` is "seq" (what this side should send next) or "ack" (what the peer's bytes add up to).
+    `actual` is the number in the segment; it equals `total` unless the sender erred or the
+    evidence has a gap. `frames` are those that the terms come from.
+    """
+
+    kind: str
+    base: int
+    data: int
+    syn: int
+    fin: int
+    total: int
+    actual: int
+    frames: tuple[int, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return self.total == self.actual
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFact:
+    """One segment of a connection.
+
+    `flags` is the header's flag bits (wire.tcp: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE
+    64, CWR 128). `ack` is None without the ACK flag. `window` is in bytes, scaled where the scale
+    is known. `acked` is how many new sequence numbers of the peer this segment acknowledges.
+    `client_state` and `server_state` hold once the segment has arrived (or was lost). `notes` are
+    words of COUNT_NAMES and others: "handshake_ack", "wrong_ack", "wrong_seq", "probe".
+    """
+
+    frame: int
+    t_ns: int
+    left_ns: int
+    from_client: bool
+    arrived: bool
+    verdict: str
+    flags: int
+    seq: int
+    ack: int | None
+    raw_seq: int
+    raw_ack: int
+    length: int
+    window: int
+    acked: int
+    client_state: str
+    server_state: str
+    arithmetic: tuple[Arithmetic, ...] = ()
+    notes: tuple[str, ...] = ()
+    options: str = ""
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence number after this segment: SYN and FIN count one each."""
+        return self.seq + self.length + (self.flags >> 1 & 1) + (self.flags & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """One RST: who sent it, the cause as far as the evidence goes, and the frames it rests on."""
+
+    frame: int
+    sender: str
+    cause: str
+    confidence: str
+    evidence: tuple[int, ...] = ()
+    kernel_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One life of a four-tuple (TCP), or the datagrams between two endpoints (UDP).
+
+    `client` sent the first SYN (or the first datagram); `client_known` is False where that is the
+    best guess. `frames` are numbers, in order; `segments` is empty for UDP. `handshake`, `close`
+    and `counts` use the words of the output contract. Pairs are (client, server).
+    """
+
+    index: int
+    protocol: str
+    family: int
+    client: Endpoint
+    server: Endpoint
+    client_known: bool
+    start_ns: int
+    end_ns: int
+    frames: tuple[int, ...]
+    packets: tuple[int, int]
+    payload_bytes: tuple[int, int]
+    segments: tuple[SegmentFact, ...] = ()
+    handshake: str = "none"
+    close: str = "open"
+    first_closer: str | None = None
+    completeness: int = 0
+    initial_seq: tuple[int | None, int | None] = (None, None)
+    mss: tuple[int | None, int | None] = (None, None)
+    window_scale: tuple[int | None, int | None] = (None, None)
+    timestamps: bool = False
+    sack: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+    resets: tuple[Reset, ...] = ()
+
+    def segment(self, frame: int) -> SegmentFact:
+        """The segment that came in `frame`; KeyError where it is not of this connection."""
+        for segment in self.segments:
+            if segment.frame == frame:
+                return segment
+        raise KeyError(frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """The kernel's own state and the one inferred from frames differ at a snapshot."""
+
+    connection: int
+    host: str
+    t_ns: int
+    frame: int
+    inferred: tuple[str, ...]
+    kernel: str

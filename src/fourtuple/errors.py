@@ -1,0 +1,93 @@
+"""The whole error tree. Each class knows the exit status of the command that meets it.
+
+    FourtupleError                 1
+    ├── UsageError                 2   we erred: the command line or an argument is wrong
+    │   └── ValueNotLegal          2   a header value that no protocol allows was asked for
+    ├── InputError                 2   they erred: a file is not what it should be
+    │   ├── CaptureDamaged         2   part of a capture was read, the rest cannot be
+    │   └── CaptureUnknown         2   not a capture that we know
+    ├── CapabilityMissing          3   this machine does not allow it; carries the remedy
+    └── ExperimentError            1   a run did not do what its script says
+        ├── ExpectationFailed      1   expected and actual differ
+        ├── CallFailed             1   a call of a host's program raised an OSError
+        ├── OutOfTime              1   the wall-clock limit was reached
+        └── HostLost               1   a process of the lab died
+
+A message says what is wrong, then (after a colon or in `remedy`) what to do about it.
+"""
+
+__all__ = [
+    "CallFailed",
+    "CapabilityMissing",
+    "CaptureDamaged",
+    "CaptureUnknown",
+    "ExpectationFailed",
+    "ExperimentError",
+    "FourtupleError",
+    "HostLost",
+    "InputError",
+    "OutOfTime",
+    "UsageError",
+    "ValueNotLegal",
+]
+
+
+class FourtupleError(Exception):
+    """Anything that fourtuple raises on purpose."""
+
+    exit_status = 1
+
+
+class UsageError(FourtupleError):
+    """The command line or an argument is wrong."""
+
+    exit_status = 2
+
+
+class ValueNotLegal(UsageError, ValueError):
+    """A header value was asked for that its protocol does not allow."""
+
+
+class InputError(FourtupleError):
+    """A file or stream is not what it should be."""
+
+    exit_status = 2
+
+
+class CaptureDamaged(InputError):
+    """A capture ends early or is corrupt; what came before was read."""
+
+
+class CaptureUnknown(InputError):
+    """The input is no capture that we know."""
+
+
+class CapabilityMissing(FourtupleError):
+    """This machine does not allow something: `what` is missing, `remedy` says how to get it."""
+
+    exit_status = 3
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}\n{remedy}" if remedy else what)
+        self.what = what
+        self.remedy = remedy
+
+
+class ExperimentError(FourtupleError):
+    """A run did not do what its script says."""
+
+
+class ExpectationFailed(ExperimentError):
+    """An expectation does not hold: the message names field, expected, actual and frames."""
+
+
+class CallFailed(ExperimentError, OSError):
+    """A call of a host's program raised an OSError: errno and strerror are the kernel's."""
+
+
+class OutOfTime(ExperimentError):
+    """The wall-clock limit was reached."""
+
+
+class HostLost(ExperimentError):
+    """A process of the lab died before its time."""

@@ -1,0 +1,114 @@
+"""The frames of a timeline: one buffer of bytes, and an array for each thing known of a frame.
+
+A million objects cost a second, arrays cost milliseconds: a frame becomes an object only when
+somebody looks at it. Rows count from 0, frame numbers (what people and tshark see) from 1.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fourtuple.event.model import Verdict
+
+__all__ = ["FrameTable", "FrameTableBuilder", "Vantage"]
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where frames were seen: an interface of the recording.
+
+    `link_type` is the LINKTYPE_ number of the capture formats (1 is Ethernet). `snap_length` is 0
+    where frames were never cut.
+    """
+
+    name: str
+    link_type: int = 1
+    description: str = ""
+    snap_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTable:
+    """Frames in the order of the recording.
+
+    buffer    uint8[bytes]  all captured bytes, one frame after another
+    start     int64[n]      where a frame begins in `buffer`
+    captured  int64[n]      how many of its bytes are there
+    original  int64[n]      how many it had on the wire
+    t_ns      int64[n]      when it was seen (entered the wire)
+    left_ns   int64[n]      when it left the wire for its receiver; 0: never; t_ns in a capture
+    vantage   int64[n]      index into the timeline's vantage points
+    verdict   int64[n]      a number of `Verdict`
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    start: Int64s
+    captured: Int64s
+    original: Int64s
+    t_ns: Int64s
+    left_ns: Int64s
+    vantage: Int64s
+    verdict: Int64s
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def data(self, row: int) -> bytes:
+        """The captured bytes of one frame."""
+        begin = int(self.start[row])
+        return self.buffer[begin : begin + int(self.captured[row])].tobytes()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self.data(row) for row in range(len(self)))
+
+    def shifted(self, offset_ns: int) -> "FrameTable":
+        """The same frames on a clock that is `offset_ns` ahead."""
+        left = np.where(self.left_ns == 0, 0, self.left_ns + offset_ns)
+        return replace(self, t_ns=self.t_ns + offset_ns, left_ns=left)
+
+
+@dataclass(slots=True)
+class FrameTableBuilder:
+    """Collects frames one by one; `table()` gives them as arrays."""
+
+    _chunks: list[bytes] = field(default_factory=list)
+    _rows: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
+
+    def add(
+        self,
+        data: bytes,
+        t_ns: int,
+        *,
+        original: int | None = None,
+        left_ns: int | None = None,
+        vantage: int = 0,
+        verdict: int = Verdict.CAPTURED,
+    ) -> int:
+        """Append a frame and return its number (from 1). `left_ns` None: at once, at `t_ns`."""
+        self._chunks.append(data)
+        whole = len(data) if original is None else original
+        left = t_ns if left_ns is None else left_ns
+        self._rows.append((len(data), whole, t_ns, left, vantage, verdict))
+        return len(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def table(self) -> FrameTable:
+        columns = np.array(self._rows, dtype=np.int64).reshape(-1, 6).T
+        captured, original, t_ns, left_ns, vantage, verdict = np.ascontiguousarray(columns)
+        start = np.concatenate(([0], np.cumsum(captured)))[:-1].astype(np.int64)
+        buffer = np.frombuffer(b"".join(self._chunks), dtype=np.uint8)
+        return FrameTable(buffer, start, captured, original, t_ns, left_ns, vantage, verdict)
+
+
+def table_of(frames: Iterable[tuple[bytes, int]]) -> FrameTable:
+    """A table of (bytes, t_ns) pairs: the shortest way to one, for scripts and tests."""
+    builder = FrameTableBuilder()
+    for data, t_ns in frames:
+        builder.add(data, t_ns)
+    return builder.table()

@@ -1,0 +1,135 @@
+"""The Timeline: everything that happened, in order, on one clock.
+
+Frames are columns (`frames`, decoded once into `columns`); calls, states, snapshots and notes are
+a list of events sorted by time. Objects for frames are made only at the edge, by `segment()` and
+by iterating.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
+from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
+from fourtuple.wire import Packet, TcpView, dissect
+from fourtuple.wire.columns import Columns, decode_columns
+
+__all__ = ["Datagram", "OtherFrame", "Segment", "Timeline"]
+
+E = TypeVar("E", Call, State, Snapshot, Note)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSeen:
+    """A frame as an event: number from 1, when it entered and left the wire, and the verdict."""
+
+    number: int
+    t_ns: int
+    left_ns: int
+    vantage: str
+    verdict: str
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(FrameSeen):
+    """A frame that carries a TCP segment."""
+
+    @property
+    def tcp(self) -> TcpView:
+        assert self.packet.tcp is not None
+        return self.packet.tcp
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram(FrameSeen):
+    """A frame that carries a UDP datagram."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFrame(FrameSeen):
+    """Any other frame: ARP, ICMP, a fragment, nonsense."""
+
+
+def _no_frames() -> FrameTable:
+    return FrameTableBuilder().table()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened, in order.
+
+    vantages  where frames were seen; `frames.vantage` indexes it
+    frames    the frames, as columns
+    events    calls, states, snapshots, notes, sorted by t_ns
+    meta      what the recording says of itself: for a lab run "experiment", "question", "covers",
+              "family" (4 or 6), "seed", "hosts" (name -> list of addresses), "views"
+              ({"calls": "wrapped", "states": "sock_diag", "frames": "wire"}), "kernel",
+              "seconds"; for a file "file"
+    epoch_ns  what to add to a t_ns to get nanoseconds since 1970 (0: t_ns is that already)
+    complete  the wire saw every frame (the lab); a capture may have gaps
+    """
+
+    vantages: tuple[Vantage, ...] = (Vantage("capture"),)
+    frames: FrameTable = field(default_factory=_no_frames)
+    events: tuple[Event, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    epoch_ns: int = 0
+    complete: bool = False
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The frames' headers, decoded: one row a frame (see wire.columns)."""
+        frames = self.frames
+        link_types = [self.vantages[v].link_type for v in frames.vantage.tolist()]
+        return decode_columns(
+            frames.buffer, frames.start, frames.captured, frames.original, link_types
+        )
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one class, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def start_ns(self) -> int:
+        """When the first thing happened; 0 for an empty timeline."""
+        begins = [int(self.frames.t_ns.min())] if len(self.frames) else []
+        begins += [self.events[0].t_ns] if self.events else []
+        return min(begins, default=0)
+
+    def packet(self, number: int) -> Packet:
+        """Frame `number` (from 1), dissected. IndexError where there is none."""
+        row = number - 1
+        if not 0 <= row < len(self.frames):
+            raise IndexError(f"no frame {number}: there are {len(self.frames)}")
+        vantage = self.vantages[int(self.frames.vantage[row])]
+        return dissect(
+            self.frames.data(row), vantage.link_type, int(self.frames.original[row])
+        )
+
+    def frame(self, number: int) -> FrameSeen:
+        """Frame `number` (from 1) as an event."""
+        packet, row, frames = self.packet(number), number - 1, self.frames
+        kind = Segment if packet.tcp else Datagram if packet.udp else OtherFrame
+        return kind(
+            number,
+            int(frames.t_ns[row]),
+            int(frames.left_ns[row]),
+            self.vantages[int(frames.vantage[row])].name,
+            Verdict.NAMES[int(frames.verdict[row])],
+            packet,
+        )
+
+    def __iter__(self) -> Iterator[FrameSeen | Event]:
+        """Everything in time order; at equal times a frame comes before what followed from it."""
+        numbers = iter(range(1, len(self.frames) + 1))
+        number = next(numbers, None)
+        for event in self.events:
+            while number is not None and int(self.frames.t_ns[number - 1]) <= event.t_ns:
+                yield self.frame(number)
+                number = next(numbers, None)
+            yield event
+        while number is not None:
+            yield self.frame(number)
+            number = next(numbers, None)

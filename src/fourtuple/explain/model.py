@@ -1,0 +1,57 @@
+"""Findings and messages: facts put into words, in any language of the catalog."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Finding", "Message", "Rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence before it has a language: a message id (English, with {fields}) and its values.
+
+    `plural` is the English plural form and `count` what selects it. A value that is itself a
+    Message is translated too.
+    """
+
+    text: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    plural: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An entry of the catalog: a stable code, how bad it is, and the four parts of a finding.
+
+    `severity` is one of chat, note, warning, error. `what` says what happened, `why` how the
+    evidence shows it, `remedy` what to do, `reference` where to read on (RFC section, kernel
+    file, lab experiment). All but `code`, `severity`, `reference` are message ids.
+    """
+
+    code: str
+    severity: str
+    title: str
+    what: str
+    why: str
+    remedy: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that a connection's facts meet: `params` fill its texts, `frames` is the evidence."""
+
+    rule: Rule
+    connection: int
+    frames: tuple[int, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        return self.rule.code
+
+    @property
+    def severity(self) -> str:
+        return self.rule.severity
