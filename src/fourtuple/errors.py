@@ -16,6 +16,9 @@
 A message says what is wrong, then (after a colon or in `remedy`) what to do about it.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "CallFailed",
     "CapabilityMissing",
@@ -49,13 +52,27 @@ class ValueNotLegal(UsageError, ValueError):
 
 
 class InputError(FourtupleError):
-    """A file or stream is not what it should be."""
+    """A file or stream is not what it should be.
+
+    `message` is a message id; `params` are the values of its {fields}.
+    """
 
     exit_status = 2
 
+    def __init__(self, message: str, params: Mapping[str, object] | None = None) -> None:
+        super().__init__(message.format_map(params) if params else message)
+        self.message = message
+        self.params = params or {}
+
 
 class CaptureDamaged(InputError):
-    """A capture ends early or is corrupt; what came before was read."""
+    """A capture ends early or is corrupt; `timeline` (a Timeline) is what came before that."""
+
+    def __init__(
+        self, message: str, params: Mapping[str, object] | None = None, timeline: Any = None
+    ) -> None:
+        super().__init__(message, params)
+        self.timeline = timeline
 
 
 class CaptureUnknown(InputError):
@@ -63,14 +80,19 @@ class CaptureUnknown(InputError):
 
 
 class CapabilityMissing(FourtupleError):
-    """This machine does not allow something: `what` is missing, `remedy` says how to get it."""
+    """This machine does not allow something: `what` is missing, `remedy` says how to get it.
+
+    Both are message ids; `params` are the values of their {fields}.
+    """
 
     exit_status = 3
 
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}\n{remedy}" if remedy else what)
+    def __init__(self, what: str, remedy: str, params: Mapping[str, object] | None = None) -> None:
+        text = f"{what}\n{remedy}" if remedy else what
+        super().__init__(text.format_map(params) if params else text)
         self.what = what
         self.remedy = remedy
+        self.params = params or {}
 
 
 class ExperimentError(FourtupleError):

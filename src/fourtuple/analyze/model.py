@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from fourtuple.event.model import Endpoint
 
-__all__ = ["COUNT_NAMES", "Arithmetic", "Connection", "Disagreement", "Reset", "SegmentFact"]
+__all__ = [
+    "COUNT_NAMES",
+    "Arithmetic",
+    "Connection",
+    "Disagreement",
+    "Reset",
+    "SegmentFact",
+    "StateChange",
+]
 
 #: Wireshark's tcp.analysis words: the keys of `Connection.counts`
 COUNT_NAMES = (
@@ -62,8 +70,11 @@ class SegmentFact:
     `flags` is the header's flag bits (wire.tcp: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE
     64, CWR 128). `ack` is None without the ACK flag. `window` is in bytes, scaled where the scale
     is known. `acked` is how many new sequence numbers of the peer this segment acknowledges.
-    `client_state` and `server_state` hold once the segment has arrived (or was lost). `notes` are
-    words of COUNT_NAMES and others: "handshake_ack", "wrong_ack", "wrong_seq", "probe".
+    `client_state` and `server_state` hold once the segment has arrived (or was lost); "" where the
+    frames do not tell. `notes` are words of COUNT_NAMES and others: "handshake_ack" (the third
+    step), "wrong_ack" (acknowledges what never reached its sender), "wrong_seq" (skips numbers),
+    "probe" (an old number, sent because the peer's window is 0; also a "keep_alive").
+    `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128").
     """
 
     frame: int
@@ -93,8 +104,22 @@ class SegmentFact:
 
 
 @dataclass(frozen=True, slots=True)
+class StateChange:
+    """One end went from state `old` to `new` when `frame` had entered the wire (`arrived` False:
+    this end sent it) or had left it (`arrived` True: it reached this end)."""
+
+    t_ns: int
+    frame: int
+    of_client: bool
+    arrived: bool
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
-    """One RST: who sent it, the cause as far as the evidence goes, and the frames it rests on."""
+    """One RST: who sent it ("client" or "server"), the cause and confidence in the output
+    contract's words, and the frames that the cause rests on."""
 
     frame: int
     sender: str
@@ -110,7 +135,8 @@ class Connection:
 
     `client` sent the first SYN (or the first datagram); `client_known` is False where that is the
     best guess. `frames` are numbers, in order; `segments` is empty for UDP. `handshake`, `close`
-    and `counts` use the words of the output contract. Pairs are (client, server).
+    and `counts` use the words of the output contract. Pairs are (client, server). `changes` are the
+    inferred states of both ends, in order, beginning at `initial_states`.
     """
 
     index: int
@@ -136,6 +162,8 @@ class Connection:
     sack: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     resets: tuple[Reset, ...] = ()
+    initial_states: tuple[str, str] = ("", "")
+    changes: tuple[StateChange, ...] = ()
 
     def segment(self, frame: int) -> SegmentFact:
         """The segment that came in `frame`; KeyError where it is not of this connection."""

@@ -31,11 +31,11 @@ class Vantage:
     snap_length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameTable:
-    """Frames in the order of the recording.
+    """Frames in the order of the recording; equal where the same frames were seen in the same way.
 
-    buffer    uint8[bytes]  all captured bytes, one frame after another
+    buffer    uint8[bytes]  the captured bytes; whatever else a file held may lie between frames
     start     int64[n]      where a frame begins in `buffer`
     captured  int64[n]      how many of its bytes are there
     original  int64[n]      how many it had on the wire
@@ -56,6 +56,13 @@ class FrameTable:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FrameTable):
+            return NotImplemented
+        names = ("captured", "original", "t_ns", "left_ns", "vantage", "verdict")
+        pairs = ((getattr(self, name), getattr(other, name)) for name in names)
+        return all(np.array_equal(a, b) for a, b in pairs) and list(self) == list(other)
 
     def data(self, row: int) -> bytes:
         """The captured bytes of one frame."""

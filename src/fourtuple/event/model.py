@@ -158,6 +158,7 @@ class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
     claim     a textbook sentence and its verdict: params claim, source, verdict, because
     degraded  something chosen by default is not there: params what, remedy
     clock     the wall clock stepped: params step_ns
+    failure   the run did not come to its end: params error, text
     text      a sentence of the script: params of its message
 
     `message` is a message id (English); `params` fill its fields. `frames` is the evidence.

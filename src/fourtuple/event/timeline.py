@@ -104,9 +104,7 @@ class Timeline:
         if not 0 <= row < len(self.frames):
             raise IndexError(f"no frame {number}: there are {len(self.frames)}")
         vantage = self.vantages[int(self.frames.vantage[row])]
-        return dissect(
-            self.frames.data(row), vantage.link_type, int(self.frames.original[row])
-        )
+        return dissect(self.frames.data(row), vantage.link_type, int(self.frames.original[row]))
 
     def frame(self, number: int) -> FrameSeen:
         """Frame `number` (from 1) as an event."""

@@ -12,13 +12,14 @@ class Message:
     """A sentence before it has a language: a message id (English, with {fields}) and its values.
 
     `plural` is the English plural form and `count` what selects it. A value that is itself a
-    Message is translated too.
+    Message is translated too. `context` tells apart messages that are the same word in English.
     """
 
     text: str
     params: Mapping[str, Any] = field(default_factory=dict)
     plural: str = ""
     count: int = 1
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+# Every target makes what it needs: .venv here, with the system's python3 (3.11 or later).
+# PYTHON=/path/to/python3 chooses another one.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench soak docs clean
+
+help: ## list these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(VENV)/.installed ## run three experiments on this machine's kernel, and explain them
+	$(BIN)/fourtuple lab run handshake exchange segments
+
+test: $(VENV)/.installed-dev ## run every test (PYTEST_ARGS="-m kernel" for some of them)
+	scripts/install_tools.sh
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev ## style, types, layers, translations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/update_catalog.py --check
+	$(BIN)/python scripts/generate_docs.py --check
+
+bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
+	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+soak: $(VENV)/.installed ## each experiment 300 times beside two busy loops; kill -9 at 50 moments
+	$(BIN)/python scripts/soak.py
+
+docs: $(VENV)/.installed-dev ## write the generated pages of docs/reference anew
+	$(BIN)/python scripts/generate_docs.py
+
+clean: ## remove .venv and every cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests scripts -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml scripts/make_venv.sh
+	scripts/make_venv.sh $(VENV) .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml scripts/make_venv.sh
+	scripts/make_venv.sh $(VENV) '.[dev]'
+	touch $@ $(VENV)/.installed

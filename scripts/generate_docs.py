@@ -1,0 +1,87 @@
+"""Write the generated pages of docs/reference; --check only says which of them are stale."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from fourtuple.cli.app import app
+from fourtuple.explain.reference import findings_markdown
+from fourtuple.explain.text import Translator
+from fourtuple.lab.experiment import all_experiments
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+
+def cli_markdown() -> str:
+    """Every command with its arguments and options, as --help has them."""
+    root = typer.main.get_command(app)
+    return "# The command line\n\n" + "\n".join(_command(root, "fourtuple"))
+
+
+def _command(command: Any, path: str) -> Iterator[str]:
+    yield f"## `{path}`\n"
+    yield f"{_plain(command.help)}\n"
+    rows = [_parameter(one) for one in command.params if not getattr(one, "hidden", False)]
+    if rows:
+        yield "| argument or option | meaning |\n|---|---|"
+        yield "\n".join(rows) + "\n"
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _command(inner, f"{path} {name}")
+
+
+def _parameter(parameter: Any) -> str:
+    is_option = parameter.param_type_name == "option"
+    name = ", ".join(parameter.opts) if is_option else parameter.human_readable_name
+    return f"| `{name}` | {_plain(parameter.help)} |"
+
+
+def _plain(text: str | None) -> str:
+    """Help text without the form feed and back-space marks that steer its layout."""
+    return (text or "").partition("\f")[0].replace("\b", "").strip()
+
+
+def experiments_markdown() -> str:
+    """Every experiment: its name, the question that it answers, and what one should know first."""
+    english = Translator("en")
+    lines = ["# Experiments\n", "Run one with `fourtuple lab run NAME`.\n"]
+    for name, one in all_experiments().items():
+        lines.append(f"## `{name}`\n\n{english.text(one.question)}\n")
+        if one.background:
+            lines.append(f"{english.text(one.background)}\n")
+    return "\n".join(lines)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "cli.md": cli_markdown,
+    "experiments.md": experiments_markdown,
+    "findings.md": findings_markdown,
+}
+
+
+def stale_pages() -> list[str]:
+    """Names of the pages that differ from what the code says."""
+    return [name for name, page in PAGES.items() if _read(name) != page()]
+
+
+def _read(name: str) -> str:
+    path = REFERENCE / name
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def main(arguments: list[str]) -> int:
+    stale = stale_pages()
+    if "--check" in arguments:
+        if stale:
+            print(f"stale: {', '.join(stale)}; write them anew with: make docs", file=sys.stderr)
+        return int(bool(stale))
+    for name in stale:
+        (REFERENCE / name).write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

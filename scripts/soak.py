@@ -1,0 +1,117 @@
+"""Run every experiment many times beside busy processors, and kill runs at random moments.
+
+    python scripts/soak.py [--runs 300] [--kills 50] [--ipv6] [NAME ...]
+
+Prints a line an experiment and ends with status 1 if any run failed or anything was left behind.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fourtuple.lab.experiment import all_experiments
+from fourtuple.lab.runner import Options, run
+from fourtuple.render.verdicts import failures_of, passed
+
+
+def main() -> int:
+    arguments = _arguments()
+    failed = 0
+    with _busy_processors():
+        for name in arguments.names or all_experiments():
+            failed += _run_often(name, arguments.runs, 6 if arguments.ipv6 else 4)
+        failed += _kill_often(arguments.kills, arguments.seed)
+    return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("names", nargs="*", help="experiments; all where none is named")
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--ipv6", action="store_true")
+    return parser.parse_args()
+
+
+@contextmanager
+def _busy_processors() -> Iterator[None]:
+    """One endless loop for each processor, at the priority of everybody else."""
+    loops = [multiprocessing.Process(target=_spin, daemon=True) for _ in os.sched_getaffinity(0)]
+    for loop in loops:
+        loop.start()
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _run_often(name: str, runs: int, family: int) -> int:
+    experiment = all_experiments()[name]
+    begin_s = time.monotonic()
+    failures = []
+    for number in range(runs):
+        timeline = run(experiment, Options(family=family, seed=number))
+        if not passed(timeline):
+            failures.append(number)
+            print(f"  run {number}: {failures_of(timeline)}", flush=True)
+    each_s = (time.monotonic() - begin_s) / max(runs, 1)
+    outcome = f"{runs} runs, {len(failures)} failed, {each_s:.2f} s each"
+    print(f"{name} (IPv{family}): {outcome}", flush=True)
+    return len(failures)
+
+
+def _kill_often(kills: int, seed: int) -> int:
+    moments = random.Random(seed)
+    left_behind = 0
+    before = _traces()
+    for _ in range(kills):
+        moment_s = moments.uniform(0, 1.5)
+        command = [sys.executable, "-m", "fourtuple", "lab", "run", "close"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as lab:
+            time.sleep(moment_s)
+            lab.kill()
+        if left := _left_after(before):
+            left_behind += 1
+            print(f"  killed after {moment_s:.3f} s: left {sorted(left)}", flush=True)
+    print(f"kill -9 (seed {seed}): {kills} runs killed, {left_behind} left something", flush=True)
+    return left_behind
+
+
+def _left_after(before: set[str], patience_s: float = 10.0) -> set[str]:
+    """What is there that was not there before, once the kernel has had time to clear it away."""
+    end_s = time.monotonic() + patience_s
+    while (left := _traces() - before) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    return left
+
+
+def _traces() -> set[str]:
+    """Links of this namespace, every process's network namespace, and processes of the lab."""
+    found = {f"link {link.name}" for link in Path("/sys/class/net").iterdir()}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            found.add(f"namespace {(process / 'ns/net').readlink()}")
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if "-m fourtuple lab run" in command:
+            found.add(f"process {process.name} {command}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""``python -m fourtuple``."""
+
+from fourtuple.cli import main
+
+if __name__ == "__main__":
+    main()

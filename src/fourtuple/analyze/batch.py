@@ -1,0 +1,131 @@
+"""A run of frames as plain Python numbers: what the incremental passes step over.
+
+`batches` cuts a timeline's columns into pieces; how it is cut never changes a result. Rules: only
+TCP segments and UDP datagrams whose ports are there count; a four-tuple seen at several vantage
+points counts at the one with most of its frames. Reading numpy scalars one by one costs ten times
+as much as `tolist`, hence lists.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fourtuple.event.model import Endpoint
+from fourtuple.event.timeline import Timeline
+from fourtuple.wire.columns import TCP, UDP, Columns
+
+__all__ = ["Batch", "Key", "Raw", "batches"]
+
+#: an endpoint as numbers: address (high half, low half) and port
+End = tuple[int, int, int]
+#: protocol (wire.columns' kind), address family, and both ends, the smaller first
+Key = tuple[int, int, End, End]
+
+_FIELDS = (
+    "kind",
+    "family",
+    "source_high",
+    "source_low",
+    "source_port",
+    "destination_high",
+    "destination_low",
+    "destination_port",
+    "sequence",
+    "acknowledgment",
+    "flags",
+    "window",
+    "payload_length",
+    "mss",
+    "window_scale",
+    "sack_permitted",
+    "ts_value",
+    "ts_echo",
+    "fast_open",
+    "sack_count",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One segment or datagram as its header has it.
+
+    `key` is the same for both directions; `forward` says that the smaller end sent it. `left_ns`
+    is 0 where it never left the wire. Options that are absent are -1; `sack` holds pairs.
+    """
+
+    row: int
+    t_ns: int
+    left_ns: int
+    verdict: int
+    key: Key
+    forward: bool
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    length: int
+    mss: int
+    scale: int
+    sack_permitted: int
+    ts_value: int
+    ts_echo: int
+    fast_open: int
+    sack: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """TCP segments and UDP datagrams of consecutive frames, in order."""
+
+    raws: list[Raw]
+    columns: Columns
+
+    def ends(self, raw: Raw) -> tuple[Endpoint, Endpoint]:
+        """Both endpoints as text, in the order of the key."""
+        source = Endpoint(*self.columns.source(raw.row))
+        destination = Endpoint(*self.columns.destination(raw.row))
+        return (source, destination) if raw.forward else (destination, source)
+
+
+def batches(timeline: Timeline, rows: int) -> Iterator[Batch]:
+    """The timeline's segments and datagrams, at most `rows` frames at a time."""
+    chosen = _chosen(timeline)
+    for begin in range(0, len(timeline.frames), rows):
+        part = np.flatnonzero(chosen[begin : begin + rows]) + begin
+        yield Batch(list(_raws(timeline, part)), timeline.columns)
+
+
+def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
+    columns, frames = timeline.columns, timeline.frames
+    lists = [getattr(columns, name)[part].tolist() for name in _FIELDS]
+    times = [column[part].tolist() for column in (frames.t_ns, frames.left_ns, frames.verdict)]
+    edges = columns.sack_edges[part].tolist()
+    for row, *timed, headers, sack in zip(
+        part.tolist(), *times, zip(*lists, strict=True), edges, strict=True
+    ):
+        kind, family, *ends_and_rest = headers
+        source, destination = tuple(ends_and_rest[:3]), tuple(ends_and_rest[3:6])
+        forward = source <= destination
+        pair = (source, destination) if forward else (destination, source)
+        *rest, sack_count = ends_and_rest[6:]
+        yield Raw(row, *timed, (kind, family, *pair), forward, *rest, tuple(sack[: 2 * sack_count]))
+
+
+def _chosen(timeline: Timeline) -> npt.NDArray[np.bool_]:
+    """Which rows count: segments and datagrams, each four-tuple at one vantage point."""
+    columns, vantage = timeline.columns, timeline.frames.vantage
+    usable = (columns.kind == TCP) | (columns.kind == UDP)
+    if len(set(vantage[usable].tolist())) <= 1:
+        return usable
+    rows = np.flatnonzero(usable)
+    points = vantage[rows].tolist()
+    keys = [raw.key for raw in _raws(timeline, rows)]
+    seen = Counter(zip(keys, points, strict=True))
+    best: dict[Key, int] = {}
+    for (key, point), count in sorted(seen.items(), key=lambda item: (item[1], -item[0][1])):
+        best[key] = point
+    usable[rows] = [best[key] == point for key, point in zip(keys, points, strict=True)]
+    return usable

@@ -1,0 +1,143 @@
+"""The states inferred from frames, held against the kernel's own at every snapshot of the lab.
+
+Rules: at a snapshot at time T of host H, the frames count that H had sent and that had reached H by
+T. A kernel changes state before it sends: so the states that H's next own frames bring are right
+too, up to the next frame that reaches it, and so is FIN_WAIT1 or LAST_ACK once the program has
+called close() or shutdown(), however long the FIN must wait behind data. A snapshot that was not
+settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
+No row is CLOSED, or LISTEN where a listener's row covers the end.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fourtuple.analyze.evidence import End, end_of, row_of
+from fourtuple.analyze.hosts import plain
+from fourtuple.analyze.model import Connection, Disagreement, StateChange
+from fourtuple.analyze.states import after
+from fourtuple.event.model import Endpoint, Snapshot, SocketRow
+from fourtuple.event.timeline import Timeline
+
+__all__ = ["disagreements"]
+
+#: TCP_TIMEWAIT_LEN and the default of net.ipv4.tcp_fin_timeout; timers count in ticks of up to 10 ms
+_WAITING_NS = 60_000_000_000 - 10_000_000
+
+#: a connection has no row in these: a listener's row is not its own
+_ROWLESS = frozenset(("CLOSED", "LISTEN", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Inferred:
+    """One end of one life: its states over time."""
+
+    connection: int
+    end: End
+    begin_ns: int
+    initial: str
+    changes: tuple[StateChange, ...]
+
+
+def disagreements(
+    timeline: Timeline, connections: Iterable[Connection]
+) -> tuple[Disagreement, ...]:
+    """Every snapshot row that no state inferred from the frames explains, in order of time."""
+    ends = [end for c in connections if c.protocol == "tcp" for end in _both(timeline, c)]
+    found = [
+        disagreement
+        for snapshot in timeline.of(Snapshot)
+        for lives in _by_end(ends, snapshot.host)
+        if (disagreement := _compare(lives, snapshot))
+    ]
+    return tuple(found)
+
+
+def _both(timeline: Timeline, connection: Connection) -> Iterator[_Inferred]:
+    for client in (True, False):
+        yield _Inferred(
+            connection.index,
+            end_of(timeline, connection, client),
+            connection.start_ns,
+            connection.initial_states[0 if client else 1],
+            tuple(c for c in connection.changes if c.of_client is client),
+        )
+
+
+def _by_end(ends: Sequence[_Inferred], host: str) -> Iterator[list[_Inferred]]:
+    """The lives of each four-tuple that ends at this host, in order."""
+    lives: dict[tuple[Endpoint, Endpoint], list[_Inferred]] = {}
+    for one in ends:
+        if one.end.host == host:
+            lives.setdefault((one.end.local, one.end.remote), []).append(one)
+    yield from lives.values()
+
+
+def _compare(lives: list[_Inferred], snapshot: Snapshot) -> Disagreement | None:
+    begun = [one for one in lives if one.begin_ns <= snapshot.t_ns]
+    current = begun[-1] if begun else lives[0]
+    allowed = _allowed(current, snapshot)
+    if begun and len(begun) < len(lives):
+        # the next life may have begun in the kernel, though not on the wire
+        allowed += _ahead(lives[len(begun)], snapshot)[1:]
+    kernel = _kernel_state(current.end, snapshot)
+    if kernel in allowed or (kernel in _ROWLESS and _ROWLESS.intersection(allowed)):
+        return None
+    inferred = tuple(dict.fromkeys(allowed))
+    return Disagreement(
+        current.connection, snapshot.host, snapshot.t_ns, snapshot.frame, inferred, kernel
+    )
+
+
+def _kernel_state(end: End, snapshot: Snapshot) -> str:
+    row = row_of(snapshot, end.local, end.remote)
+    if row is not None:
+        return row.state
+    return "LISTEN" if any(_listens(row, end.local) for row in snapshot.sockets) else "CLOSED"
+
+
+def _listens(row: SocketRow, local: Endpoint) -> bool:
+    bound = plain(row.local)
+    everywhere = bound.address in ("0.0.0.0", "::", "*")
+    return row.state == "LISTEN" and bound.port == local.port and (
+        everywhere or bound.address == local.address
+    )
+
+
+def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
+    """Every state that the frames allow at the snapshot; the plainly inferred one comes first."""
+    states = _ahead(one, snapshot)
+    past = [c for c in one.changes if _counts(c, snapshot)]
+    if not snapshot.settled:
+        lag = list(_trailing_arrivals(past))
+        states += [change.old for change in lag]
+    if one.end.called(("close", "shutdown"), snapshot.t_ns):
+        states += [after(state, ("sent FIN",)) for state in states]
+    waits = past and past[-1].new in ("TIME_WAIT", "FIN_WAIT2")
+    if waits and snapshot.t_ns - past[-1].t_ns >= _WAITING_NS:
+        states.append("CLOSED")
+    return states
+
+
+def _ahead(one: _Inferred, snapshot: Snapshot) -> list[str]:
+    """The state at the snapshot, then those that the host's own next frames lead to."""
+    past = [c for c in one.changes if _counts(c, snapshot)]
+    states = [past[-1].new if past else one.initial]
+    for change in one.changes[len(past) :]:
+        if change.arrived:
+            break
+        states.append(change.new)
+    return states
+
+
+def _counts(change: StateChange, snapshot: Snapshot) -> bool:
+    """Whether a change was over when the snapshot was taken, which is right after its frame."""
+    occasion = "delivered" if change.arrived else "entered"
+    taken_after = snapshot.cause == occasion and snapshot.frame == change.frame
+    return change.t_ns <= snapshot.t_ns or taken_after
+
+
+def _trailing_arrivals(past: Sequence[StateChange]) -> Iterator[StateChange]:
+    for change in reversed(past):
+        if not change.arrived:
+            return
+        yield change

@@ -1,0 +1,312 @@
+"""One life of a TCP four-tuple, taken in segment by segment.
+
+`Life.step` takes a segment as it enters the wire; segments that reach the other end later wait in
+a queue until their time has come. Each moment becomes events for the tables in analyze.states. Who
+is client, and the facts themselves, are made at the end (analyze.facts). Rules: an injected
+segment was sent by no end, a lost one reaches none. What an end acknowledges has reached it.
+"""
+
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from fourtuple.analyze.batch import Raw
+from fourtuple.analyze.model import Arithmetic
+from fourtuple.analyze.numbers import Side, Taken, acknowledgment, continuation, unwrapped
+from fourtuple.analyze.words import Past, Seen, words
+from fourtuple.event.model import Endpoint, Verdict
+from fourtuple.wire import ACK, FIN, RST, SYN
+
+__all__ = ["MAX_SCALE", "Draft", "Life", "Moment"]
+
+#: a window scale beyond this counts as this (RFC 7323, section 2.3)
+MAX_SCALE = 14
+
+
+@dataclass(slots=True)
+class Draft:
+    """A segment with what is known of it so far; numbers are relative, `side` is 0 or 1."""
+
+    raw: Raw
+    side: int
+    seq: int
+    ack: int | None
+    window: int
+    acked: int = 0
+    arithmetic: tuple[Arithmetic, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frame(self) -> int:
+        return self.raw.row + 1
+
+    @property
+    def end(self) -> int:
+        raw = self.raw
+        return self.seq + raw.length + bool(raw.flags & SYN) + bool(raw.flags & FIN)
+
+    @property
+    def sack(self) -> list[tuple[int, int]]:
+        """The blocks that SACK reports, as relative numbers of the peer."""
+        edges = [edge - self.raw.ack + (self.ack or 0) for edge in self.raw.sack]
+        near = [(edge + (1 << 31)) % (1 << 32) - (1 << 31) for edge in edges]
+        return list(zip(near[::2], near[1::2], strict=False))
+
+    @property
+    def arrives(self) -> bool:
+        return self.raw.verdict in Verdict.ARRIVED
+
+    @property
+    def injected(self) -> bool:
+        return self.raw.verdict == Verdict.INJECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A segment entered the wire (`side` sent it), or left it (`arrived`: it reached `side`), and
+    what that means to the side: events of analyze.states."""
+
+    t_ns: int
+    draft: Draft
+    side: int
+    arrived: bool
+    events: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Life:
+    """A connection in the making. `ends` are the endpoints of side 0 and side 1.
+
+    Side 0 is the end that sorts first, whoever is client. `reused` says that the four-tuple had a
+    life before.
+    """
+
+    ends: tuple[Endpoint, Endpoint]
+    complete: bool
+    reused: bool = False
+    sides: tuple[Side, Side] = field(default_factory=lambda: (Side(), Side()))
+    pasts: tuple[Past, Past] = field(default_factory=lambda: (Past(), Past()))
+    drafts: list[Draft] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    pending: list[tuple[int, int, Draft]] = field(default_factory=list)
+    syn_ns: int | None = None
+    rtt_ns: int = 0
+    got_fin: list[bool] = field(default_factory=lambda: [False, False])
+
+    def step(self, raw: Raw) -> None:
+        """A segment entered the wire."""
+        draft = self._placed(raw)
+        self._arrive_before(draft)
+        self._judge(draft)
+        self.drafts.append(draft)
+        if not draft.injected:
+            self._enter(draft)
+        if draft.arrives and raw.left_ns <= raw.t_ns:
+            self._arrive(draft, raw.t_ns)
+        elif draft.arrives:
+            heappush(self.pending, (raw.left_ns, raw.row, draft))
+
+    def finish(self) -> None:
+        """No more segments come: what is under way arrives."""
+        while self.pending:
+            left_ns, _, draft = heappop(self.pending)
+            self._arrive(draft, left_ns)
+
+    def _placed(self, raw: Raw) -> Draft:
+        """The segment with relative numbers; the first on a side decides what they count from."""
+        index = 0 if raw.forward else 1
+        side, peer = self.sides[index], self.sides[1 - index]
+        if raw.flags & SYN and side.isn is None:
+            side.isn = side.base = raw.seq
+        if side.base is None:
+            # an RST that answers a segment without ACK has the number 0 (RFC 9293, 3.10.7.1)
+            side.base = 0 if raw.flags & RST and raw.seq == 0 else (raw.seq - 1) % (1 << 32)
+        if raw.flags & ACK and peer.base is None:
+            peer.base = (raw.ack - 1) % (1 << 32)
+        ack = peer.place(raw.ack) if raw.flags & ACK else None
+        scaled = not raw.flags & SYN and side.scale is not None and peer.scale is not None
+        window = raw.window << (side.scale or 0) if scaled else raw.window
+        return Draft(raw, index, side.place(raw.seq), ack, window)
+
+    def _arrive_before(self, draft: Draft) -> None:
+        """Let arrive what left the wire before this segment, or is acknowledged by it."""
+        while self.pending and self.pending[0][0] <= draft.raw.t_ns:
+            left_ns, _, earlier = heappop(self.pending)
+            self._arrive(earlier, left_ns)
+        if draft.ack is None or draft.injected:
+            return
+        # both ends of a delivery are stamped by different clocks' readings: an acknowledgment
+        # proves that what it covers had arrived
+        known = [item for item in self.pending if self._acknowledged(item[2], draft)]
+        if known:
+            self.pending = [item for item in self.pending if item not in known]
+            heapify(self.pending)
+            for _, _, earlier in sorted(known, key=lambda item: item[:2]):
+                self._arrive(earlier, draft.raw.t_ns)
+
+    def _acknowledged(self, earlier: Draft, by: Draft) -> bool:
+        assert by.ack is not None
+        return earlier.side != by.side and earlier.seq < earlier.end <= by.ack
+
+    def _judge(self, draft: Draft) -> None:
+        """Arithmetic, words and notes of a segment, before it changes anything."""
+        raw, index = draft.raw, draft.side
+        side, peer = self.sides[index], self.sides[1 - index]
+        sums = []
+        again = side.sent is not None and draft.seq < side.sent
+        if not again and not raw.flags & RST:
+            sums.append(continuation(side, draft.seq))
+        if draft.ack is not None:
+            sums.append(acknowledgment(side, peer, draft.ack))
+            draft.acked = max(0, draft.ack - (side.highest_ack or 0)) if sums[-1] else 0
+        draft.arithmetic = tuple(one for one in sums if one is not None)
+        seen = self._seen(draft, side)
+        pasts = (self.pasts[index], self.pasts[1 - index])
+        found = words(seen, *pasts, self.rtt_ns, self.complete)
+        draft.notes = (*found, *self._notes(draft, side, peer, found))
+
+    def _seen(self, draft: Draft, side: Side) -> Seen:
+        raw = draft.raw
+        known = side.isn is not None or bool(raw.flags & SYN)
+        return Seen(
+            raw.t_ns,
+            raw.flags,
+            draft.seq,
+            draft.ack,
+            raw.length,
+            raw.window,
+            draft.window if known else None,
+            bool(raw.sack),
+        )
+
+    def _notes(
+        self, draft: Draft, side: Side, peer: Side, words_found: tuple[str, ...]
+    ) -> list[str]:
+        found, flags = [], draft.raw.flags
+        other = self.pasts[1 - draft.side]
+        found += ["probe"] * ("keep_alive" in words_found and other.window == 0)
+        opens = side.isn is not None and peer.isn is not None and peer.last_ack is not None
+        if not flags & (SYN | RST) and opens and side.highest_ack is None and draft.ack == 1:
+            found.append("handshake_ack")
+        if self.complete and draft.ack is not None and not flags & RST:
+            reached = side.received if side.received is not None else -1
+            found += ["wrong_ack"] * (draft.ack > reached)
+        if self.complete and not flags & RST and side.sent is not None and draft.seq > side.sent:
+            found.append("wrong_seq")
+        return found + ["reused_ports"] * (self.reused and flags & (SYN | ACK) == SYN and not self.drafts)
+
+    def _enter(self, draft: Draft) -> None:
+        """The sender sent it."""
+        raw, index = draft.raw, draft.side
+        side, peer = self.sides[index], self.sides[1 - index]
+        if raw.flags & SYN:
+            self._learn(side, raw)
+        side.timestamps = side.timestamps or raw.ts_value >= 0
+        end = draft.end
+        if end > draft.seq and (side.sent is None or end > side.sent):
+            self._take(side, draft)
+        elif side.sent is None or draft.seq > side.sent:
+            side.sent = draft.seq if not raw.flags & RST else side.sent
+        events = self._sent(raw.flags)
+        if draft.ack is not None:
+            events = self._acknowledge(draft, side, peer) + events
+        self._note_moment(raw.t_ns, draft, index, False, events)
+
+    def _learn(self, side: Side, raw: Raw) -> None:
+        side.mss = raw.mss if raw.mss >= 0 else None
+        side.scale = min(raw.scale, MAX_SCALE) if raw.scale >= 0 else None
+        side.sack = bool(raw.sack_permitted)
+        if not raw.flags & ACK and self.syn_ns is None:
+            self.syn_ns = raw.t_ns
+
+    def _take(self, side: Side, draft: Draft) -> None:
+        """Only the numbers that are new count: a retransmission may carry more than before."""
+        raw, begin = draft.raw, max(draft.seq, side.sent if side.sent is not None else draft.seq)
+        syn = int(bool(raw.flags & SYN) and begin == draft.seq)
+        fin = int(bool(raw.flags & FIN))
+        side.take(Taken(begin, draft.end - begin - syn - fin, syn, fin, draft.frame))
+
+    def _sent(self, flags: int) -> tuple[str, ...]:
+        if flags & RST:
+            return ("sent RST ACK",) if flags & ACK else ("sent RST",)
+        if flags & SYN:
+            return ("sent SYN ACK",) if flags & ACK else ("sent SYN",)
+        return ("sent ACK",) * bool(flags & ACK) + ("sent FIN",) * bool(flags & FIN)
+
+    def _acknowledge(self, draft: Draft, side: Side, peer: Side) -> tuple[str, ...]:
+        """The sender acknowledged: what it had not been seen to receive has reached it too."""
+        assert draft.ack is not None
+        if "handshake_ack" in draft.notes and self.syn_ns is not None:
+            self.rtt_ns = self.rtt_ns or draft.raw.t_ns - self.syn_ns
+        side.last_ack = draft.ack
+        side.highest_ack = max(draft.ack, side.highest_ack or 0)
+        if not draft.raw.flags & RST and not self.complete:
+            side.confirm(draft.ack)
+        while peer.open and peer.open[0].end <= draft.ack:
+            past = self.pasts[1 - draft.side]
+            past.unacknowledged.pop(peer.open.popleft().seq, None)
+        return self._fin_received(draft.side)
+
+    def _fin_received(self, index: int) -> tuple[str, ...]:
+        side, peer = self.sides[index], self.sides[1 - index]
+        got = peer.fin is not None and side.received is not None and side.received > peer.fin
+        if not got or self.got_fin[index]:
+            return ()
+        self.got_fin[index] = True
+        return ("got FIN",)
+
+    def _arrive(self, draft: Draft, t_ns: int) -> None:
+        """It reached the other end."""
+        raw, index = draft.raw, 1 - draft.side
+        side = self.sides[index]
+        events: tuple[str, ...]
+        if raw.flags & RST:
+            events = self._reset(draft, side)
+        else:
+            events = self._greeted(draft, side) + self._confirmed(draft, side)
+            if draft.end > draft.seq:
+                side.receive(draft.seq, draft.end)
+            elif side.received is None:
+                side.received = draft.seq
+            events += self._fin_received(index)
+        self._note_moment(t_ns, draft, index, True, events)
+
+    def _reset(self, draft: Draft, side: Side) -> tuple[str, ...]:
+        of_syn = draft.ack is not None and side.sent is not None and 0 < draft.ack <= side.sent
+        events = ("got RST of SYN",) if of_syn else ()
+        # RFC 5961, section 3.2: only the exact number resets; a capture may have missed some
+        exact = side.received is None or draft.seq == side.received
+        near = not self.complete and side.received is not None and draft.seq > side.received
+        return events + ("got RST",) * (exact or near)
+
+    def _greeted(self, draft: Draft, side: Side) -> tuple[str, ...]:
+        if not draft.raw.flags & SYN:
+            return ()
+        if draft.ack is None:
+            return ("got SYN",)
+        return ("got SYN ACK",) * (side.sent is None or 0 < draft.ack <= side.sent)
+
+    def _confirmed(self, draft: Draft, side: Side) -> tuple[str, ...]:
+        ack = draft.ack
+        if ack is None or (side.sent is not None and ack > side.sent and self.complete):
+            return ()
+        of_fin = side.fin is not None and ack > side.fin
+        return ("got ACK of SYN",) * (ack > 0) + ("got ACK of FIN",) * of_fin
+
+    def _note_moment(
+        self, t_ns: int, draft: Draft, side: int, arrived: bool, events: tuple[str, ...]
+    ) -> None:
+        self.moments.append(Moment(t_ns, draft, side, arrived, events))
+
+    def distance(self, raw: Raw) -> int:
+        """How far the numbers of a segment are from those that this life would have next."""
+        index = 0 if raw.forward else 1
+        side, peer = self.sides[index], self.sides[1 - index]
+        gaps = [_gap(raw.seq, side)] if side.sent is not None else []
+        if raw.flags & ACK and peer.sent is not None:
+            gaps.append(_gap(raw.ack, peer))
+        return max(gaps, default=1 << 31)
+
+
+def _gap(number: int, side: Side) -> int:
+    assert side.base is not None and side.sent is not None
+    return abs(unwrapped(number, side.base, side.sent) - side.sent)

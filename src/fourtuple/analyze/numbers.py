@@ -1,0 +1,121 @@
+"""Relative numbers and their arithmetic: what each side has sent, acknowledged and received.
+
+Rules: the number of a side's SYN is 0; where no SYN was seen, the side's first byte is number 1.
+Relative numbers are counted on past 2^32, so they never wrap; a number before the first is negative.
+SYN and FIN take one number each (RFC 9293, section 3.4). Numbers that do not add up are facts.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from fourtuple.analyze.model import Arithmetic
+
+__all__ = ["Side", "Taken", "acknowledgment", "continuation", "unwrapped"]
+
+_HALF, _WHOLE = 1 << 31, 1 << 32
+
+
+def unwrapped(number: int, base: int, near: int) -> int:
+    """The relative number of the raw `number`, of all that wrap to it the one nearest to `near`."""
+    return near + (number - base - near + _HALF) % _WHOLE - _HALF
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A segment that took sequence numbers: its first, how many of each kind, its frame."""
+
+    seq: int
+    data: int
+    syn: int
+    fin: int
+    frame: int
+
+    @property
+    def end(self) -> int:
+        return self.seq + self.data + self.syn + self.fin
+
+
+@dataclass(slots=True)
+class Side:
+    """One end of a connection, as far as the frames tell. Relative numbers, but for `isn`, `base`.
+
+    base      the raw number that is called 0; None while nothing is known
+    sent      the number after the highest one it sent; None while it sent nothing
+    last      its latest segment with new numbers; `open` are those not acknowledged yet
+    fin       the number of its FIN
+    last_ack  the latest acknowledgment it sent; `highest_ack` the highest
+    received  the number after the last one that reached it without a gap; `beyond` what came early
+    """
+
+    isn: int | None = None
+    base: int | None = None
+    sent: int | None = None
+    last: Taken | None = None
+    open: deque[Taken] = field(default_factory=deque)
+    fin: int | None = None
+    last_ack: int | None = None
+    highest_ack: int | None = None
+    received: int | None = None
+    beyond: list[tuple[int, int]] = field(default_factory=list)
+    mss: int | None = None
+    scale: int | None = None
+    timestamps: bool = False
+    sack: bool = False
+
+    def place(self, number: int) -> int:
+        """The relative number of the raw one; `base` must be known."""
+        assert self.base is not None
+        return unwrapped(number, self.base, self.sent or 0)
+
+    def take(self, taken: Taken) -> None:
+        """The side sent new numbers."""
+        self.sent, self.last = taken.end, taken
+        self.open.append(taken)
+        if taken.fin and self.fin is None:
+            self.fin = taken.end - 1
+
+    def receive(self, begin: int, end: int) -> None:
+        """Numbers from `begin` up to, not including, `end` reached this side."""
+        if self.received is None:
+            self.received = begin
+        self.beyond.append((begin, end))
+        self._close_gaps()
+
+    def confirm(self, number: int) -> None:
+        """Everything before `number` must have reached this side: it says so."""
+        if self.received is None or number > self.received:
+            self.received = number
+            self._close_gaps()
+
+    def _close_gaps(self) -> None:
+        assert self.received is not None
+        waiting = sorted(self.beyond)
+        while waiting and waiting[0][0] <= self.received:
+            self.received = max(self.received, waiting.pop(0)[1])
+        self.beyond = waiting
+
+
+def continuation(side: Side, seq: int) -> Arithmetic | None:
+    """How `seq` follows from the side's latest numbers; None where nothing came before."""
+    last = side.last
+    if last is None:
+        return None
+    return Arithmetic(
+        "seq", last.seq, last.data, last.syn, last.fin, last.end, seq, frames=(last.frame,)
+    )
+
+
+def acknowledgment(side: Side, peer: Side, ack: int) -> Arithmetic | None:
+    """How `ack`, sent by `side`, adds up from what `peer` has sent; None where it adds nothing.
+
+    Beyond what the peer was seen to send, the sum stops: then it does not hold.
+    """
+    first = 0 if peer.isn is not None else None
+    base = side.highest_ack if side.highest_ack is not None else first
+    if base is None or ack <= base:
+        return None
+    total = min(ack, max(base, peer.sent or 0))
+    syn = int(peer.isn is not None and base <= 0 < total)
+    fin = int(peer.fin is not None and base <= peer.fin < total)
+    frames = tuple(taken.frame for taken in peer.open if base < taken.end and taken.seq < ack)
+    return Arithmetic("ack", base, total - base - syn - fin, syn, fin, total, ack, frames)

@@ -1,0 +1,156 @@
+"""Wireshark's tcp.analysis words for a segment, one after another.
+
+The rules are those of the Wireshark User's Guide, "TCP Analysis", in the order in which tshark 4.0
+was found to apply them; they judge by the order of the frames alone, as a capture must. Where the
+wire saw every frame (`complete`) segments cannot have overtaken each other before they were
+recorded, so an old number is always a retransmission. Linux probes a zero window with an old
+number: that is keep_alive here.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from fourtuple.wire import FIN, RST, SYN
+
+__all__ = ["Past", "Seen", "words"]
+
+#: Wireshark's bounds for "soon after": a duplicate ACK before a fast retransmission, and a segment
+#: that overtook another where the round trip is not known
+_FAST_NS, _OVERTAKEN_NS = 20_000_000, 3_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A segment as the rules need it: relative numbers, the window as in the header and in bytes.
+
+    `limit` is the window in bytes where its scale is known, else None.
+    """
+
+    t_ns: int
+    flags: int
+    seq: int
+    ack: int | None
+    length: int
+    window: int
+    limit: int | None
+    sack: bool
+
+    @property
+    def end(self) -> int:
+        return self.seq + self.length + bool(self.flags & SYN) + bool(self.flags & FIN)
+
+    @property
+    def plain(self) -> bool:
+        return not self.flags & (SYN | FIN | RST)
+
+
+@dataclass(slots=True)
+class Past:
+    """What one side's earlier segments leave behind for the rules.
+
+    next       the number after the highest one sent, probes of a zero window left out
+    reachable  the highest acknowledgment that needs no segment that was not seen
+    """
+
+    next: int | None = None
+    reachable: int | None = None
+    ack: int | None = None
+    ack_ns: int = 0
+    window: int | None = None
+    limit: int | None = None
+    duplicate_acks: int = 0
+    advanced_ns: int = 0
+    previous: tuple[str, ...] = ()
+    unacknowledged: Counter[int] = field(default_factory=Counter)
+
+
+def words(seen: Seen, past: Past, other: Past, rtt_ns: int, complete: bool) -> tuple[str, ...]:
+    """The words for a segment; `past` is its sender's, `other` its receiver's. Updates both."""
+    found = [*_of_probes(seen, past, other), *_of_gaps(seen, past, other)]
+    if seen.plain:
+        found += _of_windows(seen, past, other)
+        found += _of_repeated_ack(seen, past, other, found)
+    if seen.end > seen.seq and not {"keep_alive", "zero_window_probe"}.intersection(found):
+        found += _of_repeated_data(seen, past, other, rtt_ns, complete)
+    _remember(seen, past, other, tuple(found))
+    return tuple(found)
+
+
+def _of_probes(seen: Seen, past: Past, other: Past) -> list[str]:
+    if not seen.plain or past.next is None:
+        return []
+    if seen.length == 1 and seen.seq == past.next and other.window == 0:
+        return ["zero_window_probe"]
+    return ["keep_alive"] * (seen.length <= 1 and seen.seq == past.next - 1)
+
+
+def _of_gaps(seen: Seen, past: Past, other: Past) -> list[str]:
+    found = []
+    if past.next is not None and seen.seq > past.next and not seen.flags & RST:
+        found.append("lost_segment")
+    if seen.ack is not None and other.reachable is not None and seen.ack > other.reachable:
+        found.append("ack_lost_segment")
+    return found
+
+
+def _of_windows(seen: Seen, past: Past, other: Past) -> list[str]:
+    found = ["zero_window"] * (seen.window == 0)
+    if seen.length and other.limit is not None and other.ack is not None:
+        found += ["window_full"] * (seen.end == other.ack + other.limit)
+    return found
+
+
+def _of_repeated_ack(seen: Seen, past: Past, other: Past, found: list[str]) -> list[str]:
+    """Words for an empty segment whose numbers are those of the one before it."""
+    if seen.length or seen.seq != past.next or seen.ack is None or seen.ack != past.ack:
+        return []
+    same = seen.window == past.window
+    if seen.window == 0:
+        return ["zero_window_probe_ack"] * (same and "zero_window_probe" in other.previous)
+    if same and "keep_alive" in other.previous:
+        return ["keep_alive_ack"]
+    return ["duplicate_ack"] if same or seen.sack else ["window_update"]
+
+
+def _of_repeated_data(
+    seen: Seen, past: Past, other: Past, rtt_ns: int, complete: bool
+) -> list[str]:
+    """Words for a segment whose numbers were sent before."""
+    if other.ack is not None and seen.end <= other.ack:
+        return ["spurious_retransmission", "retransmission"]
+    if past.next is None or seen.seq >= past.next:
+        return []
+    soon = seen.t_ns - other.ack_ns < _FAST_NS
+    if other.duplicate_acks >= 2 and other.ack == seen.seq and soon:
+        return ["fast_retransmission", "retransmission"]
+    overtaken = seen.t_ns - past.advanced_ns < (rtt_ns or _OVERTAKEN_NS)
+    if not complete and overtaken and seen.end != past.next and not past.unacknowledged[seen.seq]:
+        return ["out_of_order"]
+    return ["retransmission"]
+
+
+def _remember(seen: Seen, past: Past, other: Past, found: tuple[str, ...]) -> None:
+    past.previous, past.window, past.limit = found, seen.window, seen.limit
+    if "duplicate_ack" in found:
+        past.duplicate_acks += 1
+    elif seen.ack is not None and seen.ack != past.ack:
+        past.duplicate_acks = 0
+    if seen.ack is not None:
+        past.ack, past.ack_ns = seen.ack, seen.t_ns
+        for number in [n for n in other.unacknowledged if n < seen.ack]:
+            del other.unacknowledged[number]
+    if "ack_lost_segment" in found:
+        other.reachable = seen.ack
+    if "zero_window_probe" not in found:
+        _advance(seen, past, found)
+
+
+def _advance(seen: Seen, past: Past, found: tuple[str, ...]) -> None:
+    if "lost_segment" in found:
+        past.reachable = past.next
+    elif past.reachable is None or seen.seq == past.reachable:
+        past.reachable = seen.end
+    if seen.end > seen.seq:
+        past.unacknowledged[seen.seq] += 1
+    if past.next is None or seen.end > past.next:
+        past.next, past.advanced_ns = seen.end, seen.t_ns

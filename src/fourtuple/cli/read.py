@@ -1,0 +1,148 @@
+"""`fourtuple read`: a capture or a recording, explained."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourtuple.cli.output import (
+    LANG_HELP,
+    NO_COLOR_HELP,
+    WIDTH_HELP,
+    terminal_for,
+    translator_for,
+    write,
+)
+from fourtuple.errors import CaptureDamaged, UsageError
+from fourtuple.explain.text import N_, Translator
+from fourtuple.render.terminal import Terminal
+
+if TYPE_CHECKING:
+    from fourtuple.event.timeline import Timeline
+
+__all__ = ["READ_HELP", "read"]
+
+READ_HELP = N_("""Explain a capture: the connections in it, each segment, and what went wrong.
+
+One connection is told in full; several are listed, and --connection N tells one. A file that is
+damaged is explained as far as it can be read; the exit status is then 2.
+
+Examples:
+
+    fourtuple read capture.pcapng --connection 3
+
+    fourtuple read capture.pcapng --frame 12
+
+    tcpdump -i eth0 -w - port 80 | fourtuple read - --json""")
+
+
+def read(
+    file: Annotated[
+        str,
+        typer.Argument(help=N_("A capture (pcap, pcapng) or a recording; - is standard input.")),
+    ],
+    connection: Annotated[
+        int | None, typer.Option(metavar="N", help=N_("Tell connection N in full (from 0)."))
+    ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(metavar="N", help=N_("Show every field and bit of frame N (from 1).")),
+    ] = None,
+    frames: Annotated[bool, typer.Option("--frames", help=N_("List every frame."))] = False,
+    json: Annotated[bool, typer.Option("--json", help=N_("Print JSON Lines."))] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help=N_("Show sequence numbers as they are in the headers too.")),
+    ] = False,
+    width: Annotated[int | None, typer.Option(metavar="N", help=WIDTH_HELP)] = None,
+    lang: Annotated[str, typer.Option(metavar="LANG", help=LANG_HELP)] = "",
+    no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR_HELP)] = False,
+) -> None:
+    """Explain a capture or a recording."""
+    terminal, translator = terminal_for(width, no_color), translator_for(lang)
+    timeline, damage = _load(file)
+    if json:
+        write(_machine_text(timeline, translator, file, connection, frame, frames))
+    else:
+        write(_human_text(timeline, translator, terminal, connection, frame, frames, raw))
+    if damage is not None:
+        raise damage
+
+
+def _load(file: str) -> "tuple[Timeline, CaptureDamaged | None]":
+    """What could be read, and what is wrong with the rest."""
+    from fourtuple.source import read as read_capture
+
+    try:
+        return read_capture(file), None
+    except CaptureDamaged as error:
+        if error.timeline is None:
+            raise
+        return error.timeline, error
+
+
+def _machine_text(
+    timeline: "Timeline",
+    translator: Translator,
+    file: str,
+    connection: int | None,
+    frame: int | None,
+    frames: bool,
+) -> str:
+    from fourtuple.analyze import connections
+    from fourtuple.explain import findings
+    from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
+
+    found = connections(timeline)
+    _require_connection(connection, len(found))
+    if frames or frame is not None:
+        _require_frame(frame, len(timeline.frames))
+        chosen = (
+            item
+            for item in frame_objects(timeline, found)
+            if frame in (None, item["frame"]) and connection in (None, item["connection"])
+        )
+        return json_lines(chosen)
+    told = [item for item in found if connection in (None, item.index)]
+    return json_lines(
+        connection_objects(timeline, told, findings(timeline, told), translator, file)
+    )
+
+
+def _human_text(
+    timeline: "Timeline",
+    translator: Translator,
+    terminal: Terminal,
+    connection: int | None,
+    frame: int | None,
+    frames: bool,
+    raw: bool,
+) -> str:
+    from fourtuple.analyze import connections
+    from fourtuple.render.framelist import frame_list
+    from fourtuple.render.header import frame_report
+    from fourtuple.render.summary import report
+
+    found = connections(timeline)
+    _require_connection(connection, len(found))
+    if frame is not None:
+        _require_frame(frame, len(timeline.frames))
+        return frame_report(timeline, found, frame, translator, terminal)
+    if frames:
+        return frame_list(timeline, found, translator, terminal, connection=connection, raw=raw)
+    return report(timeline, translator, terminal, connection=connection, raw=raw)
+
+
+def _require_connection(index: int | None, count: int) -> None:
+    if index is not None and not 0 <= index < count:
+        raise UsageError(f"--connection {index}: {_available(count, 'connection', 0)}")
+
+
+def _require_frame(number: int | None, count: int) -> None:
+    if number is not None and not 1 <= number <= count:
+        raise UsageError(f"--frame {number}: {_available(count, 'frame', 1)}")
+
+
+def _available(count: int, noun: str, first: int) -> str:
+    if count == 0:
+        return f"the capture has no {noun}"
+    return f"the capture has {noun}s {first} to {count - 1 + first}"

@@ -1,0 +1,73 @@
+"""What is wrong with a capture, and where: the reason why no more of it is read.
+
+The texts are message ids: English, with fields. `file`, `offset` (of the record that is wrong, in
+bytes), `count` (of frames read) and `frame` (the number that comes next) are filled in by the
+source; a flaw brings the other fields along.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = [
+    "BLOCK_CUT",
+    "BLOCK_LENGTH",
+    "BLOCK_LENGTHS_DIFFER",
+    "BYTE_ORDER_UNKNOWN",
+    "FRAME_CUT",
+    "FRAME_OVERRUNS",
+    "FRAME_TOO_LONG",
+    "HEADER_CUT",
+    "INTERFACE_UNKNOWN",
+    "MAX_FRAME",
+    "VERSION_UNKNOWN",
+    "Flaw",
+]
+
+#: The longest frame, in bytes: libpcap's MAXIMUM_SNAPLEN. A longer one is a corrupt length.
+MAX_FRAME = 262_144
+
+HEADER_CUT = "{file} ends in the middle of its file header. Frames read: {count}."
+FRAME_CUT = (
+    "{file} ends in the middle of frame {frame}, which begins at byte {offset}."
+    " Frames read: {count}."
+)
+BLOCK_CUT = (
+    "{file} ends in the middle of a block that begins at byte {offset}. Frames read: {count}."
+)
+FRAME_TOO_LONG = (
+    "{file} is damaged at byte {offset}: frame {frame} claims to have {length} bytes, more than the"
+    " {limit} that a frame can have. Frames read: {count}."
+)
+FRAME_OVERRUNS = (
+    "{file} is damaged at byte {offset}: frame {frame} claims to have {length} bytes, more than the"
+    " {room} that its block has room for. Frames read: {count}."
+)
+INTERFACE_UNKNOWN = (
+    "{file} is damaged at byte {offset}: frame {frame} names interface {interface}, which no block"
+    " before it describes. Frames read: {count}."
+)
+BLOCK_LENGTH = (
+    "{file} is damaged at byte {offset}: a block claims to have {length} bytes; one of its type has"
+    " {least} to {limit}. Frames read: {count}."
+)
+BLOCK_LENGTHS_DIFFER = (
+    "{file} is damaged at byte {offset}: a block gives its length as {length} bytes where it begins"
+    " and as {other} where it ends. Frames read: {count}."
+)
+BYTE_ORDER_UNKNOWN = (
+    "{file} is damaged at byte {offset}: the section that begins there is in no known byte order."
+    " Frames read: {count}."
+)
+VERSION_UNKNOWN = (
+    "{file} has, at byte {offset}, a section in version {version} of pcapng; only version 1 is"
+    " known. Frames read: {count}."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Reading ended at byte `offset`; `text` says why, `params` fill its own fields."""
+
+    offset: int
+    text: str
+    params: Mapping[str, int] = field(default_factory=dict)

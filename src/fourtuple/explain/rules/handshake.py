@@ -1,0 +1,128 @@
+"""How connections open, and how that fails."""
+
+from collections.abc import Iterator
+
+from fourtuple.analyze.model import Connection
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Finding, Rule
+from fourtuple.explain.rules.making import finding
+from fourtuple.explain.text import N_
+from fourtuple.wire import ACK, SYN
+
+__all__ = ["RULES", "findings"]
+
+REFUSED = Rule(
+    code="connection-refused",
+    severity="warning",
+    title=N_("Connection refused"),
+    what=N_("{client} asked for a connection to {server} and was refused."),
+    why=N_(
+        "A SYN is answered by a segment with RST and ACK and by nothing else ({frames}): that is "
+        "how a host answers for a port that accepts no connections."
+    ),
+    remedy=N_(
+        "Check that the server program runs and listens on this very address and port (ss -ltn "
+        "shows it): one that is bound to 127.0.0.1 cannot be reached from elsewhere. A firewall "
+        "rule that rejects with RST looks the same."
+    ),
+    reference="RFC 9293, section 3.10.7.1; net/ipv4/tcp_ipv4.c, tcp_v4_send_reset",
+)
+SYN_UNANSWERED = Rule(
+    code="handshake-incomplete",
+    severity="warning",
+    title=N_("Handshake not completed"),
+    what=N_("{client} asked {server} for a connection, and no answer was seen."),
+    why=N_("SYN was sent {count} times ({frames}); neither SYN+ACK nor RST came back."),
+    remedy=N_(
+        "A closed port would answer with RST: so the host is away, a firewall drops the SYN or its "
+        "answer, or the listener's queues are full. Capture at the server to see whether the SYN "
+        "arrives."
+    ),
+    reference="RFC 9293, section 3.5; net/ipv4/tcp_input.c, tcp_conn_request; lab run handshake",
+)
+SYN_ACK_UNANSWERED = Rule(
+    code="syn-ack-unanswered",
+    severity="warning",
+    title=N_("Handshake stopped at the second step"),
+    what=N_("{server} agreed to the connection, but {client} never confirmed it."),
+    why=N_("SYN+ACK was sent {count} times ({frames}); no ACK of the client arrived after it."),
+    remedy=N_(
+        "The way back may be broken (routing, firewall), or the client is a scanner that asks "
+        "without meaning to connect. The server's kernel keeps the half-open entry until it has "
+        "repeated SYN+ACK net.ipv4.tcp_synack_retries times."
+    ),
+    reference="RFC 9293, section 3.5; net/ipv4/inet_connection_sock.c, reqsk_timer_handler",
+)
+STARTS_LATE = Rule(
+    code="capture-starts-late",
+    severity="note",
+    title=N_("The beginning is not in the capture"),
+    what=N_("The handshake of {client} and {server} is not in the capture."),
+    why=N_(
+        "No SYN of either side was captured. Numbers are counted from the first ones seen, window "
+        "scales are unknown, and who is client is a guess from the ports."
+    ),
+    remedy=N_("Start the capture before the connection, where its beginning matters."),
+    reference="RFC 9293, section 3.4; RFC 7323, section 2.2",
+)
+SIMULTANEOUS = Rule(
+    code="simultaneous-open",
+    severity="note",
+    title=N_("Simultaneous open"),
+    what=N_("{client} and {server} asked each other for a connection at the same time."),
+    why=N_("Each sent a SYN without ACK before it had seen the other's ({frames})."),
+    remedy=N_("Nothing to do: one connection comes of it, and neither side is a server."),
+    reference="RFC 9293, section 3.5, figure 7",
+)
+FAST_OPEN = Rule(
+    code="fast-open",
+    severity="chat",
+    title=N_("TCP Fast Open"),
+    what=N_("The client's first {count} bytes came with its SYN, and the server took them."),
+    why=N_("The SYN carries data, and the SYN+ACK acknowledges more than the SYN ({frames})."),
+    remedy=N_(
+        "Nothing to do: it saves a round trip. A request sent so may arrive twice: it must be safe "
+        "to repeat."
+    ),
+    reference="RFC 7413, sections 3 and 6.2",
+)
+REUSED = Rule(
+    code="ports-reused",
+    severity="note",
+    title=N_("The same four-tuple once more"),
+    what=N_("{client} and {server} had a connection before, with the very same ports."),
+    why=N_("The SYN's number differs from the one that began the earlier life ({frames})."),
+    remedy=N_(
+        "Usually nothing. Where it happens within a minute, the client's ports are running out or "
+        "are fixed by bind()."
+    ),
+    reference="RFC 6191; net/ipv4/tcp_minisocks.c, tcp_timewait_state_process",
+)
+RULES = (REFUSED, SYN_UNANSWERED, SYN_ACK_UNANSWERED, STARTS_LATE, SIMULTANEOUS, FAST_OPEN, REUSED)
+
+
+def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
+    """What is worth saying about how a connection opened."""
+    return list(_findings(connection)) if connection.protocol == "tcp" else []
+
+
+def _findings(connection: Connection) -> Iterator[Finding]:
+    segments = connection.segments
+    syns = [s for s in segments if s.flags & (SYN | ACK) == SYN]
+    agreed = [s for s in segments if s.flags & SYN and s.flags & ACK]
+    if connection.handshake == "refused":
+        refusals = [r.frame for r in connection.resets if r.sender == "server"]
+        yield finding(REFUSED, connection, [*syns[-1:], *refusals[:1]])
+    elif connection.handshake == "syn-only":
+        yield finding(SYN_UNANSWERED, connection, syns, count=len(syns))
+    elif connection.handshake == "syn-ack-unanswered":
+        yield finding(SYN_ACK_UNANSWERED, connection, agreed, count=len(agreed))
+    elif connection.handshake == "none":
+        yield finding(STARTS_LATE, connection, segments[:1])
+    elif connection.handshake == "simultaneous":
+        yield finding(SIMULTANEOUS, connection, syns)
+    elif connection.handshake == "fast-open":
+        early = max(s.length for s in syns)
+        yield finding(FAST_OPEN, connection, [*syns, *agreed[:1]], count=early)
+    if connection.counts["reused_ports"]:
+        yield finding(REUSED, connection, syns[:1])

@@ -1,0 +1,193 @@
+"""Loss and waiting: what was sent again, what is missing, who had to wait."""
+
+from collections.abc import Iterator
+
+from fourtuple.analyze.model import Connection, SegmentFact
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Finding, Rule
+from fourtuple.explain.rules.making import finding, of_side
+from fourtuple.explain.text import N_
+from fourtuple.wire import FIN, RST, SYN
+
+__all__ = ["RULES", "findings"]
+
+DROPPED = Rule(
+    code="segment-lost",
+    severity="note",
+    title=N_("Segments lost on the wire"),
+    what=N_("The wire dropped {count} segments of {side}."),
+    why=N_("{frames} entered the wire and never left it."),
+    remedy=N_(
+        "See how TCP repairs it: a sender repeats what is not acknowledged; a lost segment without "
+        "data is not repeated, a later one makes up for it."
+    ),
+    reference="RFC 9293, section 3.8.1; RFC 6298",
+)
+AGAIN = Rule(
+    code="retransmission",
+    severity="warning",
+    title=N_("Sent again"),
+    what=N_("{Side} sent {count} segments again."),
+    why=N_("Their numbers had been sent before and were not acknowledged ({frames})."),
+    remedy=N_(
+        "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
+        "few are normal on the Internet; on a local network they are a fault."
+    ),
+    reference="RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c",
+)
+SPURIOUS = Rule(
+    code="spurious-retransmission",
+    severity="note",
+    title=N_("Sent again without need"),
+    what=N_("{Side} sent {count} segments again that had arrived."),
+    why=N_("{Other} had acknowledged their numbers before ({frames})."),
+    remedy=N_(
+        "Acknowledgments get lost or come late: look at the way back, and at delays that grew "
+        "suddenly."
+    ),
+    reference="RFC 5682; RFC 2883",
+)
+GAP = Rule(
+    code="capture-gap",
+    severity="note",
+    title=N_("The capture misses segments"),
+    what=N_("Some segments that were sent are not in the capture."),
+    why=N_(
+        "Numbers are skipped, or acknowledged though no captured segment carried them ({frames})."
+    ),
+    remedy=N_(
+        "Treat what is said about loss with care. Capture with a larger buffer (tcpdump -B), or "
+        "filter more; on a mirrored port both directions must be mirrored."
+    ),
+    reference="tcpdump(1), \"packets dropped by kernel\"",
+)
+ZERO_WINDOW = Rule(
+    code="zero-window",
+    severity="warning",
+    title=N_("The receiver had no room"),
+    what=N_("{Side} told {other} to stop: window 0."),
+    why=N_("{frames}: the window field is 0, so {other} may send nothing but probes."),
+    remedy=N_(
+        "The program at {side} reads more slowly than data comes. Look at what it does between two "
+        "recv() calls; Recv-Q in ss -tn shows what waits for it."
+    ),
+    reference="RFC 9293, section 3.8.6.1",
+)
+KEEPALIVE = Rule(
+    code="keepalive-probes",
+    severity="chat",
+    title=N_("Keepalive probes"),
+    what=N_("{Side} probed {count} times whether {other} is still there."),
+    why=N_(
+        "{frames}: without new data, with a number one lower than the next, which the other side "
+        "had acknowledged."
+    ),
+    remedy=N_(
+        "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up after "
+        "TCP_KEEPCNT probes."
+    ),
+    reference="RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer",
+)
+DELAYED_ACK = Rule(
+    code="delayed-ack",
+    severity="chat",
+    title=N_("A delayed acknowledgment"),
+    what=N_("{Side}'s kernel waited {ms} ms before it acknowledged {what}."),
+    why=N_(
+        "The segment had arrived, and its acknowledgment carried nothing else ({frames}): the kernel "
+        "waits a little, so that an answer of the program can take it along."
+    ),
+    remedy=N_(
+        "Nothing to do, unless the other side waits for it before it sends on (Nagle's algorithm): "
+        "then write once instead of twice, or set TCP_NODELAY there."
+    ),
+    reference="RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run exchange",
+)
+TIMED_OUT = Rule(
+    code="timed-out",
+    severity="error",
+    title=N_("Given up: no answer"),
+    what=N_("The kernel gave the connection of {client} and {server} up: nobody answered."),
+    why=N_("A call returned ETIMEDOUT; the last segments had no answer ({frames})."),
+    remedy=N_(
+        "The peer is away or unreachable. How long the kernel tries is set by tcp_syn_retries, "
+        "tcp_retries2, TCP_USER_TIMEOUT and the keepalive options."
+    ),
+    reference="RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout",
+)
+RULES = (DROPPED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
+
+#: an ACK this late was delayed on purpose: Linux waits 40 ms at least, half a second is the limit
+#: (RFC 9293, section 3.8.6.3); the upper bound leaves out what a busy machine does
+_DELAYED_NS = (20_000_000, 500_000_000)
+
+
+def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
+    """What is worth saying about loss and waiting."""
+    if connection.protocol != "tcp":
+        return []
+    return [
+        *(one for client in (True, False) for one in _of_side(connection, client)),
+        *_gaps(connection),
+        *_delayed(connection, timeline),
+        *_timed_out(connection),
+    ]
+
+
+def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
+    sent = [s for s in connection.segments if s.from_client is client]
+    spurious = [s for s in sent if "spurious_retransmission" in s.notes]
+    again = [s for s in sent if "retransmission" in s.notes and s not in spurious]
+    groups = (
+        (DROPPED, [s for s in sent if s.verdict == "dropped"]),
+        (AGAIN, again),
+        (SPURIOUS, spurious),
+        (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),
+        (KEEPALIVE, [s for s in sent if "keep_alive" in s.notes and "probe" not in s.notes]),
+    )
+    for rule, segments in groups:
+        if segments:
+            yield finding(rule, connection, segments, count=len(segments), **of_side(client))
+
+
+def _gaps(connection: Connection) -> Iterator[Finding]:
+    missing = {"lost_segment", "ack_lost_segment"}
+    wrong = {"wrong_ack", "wrong_seq"}
+    gaps = [s for s in connection.segments if missing.intersection(s.notes)]
+    gaps = [s for s in gaps if not wrong.intersection(s.notes)]
+    if gaps:
+        yield finding(GAP, connection, gaps)
+
+
+def _delayed(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
+    """Only where the wire saw both moments at the receiver's door: a capture may be far from it."""
+    if not timeline.complete:
+        return
+    for position, ack in enumerate(connection.segments):
+        bare = not ack.length and not ack.flags & (SYN | FIN | RST)
+        if not bare or not ack.acked or "handshake_ack" in ack.notes:
+            continue
+        covered = _covered(connection.segments[:position], ack)
+        waited_ns = ack.t_ns - covered.left_ns if covered else 0
+        if covered and _DELAYED_NS[0] <= waited_ns <= _DELAYED_NS[1]:
+            params = {"ms": waited_ns // 1_000_000, "what": f"frame {covered.frame}"}
+            yield finding(DELAYED_ACK, connection, [covered, ack], **params, **of_side(ack.from_client))
+
+
+def _covered(before: tuple[SegmentFact, ...], ack: SegmentFact) -> SegmentFact | None:
+    """The last segment to arrive of those that an acknowledgment is for."""
+    arrived = [
+        s
+        for s in before
+        if s.from_client is not ack.from_client
+        and s.arrived
+        and s.next_seq > s.seq
+        and ack.ack is not None
+        and s.next_seq <= ack.ack
+    ]
+    return max(arrived, key=lambda s: s.left_ns, default=None)
+
+
+def _timed_out(connection: Connection) -> Iterator[Finding]:
+    if connection.close == "timed-out":
+        yield finding(TIMED_OUT, connection, connection.segments[-1:])

@@ -1,0 +1,36 @@
+"""What the families share: a finding of a rule, and ends named in its texts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fourtuple.analyze.model import Connection, SegmentFact
+from fourtuple.explain.model import Finding, Rule
+from fourtuple.explain.phrases import a_side, frames_text, side
+
+__all__ = ["finding", "of_side"]
+
+
+def finding(
+    rule: Rule, connection: Connection, evidence: Iterable[SegmentFact | int], **params: Any
+) -> Finding:
+    """A finding; `evidence` are the segments or frame numbers that it rests on.
+
+    Every text may use {client}, {server} (endpoints), {frames} and what is given in `params`.
+    """
+    frames = tuple(sorted({e if isinstance(e, int) else e.frame for e in evidence}))
+    common = {
+        "client": str(connection.client),
+        "server": str(connection.server),
+        "frames": frames_text(frames),
+    }
+    return Finding(rule, connection.index, frames, common | params)
+
+
+def of_side(client: bool) -> dict[str, Any]:
+    """{Side}, {side} and {Other}, {other} for texts about one end."""
+    return {
+        "Side": a_side(client),
+        "side": side(client),
+        "Other": a_side(not client),
+        "other": side(not client),
+    }

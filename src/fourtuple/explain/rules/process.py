@@ -1,0 +1,61 @@
+"""Where programs and kernels do things at different times: what socket tables and calls show."""
+
+from collections.abc import Iterator
+
+from fourtuple.analyze.evidence import End, end_of
+from fourtuple.analyze.model import Connection
+from fourtuple.event.model import Call, Snapshot, SocketRow
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Finding, Message, Rule
+from fourtuple.explain.rules.making import finding
+from fourtuple.explain.text import N_
+
+__all__ = ["RULES", "findings"]
+
+BEFORE_ACCEPT = Rule(
+    code="established-before-accept",
+    severity="chat",
+    title=N_("Established before accept()"),
+    what=N_("The server's kernel completed the handshake by itself. {outcome}"),
+    why=N_(
+        "The server's socket table shows the connection as ESTABLISHED with no owner, inode 0, "
+        "after {frames}."
+    ),
+    remedy=N_(
+        "Nothing to do: accept() only takes a finished connection out of the queue. A server that "
+        "accepts slowly lets the queue grow; Recv-Q of a listener in ss -ltn is its length."
+    ),
+    reference="listen(2); net/ipv4/inet_connection_sock.c; lab run before-accept",
+)
+RULES = (BEFORE_ACCEPT,)
+
+
+def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
+    """What is worth saying about programs and their kernels."""
+    if connection.protocol != "tcp" or not timeline.events:
+        return []
+    end = end_of(timeline, connection, client=False)
+    return list(_before_accept(connection, end))
+
+
+def _before_accept(connection: Connection, end: End) -> Iterator[Finding]:
+    orphaned = [(s, r) for s, r in end.rows if r.inode == 0 and r.state == "ESTABLISHED"]
+    finished = [s for s in connection.segments if "handshake_ack" in s.notes]
+    if orphaned and finished:
+        yield finding(BEFORE_ACCEPT, connection, finished[:1], outcome=_outcome(orphaned, end))
+
+
+def _outcome(orphaned: list[tuple[Snapshot, SocketRow]], end: End) -> Message:
+    """How long it had no owner, and what waited for one."""
+    accepts: list[Call] = [c for c in end.calls if c.name == "accept" and c.end_ns is not None]
+    waiting = max(row.recv_q for _, row in orphaned)
+    if waiting:
+        return Message(
+            "No program owned the connection; {count} byte waited in its receive buffer.",
+            {"count": waiting},
+            "No program owned the connection; {count} bytes waited in its receive buffer.",
+            waiting,
+        )
+    if not accepts:
+        return Message("No program took the connection with accept() in the recording.")
+    return Message("Only later did accept() give it to the program.")

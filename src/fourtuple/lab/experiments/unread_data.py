@@ -1,0 +1,80 @@
+"""Closing a socket that holds unread data (row A13)."""
+
+from fourtuple.lab.experiment import experiment
+from fourtuple.lab.script import Lab
+
+MESSAGE = b"nobody reads me"
+
+
+@experiment(
+    covers="A13",
+    question="Who sends RST when a socket is closed before all data has been read?",
+    background=(
+        "A close() that throws away bytes which the peer believes delivered must not look like an "
+        "orderly end: the closer's kernel sends RST instead of FIN (RFC 2525, 2.17; tcp_close). "
+        "Only the closer's own receive buffer counts."
+    ),
+)
+def unread_data(lab: Lab) -> None:
+    client, server = lab.pair()
+    listener = server.socket().listen(8888)
+
+    sock = client.socket().connect(server, 8888)
+    peer = listener.accept()
+    sock.send(MESSAGE)
+    lab.settle()
+    lab.expect(lab.connection(server).recv_q, len(MESSAGE), "bytes unread at the server")
+    peer.close()
+    lab.settle()
+    reset = lab.segments(sent_by=server)[-1]
+    lab.expect(reset.flags, "RST ACK", "what the server's kernel sends at close()")
+    lab.expect(reset.ack, 1 + len(MESSAGE), "it had acknowledged every byte")
+    lab.expect(lab.sockets(server), [], "the server's sockets afterwards: no state is kept")
+    lab.expect(lab.state(client), "CLOSED", "the client's socket once the RST has arrived")
+    lab.expect_error("ECONNRESET", sock.recv, "recv() at the client")
+    sock.close()
+
+    before = len(lab.segments())
+    sock = client.socket().connect(server, 8888)
+    peer = listener.accept()
+    sock.send(MESSAGE)
+    lab.settle()
+    sock.close()
+    lab.settle()
+    lab.expect(
+        lab.connection(server).recv_q, len(MESSAGE) + 1, "unread at the server: data and FIN"
+    )
+    lab.expect(peer.recv(), MESSAGE, "the server reads all of it after the client's close()")
+    peer.close()
+    lab.settle()
+    second = lab.segments()[before:]
+    lab.expect([s.flags for s in second if "RST" in s.flags], [], "RSTs when the peer has not read")
+
+    lab.claim(
+        "closing a socket with unread data in its own buffer sends RST",
+        reset.flags == "RST ACK",
+        "the server closed with {bytes} bytes unread: frame {frame}",
+        source="A",
+        evidence=[reset.frame],
+        bytes=len(MESSAGE),
+        frame=reset.frame,
+    )
+    lab.claim(
+        "closing while the peer has not read all data sends RST",
+        False,
+        "the client closed while {bytes} bytes lay unread at the server: frames {first} to {last} "
+        "hold no RST, and the server could still read them",
+        source="A",
+        evidence=second.frames,
+        bytes=len(MESSAGE),
+        first=second.frames[0],
+        last=second.frames[-1],
+    )
+    lab.claim(
+        "connecting again after that causes RST",
+        False,
+        "the same client connected to the same port again (frame {syn}) and was answered",
+        source="A",
+        evidence=second.frames[:3],
+        syn=second.frames[0],
+    )

@@ -1,0 +1,85 @@
+"""The log of a run -> its Timeline. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
+from fourtuple.event.model import Call, Event, Note, Snapshot, SocketRow, State, Verdict
+from fourtuple.event.timeline import Timeline
+from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Record
+
+__all__ = ["merge", "state_changes"]
+
+WIRE = Vantage("wire", description="between the hosts, as carried by fourtuple")
+
+
+def merge(records: Iterable[Record]) -> Timeline:
+    """The Timeline of a run. Notes of kind "meta" become its `meta`, later ones over earlier."""
+    records = tuple(records)
+    meta: dict[str, Any] = {}
+    events: list[Event] = []
+    calls: dict[tuple[int, int, int], Call] = {}
+    epoch_ns = 0
+    for record in records:
+        match record:
+            case ClockSampled():
+                epoch_ns = record.epoch_ns
+                meta["clock_error_ns"] = record.error_ns
+            case Note(kind="meta"):
+                meta.update(record.params)
+            case Call():  # written when it begins and again when it ends: the last one holds
+                calls[record.pid, record.thread, record.t_ns] = record
+            case Note() | Snapshot():
+                events.append(record)
+    events += [*calls.values(), *state_changes(e for e in events if isinstance(e, Snapshot))]
+    events.sort(key=lambda event: event.t_ns)
+    return Timeline((WIRE,), _frames(records), tuple(events), meta, epoch_ns, complete=True)
+
+
+def _frames(records: tuple[Record, ...]) -> FrameTable:
+    left: dict[int, FrameLeft] = {}
+    for record in records:
+        if isinstance(record, FrameLeft):
+            left.setdefault(record.number, record)
+    builder = FrameTableBuilder()
+    for record in records:
+        if isinstance(record, FrameEntered):
+            done = left.get(record.number, FrameLeft(record.number, 0, Verdict.HELD))
+            builder.add(record.data, record.t_ns, left_ns=done.left_ns, verdict=done.verdict)
+    return builder.table()
+
+
+def state_changes(snapshots: Iterable[Snapshot]) -> Iterator[State]:
+    """What changed from each look at a host's sockets to the next."""
+    known: dict[str, dict[Any, SocketRow]] = {}
+    for snapshot in snapshots:
+        before = known.get(snapshot.host, {})
+        now = {_key(row): row for row in snapshot.sockets}
+        known[snapshot.host] = now
+        for key in [*before, *(key for key in now if key not in before)]:
+            old, new = _state_in(before, key), _state_in(now, key)
+            if old != new:
+                yield _change(snapshot, now.get(key) or before[key], old, new)
+
+
+def _key(row: SocketRow) -> Any:
+    return row.local, row.remote
+
+
+def _state_in(sockets: Mapping[Any, SocketRow], key: Any) -> str:
+    return sockets[key].state if key in sockets else "CLOSED"
+
+
+def _change(snapshot: Snapshot, row: SocketRow, old: str, new: str) -> State:
+    return State(
+        t_ns=snapshot.t_ns,
+        host=snapshot.host,
+        local=row.local,
+        remote=row.remote,
+        old=old,
+        new=new,
+        source="sock_diag",
+        frame=snapshot.frame,
+        inode=row.inode,
+        cookie=row.cookie,
+    )

@@ -1,0 +1,67 @@
+"""Looks at a host's socket table and notes what it saw."""
+
+import time
+
+from fourtuple.event.model import Endpoint, Snapshot, SocketRow
+from fourtuple.lab.log import Log
+from fourtuple.system.namespaces import inside
+from fourtuple.system.sock_diag import DiagSocket, SockDiag
+
+__all__ = ["Observer", "socket_row"]
+
+#: a look is repeated while a segment waits for a socket that a program had locked
+_REPEATS = 40
+_PAUSE_S = 50e-6
+
+
+class Observer:
+    """One process's view of one host. Each process has its own: netlink answers whoever asks."""
+
+    def __init__(self, log: Log, host: str, namespace: int) -> None:
+        self._log = log
+        self._host = host
+        with inside(namespace):
+            self._diag = SockDiag()
+
+    def look(self) -> list[DiagSocket]:
+        """The host's TCP sockets now."""
+        return self._diag.dump()
+
+    def observe(self, cause: str, frame: int = 0) -> None:
+        """Note the host's TCP sockets, once no segment waits for a locked one."""
+        with self._log.turn():
+            for _ in range(_REPEATS):
+                rows = self._diag.dump()
+                settled = not any(row.backlog_bytes for row in rows if row.state != "LISTEN")
+                if settled:
+                    break
+                time.sleep(_PAUSE_S)
+            self._log.write(
+                Snapshot(
+                    t_ns=time.monotonic_ns(),
+                    host=self._host,
+                    cause=cause,
+                    frame=frame,
+                    sockets=tuple(map(socket_row, rows)),
+                    settled=settled,
+                )
+            )
+
+
+def socket_row(row: DiagSocket) -> SocketRow:
+    """A row of the kernel's table as an event has it."""
+    return SocketRow(
+        protocol="tcp",
+        local=Endpoint(*row.local),
+        remote=Endpoint(*row.remote),
+        state=row.state,
+        recv_q=row.recv_q,
+        send_q=row.send_q,
+        inode=row.inode,
+        cookie=row.cookie,
+        uid=row.uid,
+        timer=row.timer,
+        timer_ms=row.timer_ms,
+        retransmits=row.retransmits,
+        backlog_bytes=row.backlog_bytes,
+    )

@@ -1,0 +1,87 @@
+"""Runs an experiment in a session of its own and returns its Timeline."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fourtuple import __version__
+from fourtuple.errors import ExperimentError
+from fourtuple.event.model import Note
+from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.log import Log
+from fourtuple.lab.network import Network
+from fourtuple.lab.script import Lab
+from fourtuple.lab.session import Session, failure
+from fourtuple.system.capabilities import require_lab
+
+if TYPE_CHECKING:
+    from fourtuple.event.timeline import Timeline
+
+__all__ = ["Options", "run"]
+
+#: how much later than the script's own limit the launcher ends the session
+_GRACE_S = 3.0
+_VIEWS = {"calls": "wrapped", "states": "sock_diag", "frames": "wire"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`family` is 4 or 6, `seed` feeds the lab's random numbers, `limit_s` is wall-clock time."""
+
+    family: int = 4
+    seed: int = 0
+    limit_s: float = 30.0
+
+
+def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
+    """Run it and return everything that was seen; whether it passed is for others to say.
+
+    A script that fails leaves a note of kind "failure".
+    CapabilityMissing where this machine cannot have a lab.
+    """
+    require_lab()
+    options = options or Options()
+    log = Log()
+    try:
+        session = Session(_director(experiment, options, log), log)
+        if not session.wait(options.limit_s + _GRACE_S):
+            log.write(failure(f"stopped after {options.limit_s:g} s", "OutOfTime"))
+        from fourtuple.lab.merge import merge  # numpy, whose threads no fork should meet
+
+        return merge(log.news())
+    finally:
+        log.close()
+
+
+def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[], int]:
+    def main() -> int:
+        begin_s = time.monotonic()
+        _note_meta(log, {**_about(experiment), "family": options.family, "seed": options.seed})
+        network = Network(log, options.family, begin_s + options.limit_s)
+        try:
+            experiment.script(Lab(log, network, options.seed))
+        except ExperimentError as error:
+            log.write(failure(str(error), type(error).__name__))
+        _note_meta(log, {"seconds": round(time.monotonic() - begin_s, 3)})
+        return 0
+
+    return main
+
+
+def _about(experiment: Experiment) -> dict[str, object]:
+    return {
+        "experiment": experiment.name,
+        "question": experiment.question,
+        "background": experiment.background,
+        "covers": list(experiment.covers),
+        "views": _VIEWS,
+        "kernel": os.uname().release,
+        "version": __version__,
+    }
+
+
+def _note_meta(log: Log, params: dict[str, object]) -> None:
+    log.write(Note(t_ns=time.monotonic_ns(), kind="meta", params=params))
+

@@ -1,0 +1,216 @@
+"""What an experiment's script holds in its hands: the Lab.
+
+It makes hosts, waits until nothing moves, reads what the wire carried and what the kernels hold,
+and states expectations and claims. It runs in the director, on the real kernel.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fourtuple.errors import CallFailed, ExpectationFailed, OutOfTime
+from fourtuple.event.model import Note, Verdict
+from fourtuple.lab.evidence import ObservedSocket, Segments, frames_of, observed
+from fourtuple.lab.hosts import Host
+from fourtuple.lab.log import Log, Record
+from fourtuple.lab.network import Network
+
+if TYPE_CHECKING:
+    from fourtuple.event.timeline import Timeline
+
+__all__ = ["Lab"]
+
+#: nothing moves: that many looks in a row, so far apart, saw the same
+_LOOKS = 3
+_BETWEEN_LOOKS_S = 0.003
+
+
+class Lab:
+    """Given to an experiment's script. `family` is 4 or 6; `random` is seeded."""
+
+    def __init__(self, log: Log, network: Network, seed: int) -> None:
+        self._log = log
+        self._network = network
+        self._records: list[Record] = []
+        self.random = random.Random(seed)
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return self._network.version
+
+    @property
+    def payload_per_segment(self) -> int:
+        """How much one segment without options carries: the MTU less both headers."""
+        return 1460 if self.family == 4 else 1440
+
+    def pair(
+        self,
+        *,
+        timestamps: bool = True,
+        congestion: str | None = None,
+        sysctls: Mapping[str, str | int] | None = None,
+        mtu: int = 1500,
+    ) -> tuple[Host, Host]:
+        """Two hosts, "client" and "server", joined by the wire.
+
+        `sysctls` are set on both, after the baseline. OSError names one that the kernel refuses.
+        """
+        settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
+        if congestion:
+            settings["net.ipv4.tcp_congestion_control"] = congestion
+        return self._network.pair(settings | dict(sysctls or {}), mtu)
+
+    def bytes(self, size: int) -> bytes:
+        """Bytes to send: the same ones each time for the same seed."""
+        return self.random.randbytes(size)
+
+    # what moves
+
+    def settle(self) -> None:
+        """Wait until nothing moves: no frame is under way, every program sleeps, and no socket
+        waits for an acknowledgement. OutOfTime where that does not come about."""
+        seen: list[Any] = []
+        while len(seen) < _LOOKS:
+            restless, look = self._network.at_rest()
+            if restless or (seen and look != seen[-1]):
+                seen.clear()
+            if not restless:
+                seen.append(look)
+            if time.monotonic() > self._network.deadline_s:
+                raise OutOfTime(f"the lab does not settle: {restless}")
+            time.sleep(_BETWEEN_LOOKS_S)
+
+    # what was seen
+
+    def timeline(self) -> "Timeline":
+        """Everything so far."""
+        from fourtuple.lab.merge import merge  # numpy: only scripts that look pay for it
+
+        self._records += self._log.news()
+        return merge(self._records)
+
+    def segments(
+        self,
+        *,
+        sent_by: Host | None = None,
+        payload: bool | None = None,
+        flags: str | None = None,
+    ) -> Segments:
+        """The segments that entered the wire so far, in order; of all, those that fit:
+        sent by a host, with payload (or, False, without), with just these flags ("FIN ACK")."""
+        from fourtuple.analyze import connections
+
+        found = [s for c in connections(self.timeline()) for s in self._sent_by(sent_by, c)]
+        chosen = Segments(sorted(found, key=lambda fact: fact.frame))
+        if payload is not None:
+            chosen = Segments([s.fact for s in chosen if (s.fact.length > 0) == payload])
+        if flags is not None:
+            chosen = Segments([s.fact for s in chosen if s.flags == flags])
+        return chosen
+
+    def _sent_by(self, host: Host | None, connection: Any) -> list[Any]:
+        if host is None:
+            return list(connection.segments)
+        return [
+            segment
+            for segment in connection.segments
+            if (connection.client if segment.from_client else connection.server).address
+            == host.address
+        ]
+
+    def frames(self, *, dropped: bool | None = None) -> int:
+        """How many frames entered the wire so far (or were, or were not, dropped)."""
+        verdicts = self.timeline().frames.verdict.tolist()
+        return sum(dropped in (None, verdict == Verdict.DROPPED) for verdict in verdicts)
+
+    def sockets(self, host: Host, *, listening: bool = False) -> list[ObservedSocket]:
+        """The host's sockets now: its connections, or its listeners."""
+        rows = self._network.sockets(host)
+        return [ObservedSocket(row) for row in rows if (row.state == "LISTEN") == listening]
+
+    def connection(self, host: Host) -> ObservedSocket:
+        """The host's one connection, as its socket table has it now. ExpectationFailed where it
+        has none or several."""
+        found = self.sockets(host)
+        if len(found) != 1:
+            raise ExpectationFailed(f"{host.name} has {len(found)} connections, one was expected")
+        return found[0]
+
+    def state(self, host: Host) -> Any:
+        """The state of the host's one connection now; "CLOSED" where it has none."""
+        return observed(self.connection(host).state if self.sockets(host) else "CLOSED", "state")
+
+    def states(self, host: Host) -> Any:
+        """The states that the host's connections went through, as its socket table showed them."""
+        from fourtuple.event.model import State
+
+        seen = [e for e in self.timeline().of(State) if e.host == host.name and e.remote.port]
+        frames = tuple(e.frame for e in seen if e.frame)
+        return observed([event.new for event in seen], "state", frames)
+
+    # what is stated
+
+    def expect(
+        self, actual: Any, expected: Any, what: str, *, evidence: Sequence[int] = (), **params: Any
+    ) -> None:
+        """Check that `actual` equals `expected`; `what` (a message id) says what they are.
+
+        ExpectationFailed otherwise, with the field, both values and the frames.
+        """
+        frames = tuple(evidence) or frames_of(actual)
+        holds = bool(actual == expected)
+        shown = {"expected": str(expected), "actual": str(actual), "ok": holds}
+        field = getattr(actual, "field", "")
+        note = {"what": what, "field": field, "values": params, **shown}
+        self._note("check", note, frames)
+        if not holds:
+            raise ExpectationFailed(_mismatch(what.format(**params), field, shown, frames))
+
+    def expect_error(self, symbol: str, call: Callable[[], Any], what: str, **params: Any) -> None:
+        """Check that a call fails with an errno ("ECONNREFUSED")."""
+        import errno
+
+        try:
+            call()
+        except CallFailed as error:
+            outcome = errno.errorcode.get(error.errno or 0, str(error.errno))
+        else:
+            outcome = "success"
+        self.expect(observed(outcome, "errno"), symbol, what, **params)
+
+    def claim(
+        self,
+        sentence: str,
+        verdict: bool | str,
+        because: str,
+        *,
+        source: str,
+        evidence: Sequence[int] = (),
+        **params: Any,
+    ) -> None:
+        """Judge a textbook sentence on this kernel.
+
+        `verdict` is True (confirmed), False (differs), or a message id that says on what it
+        depends. `because` is a message id with {fields} for `params`; `source` names the document.
+        """
+        word = "depends" if isinstance(verdict, str) else "confirmed" if verdict else "differs"
+        note = {
+            "claim": sentence,
+            "source": source,
+            "verdict": word,
+            "depends_on": verdict if isinstance(verdict, str) else "",
+            "because": because,
+            "values": params,
+        }
+        self._note("claim", note, tuple(evidence))
+
+    def _note(self, kind: str, params: dict[str, Any], frames: tuple[int, ...]) -> None:
+        self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, params=params, frames=frames))
+
+
+def _mismatch(what: str, field: str, shown: Mapping[str, Any], frames: tuple[int, ...]) -> str:
+    where = f" (frame {', '.join(map(str, frames))})" if frames else ""
+    named = f" [{field}]" if field else ""
+    return f"{what}{named}: expected {shown['expected']}, actual {shown['actual']}{where}"

@@ -1,0 +1,102 @@
+"""Puts a View together: one connection of a timeline, told by its events and facts."""
+
+from collections.abc import Iterator, Sequence
+
+from fourtuple.analyze.model import Connection
+from fourtuple.event.model import Call
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Finding, Message
+from fourtuple.explain.segments import headline, sentence
+from fourtuple.explain.text import N_
+from fourtuple.render.calls import own_calls
+from fourtuple.render.life import life_of
+from fourtuple.render.notes import inline_notes
+from fourtuple.render.rows import rows_of
+from fourtuple.render.states import changes, kernel_source
+from fourtuple.render.view import Explanation, Row, Text, View
+from fourtuple.render.wires import crossings
+
+__all__ = ["MOST_ROWS", "build_view"]
+
+#: a longer connection shows its beginning and its end
+MOST_ROWS = 240
+
+_STATES = {
+    "sock_diag": N_("states: the kernel's socket table (sock_diag)"),
+    "trace": N_("states: the kernel's trace"),
+    "inferred": N_("states: inferred from the frames"),
+}
+_FRAMES_COMPLETE = N_("frames: {own} of the {total} that crossed the wire")
+_FRAMES_CAPTURED = N_("frames: {own} of the {total} in the capture")
+
+
+def build_view(
+    timeline: Timeline,
+    connections: Sequence[Connection],
+    findings: Sequence[Finding],
+    connection: int = 0,
+    limit: int = MOST_ROWS,
+) -> View:
+    """The picture of the connection with that index. IndexError where there is none."""
+    life = life_of(connections[connection], connections)
+    chosen = life.connection
+    own = own_calls(timeline, life)
+    zero_ns, rows = rows_of(
+        own,
+        changes(timeline, life),
+        crossings(timeline, chosen),
+        inline_notes(timeline, life),
+        limit,
+    )
+    programs = bool(own.client or own.server)
+    return View(
+        title=_title(timeline),
+        question=_question(timeline),
+        protocol=chosen.protocol,
+        four_tuple=(str(chosen.client), str(chosen.server)),
+        client_known=chosen.client_known,
+        headline=headline(chosen),
+        evidence=tuple(_evidence(timeline, chosen, programs, kernel_source(timeline, life))),
+        programs=programs,
+        offset_ns=zero_ns - _first_ns(timeline),
+        rows=rows,
+        explanations=tuple(_explanations(timeline, chosen, rows)),
+        findings=tuple(f for f in findings if f.connection == chosen.index),
+    )
+
+
+def _title(timeline: Timeline) -> str:
+    return str(timeline.meta.get("experiment") or timeline.meta.get("file") or "")
+
+
+def _question(timeline: Timeline) -> Text:
+    question = timeline.meta.get("question")
+    return Message(question) if isinstance(question, str) else ""
+
+
+def _first_ns(timeline: Timeline) -> int:
+    """When the first frame crossed or the first call was made."""
+    begins = [call.t_ns for call in timeline.of(Call)[:1]]
+    begins += [int(timeline.frames.t_ns.min())] if len(timeline.frames) else []
+    return min(begins, default=timeline.start_ns)
+
+
+def _evidence(
+    timeline: Timeline, connection: Connection, programs: bool, states: str
+) -> Iterator[Message]:
+    """What each lane rests on."""
+    yield Message("calls: recorded in the programs" if programs else "calls: none recorded")
+    if connection.protocol == "tcp":
+        yield Message(_STATES.get(states, states))
+    text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
+    yield Message(text, {"own": len(connection.frames), "total": len(timeline.frames)})
+
+
+def _explanations(
+    timeline: Timeline, connection: Connection, rows: Sequence[Row]
+) -> Iterator[Explanation]:
+    """A sentence for each segment that is shown."""
+    shown = {row.wire.frame for row in rows if row.wire is not None}
+    for segment in connection.segments:
+        if segment.frame in shown:
+            yield Explanation(segment.frame, sentence(connection, segment, timeline))

@@ -1,0 +1,135 @@
+"""The program lanes: which calls belong to a connection, and how a call is written.
+
+A call is the connection's where it was made on one of its sockets (told by inode, or by both
+addresses). The listener's calls belong to the server's lane: it is how the server came to be
+there. It does not know where in the picture a call goes.
+"""
+
+from dataclasses import dataclass
+
+from fourtuple.analyze.model import Connection
+from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Message
+from fourtuple.render.life import Life
+from fourtuple.render.view import Text
+
+__all__ = ["OwnCalls", "brief", "full", "listens_for", "outcome", "own_calls"]
+
+_SENDING = frozenset(("send", "sendall", "sendto", "sendmsg", "write"))
+_RECEIVING = frozenset(("recv", "recvfrom", "recv_into", "recvmsg", "read"))
+_ANY_ADDRESS = frozenset(("0.0.0.0", "::", "*"))
+
+#: a socket of a host: inodes of different hosts may be equal
+_Socket = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCalls:
+    """The calls of a connection's two sides, in order of their beginning."""
+
+    client: tuple[Call, ...]
+    server: tuple[Call, ...]
+
+
+def own_calls(timeline: Timeline, life: Life) -> OwnCalls:
+    """The calls that belong to the connection."""
+    calls = timeline.of(Call)
+    connection = life.connection
+    client = _sockets(timeline, life, connection.client, connection.server)
+    server = _sockets(timeline, life, connection.server, connection.client)
+    listener = _listeners(timeline, calls, connection, server)
+
+    def of_server(call: Call) -> bool:
+        return _on(call, server) or (_on(call, listener) and not _accepts_another(call, server))
+
+    return OwnCalls(
+        tuple(call for call in calls if _on(call, client)), tuple(filter(of_server, calls))
+    )
+
+
+def _sockets(
+    timeline: Timeline, life: Life, local: Endpoint, remote: Endpoint
+) -> frozenset[_Socket]:
+    """The sockets that had these two addresses, as calls and socket tables tell."""
+    by_call = {
+        (call.host, call.new_inode or call.inode)
+        for call in timeline.of(Call)
+        if call.local == local and call.remote == remote and life.spans(call.t_ns, call.end_ns)
+    }
+    by_table = {
+        (snapshot.host, row.inode)
+        for snapshot in timeline.of(Snapshot)
+        if life.spans(snapshot.t_ns, snapshot.t_ns)
+        for row in snapshot.sockets
+        if row.local == local and row.remote == remote
+    }
+    return frozenset(s for s in by_call | by_table if s[1])
+
+
+def _listeners(
+    timeline: Timeline, calls: list[Call], connection: Connection, server: frozenset[_Socket]
+) -> frozenset[_Socket]:
+    """The listening sockets that took the connection or, where none has, could."""
+    accepting = {(c.host, c.inode) for c in calls if (c.host, c.new_inode) in server}
+    if accepting:
+        return frozenset(accepting)
+    return frozenset(
+        (snapshot.host, row.inode)
+        for snapshot in timeline.of(Snapshot)
+        for row in snapshot.sockets
+        if row.inode and listens_for(row, connection.server)
+    )
+
+
+def _on(call: Call, sockets: frozenset[_Socket]) -> bool:
+    return (call.host, call.inode) in sockets or (call.host, call.new_inode) in sockets
+
+
+def _accepts_another(call: Call, server: frozenset[_Socket]) -> bool:
+    return bool(call.new_inode) and (call.host, call.new_inode) not in server
+
+
+def listens_for(row: SocketRow, server: Endpoint) -> bool:
+    """Whether the row is a listener that takes connections to this address and port."""
+    local = row.local
+    return (
+        row.state == "LISTEN"
+        and local.port == server.port
+        and (local.address == server.address or local.address in _ANY_ADDRESS)
+    )
+
+
+def full(call: Call) -> str:
+    """The call with its arguments: ``connect(10.77.0.2:8888)``, ``send(14)``."""
+    if call.size is not None and call.name in _SENDING | _RECEIVING:
+        return f"{call.name}({call.size})"
+    return f"{call.name}({', '.join(map(str, call.args))})"
+
+
+def brief(call: Call) -> str:
+    """The call where there is little room: only a single number is kept of its arguments."""
+    if call.name in _SENDING and call.size is not None:
+        return full(call)
+    if call.name not in _RECEIVING and len(call.args) == 1 and isinstance(call.args[0], int):
+        return full(call)
+    return f"{call.name}()"
+
+
+def outcome(call: Call) -> Text:
+    """What the kernel answered."""
+    if call.errno is not None:
+        return call.errno
+    if call.end_ns is None:
+        return Message("has not returned")
+    if call.result is None or isinstance(call.result, str):
+        return call.result or "0"
+    if call.name in _RECEIVING:
+        return _received(call.result)
+    return f"fd {call.result}" if call.name in ("socket", "accept") else str(call.result)
+
+
+def _received(size: int) -> Message:
+    if size == 0:
+        return Message("0: the end")
+    return Message("{count} byte", {"count": size}, "{count} bytes", size)

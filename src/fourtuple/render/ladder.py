@@ -1,0 +1,251 @@
+"""The ladder: a View drawn for a terminal. Time runs down, the client stands left.
+
+Five lanes (program and kernel of each end, the wire between) where there are 100 columns; three
+(client, wire, server: the state under the call) from 70; below that a list. Lanes are as wide as
+their contents ask for, the wire gets what is left. No line is wider than the terminal.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import N_, Translator
+from fourtuple.render.cells import Cell, Line, Painter, WireColumns
+from fourtuple.render.numbers import duration, milliseconds
+from fourtuple.render.terminal import Terminal
+from fourtuple.render.text import width_of, wrap
+from fourtuple.render.view import BarPhase, KernelCell, ProgramCell, Row, RowKind, View
+
+__all__ = ["FIVE_LANES", "THREE_LANES", "ladder"]
+
+#: columns from which there are five lanes, and three
+FIVE_LANES, THREE_LANES = 100, 70
+#: the longest state's name, and the same beside the bar of a call in progress
+_STATE_WIDTH, _BARRED_STATE_WIDTH = 11, 13
+#: an end is no wider, however much room there is
+_MOST_END = 40
+#: what is added to an arrow before calls get room for their arguments: with five lanes, with three
+_GOOD_ARROW, _FAIR_ARROW = 14, 6
+
+_CLIENT, _SERVER = N_("client"), N_("server")
+_PROGRAM, _KERNEL, _WIRE = N_("program"), N_("kernel"), N_("wire")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A lane's place: its head (two lines), its cells' width without the blanks around them."""
+
+    head: tuple[str, str]
+    width: int
+
+
+def ladder(
+    view: View, terminal: Terminal, translator: Translator, *, raw: bool = False
+) -> list[str]:
+    """The picture's lines. `raw` adds the numbers as they are in the headers."""
+    drawer = _Drawer(view, Painter(terminal, translator), raw)
+    if terminal.width < THREE_LANES:
+        return drawer.listing()
+    return drawer.lanes(five=view.programs and terminal.width >= FIVE_LANES)
+
+
+class _Drawer:
+    def __init__(self, view: View, painter: Painter, raw: bool) -> None:
+        self.view = view
+        self.painter = painter
+        self.raw = raw
+        self.width = painter.terminal.width
+        wires = [row.wire for row in view.rows if row.wire is not None]
+        self.columns: WireColumns = painter.wire_columns(wires)
+        self.label_width = painter.label_width(wires)
+        self.time_width = max(
+            [2, *(len(milliseconds(row.t_ns)) for row in view.rows if row.kind == RowKind.MOMENT)]
+        )
+
+    def lanes(self, five: bool) -> list[str]:
+        lanes = self._five() if five else self._three()
+        body = [
+            self._join(line, lanes, row)
+            for row in self.view.rows
+            for line in self._lines(row, lanes, five)
+        ]
+        return [*self._heads(lanes), self._rule(lanes, top=True), *body, self._rule(lanes)]
+
+    # --- where the lanes stand
+
+    def _five(self) -> list[_Lane]:
+        words = self.painter.words
+        kernel = max(11, width_of(words(Message(_KERNEL))))
+        room = self.width - self._frame_width(5) - 2 * kernel
+        client, server, wire = self._shares(room, _STATE_WIDTH, _GOOD_ARROW)
+        head = {name: words(Message(name)) for name in (_CLIENT, _SERVER, _PROGRAM, _KERNEL)}
+        return [
+            _Lane((head[_CLIENT], head[_PROGRAM]), client),
+            _Lane((head[_CLIENT], head[_KERNEL]), kernel),
+            _Lane(("", words(Message(_WIRE))), wire),
+            _Lane((head[_SERVER], head[_KERNEL]), kernel),
+            _Lane((head[_SERVER], head[_PROGRAM]), server),
+        ]
+
+    def _three(self) -> list[_Lane]:
+        words = self.painter.words
+        room = self.width - self._frame_width(3)
+        client, server, wire = self._shares(room, _BARRED_STATE_WIDTH, _FAIR_ARROW)
+        return [
+            _Lane((words(Message(_CLIENT)), ""), client),
+            _Lane((words(Message(_WIRE)), ""), wire),
+            _Lane((words(Message(_SERVER)), ""), server),
+        ]
+
+    def _frame_width(self, lanes: int) -> int:
+        """Everything that is not inside a lane: time, bars, blanks."""
+        return self.time_width + 1 + lanes * 3 - 1
+
+    def _shares(self, room: int, least: int, arrow: int) -> tuple[int, int, int]:
+        """(client, server, wire). In this order of need: ends of the least width, a wire that
+        shows its numbers, calls in brief, a good arrow, calls with their arguments."""
+        cells = ([row.client_program for row in self.view.rows],
+                 [row.server_program for row in self.view.rows])  # fmt: skip
+        ends, arrow = [least, least], max(arrow, self.label_width)
+        wire = max(room - 2 * _MOST_END, min(self.columns.total, room - 2 * least))
+
+        def spare() -> int:
+            return room - wire - sum(ends)
+
+        for full in (False, True):
+            for index, of_end in enumerate(cells):
+                ends[index] += max(0, min(self._asks(of_end, full) - ends[index], spare()))
+            wire += min(arrow, spare())
+        return ends[0], ends[1], wire
+
+    def _asks(self, cells: Iterable[ProgramCell], full: bool) -> int:
+        """The width in which every call of a lane fits on a line, in full or in brief."""
+        happening = (cell for cell in cells if any(b.phase != BarPhase.GOING for b in cell.bars))
+        return max((self.painter.program_width(cell, full) for cell in happening), default=0)
+
+    # --- lines
+
+    def _heads(self, lanes: Sequence[_Lane]) -> Iterator[str]:
+        unit = "ms".rjust(self.time_width)
+        for level in (0, 1):
+            heads = [lane.head[level] for lane in lanes]
+            if not any(heads):
+                continue
+            last = level == 1 or not any(lane.head[1] for lane in lanes)
+            time = unit if last else " " * self.time_width
+            cells = [
+                self.painter.lay([("bold", head)], lane.width)
+                for head, lane in zip(heads, lanes, strict=True)
+            ]
+            yield (self.painter.terminal.paint("dim", time) + "   " + "   ".join(cells)).rstrip()
+
+    def _rule(self, lanes: Sequence[_Lane], *, top: bool = False) -> str:
+        glyphs = self.painter.glyphs
+        joint = glyphs.tee if top else glyphs.foot
+        spans = [self.time_width + 1, *(lane.width + 2 for lane in lanes)]
+        spans[-1] -= 1
+        line = joint.join(glyphs.rule * span for span in spans)
+        return self.painter.terminal.paint("dim", line)
+
+    def _join(self, line: list[Line], lanes: Sequence[_Lane], row: Row) -> str:
+        bar = self.painter.terminal.paint("dim", self.painter.glyphs.bar)
+        time, *cells = line
+        laid = [self.painter.lay(cell, lane.width) for cell, lane in zip(cells, lanes, strict=True)]
+        head = self.painter.lay(time, self.time_width)
+        return f"{head} {bar} " + f" {bar} ".join(laid).rstrip()
+
+    def _lines(self, row: Row, lanes: Sequence[_Lane], five: bool) -> Iterator[list[Line]]:
+        """The row's lines: for each, the time and one line a lane."""
+        widths = [lane.width for lane in lanes]
+        cells = self._five_cells(row, widths) if five else self._three_cells(row, widths)
+        time: Cell = [[("dim", self._time(row).rjust(self.time_width))]]
+        height = max(1, *map(len, cells))
+        for index in range(height):
+            yield [cell[index] if index < len(cell) else [] for cell in (time, *cells)]
+
+    def _five_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
+        painter = self.painter
+        return [
+            painter.program(row.client_program, widths[0]),
+            painter.kernel(row.client_kernel),
+            self._middle(row, widths[2]),
+            painter.kernel(row.server_kernel),
+            painter.program(row.server_program, widths[4]),
+        ]
+
+    def _three_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
+        return [
+            self._end(row.client_program, row.client_kernel, widths[0]),
+            self._middle(row, widths[1]),
+            self._end(row.server_program, row.server_kernel, widths[2]),
+        ]
+
+    def _end(self, program: ProgramCell, kernel: KernelCell, width: int) -> Cell:
+        """Call and state of one end in one lane: the state under the call."""
+        calls, states = self.painter.program(program, width), self.painter.kernel(kernel)
+        happens = any(bar.phase != BarPhase.GOING for bar in program.bars)
+        if not calls:
+            return states
+        if not kernel.changed:
+            return calls
+        bars = self.painter.still_going(program)
+        state: Line = [*bars, *states[0]]
+        return [*calls, state] if happens else [state]
+
+    def _middle(self, row: Row, width: int) -> Cell:
+        """The wire's lane: a frame, or the words that stand between two."""
+        if row.wire is not None:
+            return self.painter.wire(row.wire, self.columns, width, self.raw)
+        text = self._between(row)
+        return [[("dim", line)] for line in wrap(text, width)] if text else []
+
+    def _between(self, row: Row) -> str:
+        dots = self.painter.glyphs.ellipsis
+        if row.kind == RowKind.SILENCE:
+            return f"{dots} {duration(row.t_ns)} {dots}"
+        if row.kind == RowKind.ELIDED:
+            left_out = Message(
+                "{count} row left out", {"count": row.count}, "{count} rows left out",
+                row.count,
+            )  # fmt: skip
+            return f"{dots} {self.painter.words(left_out)} {dots}"
+        return self.painter.words(row.note) if row.note is not None else ""
+
+    def _time(self, row: Row) -> str:
+        if row.kind == RowKind.MOMENT:
+            return milliseconds(row.t_ns)
+        return "" if row.kind == RowKind.NOTE else self.painter.glyphs.ellipsis[: self.time_width]
+
+    # --- the list
+
+    def listing(self) -> list[str]:
+        """One thing a line: for terminals too narrow for lanes."""
+        found = []
+        for row in self.view.rows:
+            time = self._time(row) if row.kind == RowKind.MOMENT else ""
+            time = time.rjust(self.time_width)
+            for line in self._things(row, self.width - self.time_width - 2):
+                head = self.painter.terminal.paint("dim", time)
+                body = self.painter.lay(line, self.width - self.time_width - 2)
+                found.append(f"{head}  {body}".rstrip())
+                time = " " * self.time_width
+        return found
+
+    def _things(self, row: Row, width: int) -> Iterator[Line]:
+        ends = (
+            (_CLIENT, row.client_program, row.client_kernel),
+            (_SERVER, row.server_program, row.server_kernel),
+        )
+        for name, program, _ in ends:
+            if any(bar.phase != BarPhase.GOING for bar in program.bars):
+                yield from self._named(name, [self.painter.event(program, width - 9)])
+        yield from self._middle(row, width)
+        for name, _, kernel in ends:
+            if kernel.changed:
+                yield from self._named(name, self.painter.kernel(kernel))
+
+    def _named(self, name: str, cell: Cell) -> Iterator[Line]:
+        who = self.painter.words(Message(name))
+        for line in cell:
+            yield [("bold", self.painter.terminal.pad(who, 8) + " "), *line]
+            who = ""

@@ -1,0 +1,280 @@
+"""From what happened to rows: which things share a line, which calls are in progress, where
+nothing happened for long.
+
+Rules. Time runs downward and no row changes the order of two things of one lane. A row holds at
+most one frame, and one call's begin or end a lane. A call's begin opens a row; the frame that its
+host sends during the call joins it, as does the call's return. Where a frame wakes a waiting call,
+the return joins the frame's row. Anything further apart than a silence opens a row of its own. A
+frame that others overtook gets two rows: where it left and where it arrived.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from statistics import median
+
+from fourtuple.event.model import Call
+from fourtuple.render import calls as words
+from fourtuple.render.calls import OwnCalls
+from fourtuple.render.notes import Inline
+from fourtuple.render.states import Change
+from fourtuple.render.view import (
+    BarPhase,
+    CallBar,
+    KernelCell,
+    ProgramCell,
+    Row,
+    RowKind,
+    WireCell,
+)
+from fourtuple.render.wires import Crossing
+
+__all__ = ["rows_of"]
+
+#: shorter gaps are never shown as silences, whatever the others are
+_SILENCE_NS = 10_000_000
+#: a gap this many times the usual one is a silence
+_UNUSUAL = 10
+
+_CLIENT, _SERVER = True, False
+
+
+@dataclass(slots=True)
+class _CallMark:
+    t_ns: int
+    call: Call
+    of_client: bool
+    begins: bool
+
+
+_Mark = _CallMark | Crossing
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A row in the making. `begun` and `ended` hold a side's call, `states` its new state."""
+
+    t_ns: int
+    last_ns: int
+    crossing: Crossing | None = None
+    begun: dict[bool, Call] = field(default_factory=dict)
+    ended: dict[bool, Call] = field(default_factory=dict)
+    states: dict[bool, str] = field(default_factory=dict)
+    notes: list[Inline] = field(default_factory=list)
+
+    @property
+    def wire(self) -> WireCell | None:
+        return self.crossing.cell if self.crossing else None
+
+
+def rows_of(
+    own: OwnCalls,
+    changes: Sequence[Change],
+    crossings: Sequence[Crossing],
+    notes: Sequence[Inline],
+    limit: int,
+) -> tuple[int, tuple[Row, ...]]:
+    """(the first row's time, the rows, their times counted from it). No more than `limit` moments
+    are kept: the first and the last ones."""
+    marks = _marks(own, crossings)
+    silence_ns = _silence([mark.t_ns for mark in marks])
+    drafts = _drafts(marks, silence_ns)
+    for change in changes:
+        _settle(change, drafts)
+    for note in notes:
+        if drafts:
+            _place(drafts, note.t_ns, note.frame).notes.append(note)
+    zero_ns = drafts[0].t_ns if drafts else 0
+    return zero_ns, tuple(_elide(_finish(drafts, zero_ns, silence_ns), limit))
+
+
+def _marks(own: OwnCalls, crossings: Sequence[Crossing]) -> list[_Mark]:
+    """In order of time; at equal times a call begins, then a frame crosses, then calls return."""
+    found: list[tuple[int, _Mark]] = [(1, crossing) for crossing in _overtaken(crossings)]
+    for of_client, calls in ((_CLIENT, own.client), (_SERVER, own.server)):
+        for call in calls:
+            found.append((0, _CallMark(call.t_ns, call, of_client, True)))
+            if call.end_ns is not None:
+                end_ns = max(call.t_ns, call.end_ns)
+                found.append((2, _CallMark(end_ns, call, of_client, False)))
+    return [mark for _, mark in sorted(found, key=lambda ranked: (ranked[1].t_ns, ranked[0]))]
+
+
+def _overtaken(crossings: Sequence[Crossing]) -> list[Crossing]:
+    """The crossings, one that others overtook divided into its departure and its arrival."""
+    found = []
+    entered = sorted(crossing.t_ns for crossing in crossings)
+    for crossing in crossings:
+        if bisect_right(entered, crossing.t_ns) < bisect_left(entered, crossing.left_ns):
+            found.append(replace(crossing, cell=replace(crossing.cell, phase="leaves")))
+            arrival = replace(crossing.cell, phase="arrives")
+            found.append(Crossing(crossing.left_ns, crossing.left_ns, arrival))
+        else:
+            found.append(crossing)
+    return found
+
+
+def _silence(times_ns: list[int]) -> int:
+    gaps = [after - before for before, after in pairwise(times_ns)]
+    return max(_SILENCE_NS, _UNUSUAL * int(median(gaps))) if gaps else _SILENCE_NS
+
+
+def _drafts(marks: Sequence[_Mark], silence_ns: int) -> list[_Draft]:
+    drafts: list[_Draft] = []
+    for mark in marks:
+        near = bool(drafts) and mark.t_ns - drafts[-1].last_ns < silence_ns
+        if not (near and _joins(mark, drafts[-1])):
+            drafts.append(_Draft(mark.t_ns, mark.t_ns))
+        _add(mark, drafts[-1])
+        drafts[-1].last_ns = mark.t_ns
+    return drafts
+
+
+def _joins(mark: _Mark, draft: _Draft) -> bool:
+    if isinstance(mark, Crossing):
+        sender = mark.cell.from_client
+        return draft.crossing is None and set(draft.begun) | set(draft.ended) == {sender}
+    if mark.begins:
+        return False
+    side = mark.of_client
+    if draft.begun.get(side) is mark.call:
+        return True
+    return draft.crossing is not None and side not in draft.begun and side not in draft.ended
+
+
+def _add(mark: _Mark, draft: _Draft) -> None:
+    if isinstance(mark, Crossing):
+        draft.crossing = mark
+        draft.t_ns = mark.t_ns
+    elif mark.begins:
+        draft.begun[mark.of_client] = mark.call
+    else:
+        draft.ended[mark.of_client] = mark.call
+
+
+def _settle(change: Change, drafts: list[_Draft]) -> None:
+    """Put a change of state where its cause is; one without a cause in sight opens a row."""
+    if not drafts or (change.t_ns < drafts[0].t_ns and not change.frame):
+        drafts.insert(0, _Draft(change.t_ns, change.t_ns))
+    _place(drafts, change.t_ns, change.frame, change.of_client).states[change.of_client] = (
+        change.state
+    )
+
+
+def _place(drafts: list[_Draft], t_ns: int, frame: int, of_client: bool | None = None) -> _Draft:
+    """The row of the frame (the half that the side sees: who sent it, its departure), or else the
+    last one that had begun by then."""
+    halves = [draft for draft in drafts if draft.wire and draft.wire.frame == frame]
+    for draft in halves:
+        assert draft.wire is not None
+        if of_client is None or len(halves) == 1:
+            return halves[-1]
+        if (draft.wire.phase == "leaves") == (draft.wire.from_client == of_client):
+            return draft
+    begun = [draft for draft in drafts if draft.t_ns <= t_ns]
+    return begun[-1] if begun else drafts[0]
+
+
+def _finish(drafts: list[_Draft], zero_ns: int, silence_ns: int) -> list[Row]:
+    """The drafts as rows: with calls and states that continue, silences and notes between."""
+    rows: list[Row] = []
+    programs = {_CLIENT: _Programs(), _SERVER: _Programs()}
+    kernels = {_CLIENT: "", _SERVER: ""}
+    before: _Draft | None = None
+    for draft in drafts:
+        if before is not None and draft.t_ns - before.last_ns >= silence_ns:
+            rows.append(_row(RowKind.SILENCE, draft.t_ns - before.last_ns, programs, kernels))
+        rows.append(_moment(draft, zero_ns, programs, kernels))
+        for note in draft.notes:
+            row = _row(RowKind.NOTE, draft.t_ns - zero_ns, programs, kernels)
+            rows.append(replace(row, note=note.message))
+        before = draft
+    return rows
+
+
+def _moment(
+    draft: _Draft,
+    zero_ns: int,
+    programs: dict[bool, "_Programs"],
+    kernels: dict[bool, str],
+) -> Row:
+    cells = {side: programs[side].cell(draft.begun.get(side), draft.ended.get(side))
+             for side in programs}  # fmt: skip
+    changed = {side: draft.states.get(side, kernels[side]) != kernels[side] for side in kernels}
+    kernels.update(draft.states)
+    return Row(
+        RowKind.MOMENT,
+        draft.t_ns - zero_ns,
+        client_program=cells[_CLIENT],
+        client_kernel=KernelCell(kernels[_CLIENT], changed[_CLIENT]),
+        wire=draft.wire,
+        server_kernel=KernelCell(kernels[_SERVER], changed[_SERVER]),
+        server_program=cells[_SERVER],
+    )
+
+
+def _row(kind: str, t_ns: int, programs: dict[bool, "_Programs"], kernels: dict[bool, str]) -> Row:
+    """A row in which nothing happens: what continues, continues."""
+    return Row(
+        kind,
+        t_ns,
+        client_program=programs[_CLIENT].cell(None, None),
+        client_kernel=KernelCell(kernels[_CLIENT]),
+        server_kernel=KernelCell(kernels[_SERVER]),
+        server_program=programs[_SERVER].cell(None, None),
+    )
+
+
+class _Programs:
+    """The calls of one side that are in progress, each in a slot of its own."""
+
+    def __init__(self) -> None:
+        self._slots: list[Call | None] = []
+
+    def cell(self, begun: Call | None, ended: Call | None) -> ProgramCell:
+        bars = {
+            slot: _bar(BarPhase.GOING, slot, call)
+            for slot, call in enumerate(self._slots)
+            if call is not None
+        }
+        if ended is not None and ended is not begun:
+            slot = self._slot_of(ended)
+            bars[slot] = _bar(BarPhase.END, slot, ended)
+            self._slots[slot] = None
+        if begun is not None:
+            slot = self._free(bars)
+            phase = BarPhase.WHOLE if ended is begun else BarPhase.BEGIN
+            bars[slot] = _bar(phase, slot, begun)
+            self._slots += [None] * (slot + 1 - len(self._slots))
+            self._slots[slot] = begun if phase == BarPhase.BEGIN else None
+        return ProgramCell(tuple(bars[slot] for slot in sorted(bars)))
+
+    def _slot_of(self, call: Call) -> int:
+        return next(slot for slot, other in enumerate(self._slots) if other is call)
+
+    @staticmethod
+    def _free(bars: dict[int, CallBar]) -> int:
+        return next(slot for slot in range(len(bars) + 1) if slot not in bars)
+
+
+def _bar(phase: str, slot: int, call: Call) -> CallBar:
+    known = phase in (BarPhase.WHOLE, BarPhase.END) or call.end_ns is None
+    return CallBar(
+        phase,
+        slot,
+        words.full(call),
+        words.brief(call),
+        words.outcome(call) if known else "",
+        call.errno is not None and known,
+    )
+
+
+def _elide(rows: list[Row], limit: int) -> list[Row]:
+    if len(rows) <= limit:
+        return rows
+    head, tail = limit * 2 // 3, limit - limit * 2 // 3
+    left_out = rows[head:-tail]
+    moments = sum(row.kind == RowKind.MOMENT for row in left_out)
+    gap = replace(left_out[0], kind=RowKind.ELIDED, count=moments, wire=None, note=None)
+    return [*rows[:head], gap, *rows[-tail:]]

@@ -1,0 +1,96 @@
+"""What `read` and `lab run` print for people: both through `report`, so that a run and its
+recording read the same, byte for byte.
+
+One connection is told in full. A run of the lab is told connection by connection; a capture of
+several is a table, and `--connection N` tells one.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from fourtuple.analyze import connections as connections_of
+from fourtuple.analyze.model import Connection
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain import findings as findings_of
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import Translator
+from fourtuple.render.blocks import Blocks
+from fourtuple.render.build import build_view
+from fourtuple.render.cells import Painter
+from fourtuple.render.ladder import ladder
+from fourtuple.render.table import connection_table
+from fourtuple.render.terminal import Terminal
+from fourtuple.render.verdicts import checks_of, claims_of, failures_of
+
+__all__ = ["report"]
+
+#: a run with more connections than this shows the others in a table
+_LADDERS = 4
+
+
+def report(
+    timeline: Timeline,
+    translator: Translator,
+    terminal: Terminal,
+    *,
+    connection: int | None = None,
+    raw: bool = False,
+) -> str:
+    """The whole report, lines ended by newlines. `connection` asks for one of them by index;
+    IndexError where there is none."""
+    reporter = _Reporter(timeline, Painter(terminal, translator), raw)
+    blocks = reporter.blocks(connection)
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+class _Reporter:
+    def __init__(self, timeline: Timeline, painter: Painter, raw: bool) -> None:
+        self.timeline = timeline
+        self.painter = painter
+        self.raw = raw
+        self.text = Blocks(painter)
+        self.connections = connections_of(timeline)
+        self.findings = findings_of(timeline, self.connections)
+
+    def blocks(self, connection: int | None) -> Iterator[list[str]]:
+        """The report's paragraphs, in order."""
+        if connection is not None:
+            yield from self._one(connection)
+        elif "experiment" in self.timeline.meta:
+            yield from self._run()
+        elif len(self.connections) == 1:
+            yield from self._one(0)
+        else:
+            yield from self._many(self.connections)
+
+    def _run(self) -> Iterator[list[str]]:
+        for index in range(min(len(self.connections), _LADDERS)):
+            yield from self._one(index)
+        if len(self.connections) > _LADDERS:
+            yield from self._many(self.connections)
+        yield self.text.claims(claims_of(self.timeline))
+        yield self.text.checks(checks_of(self.timeline))
+        yield self.text.bullets(failures_of(self.timeline))
+
+    def _one(self, index: int) -> Iterator[list[str]]:
+        view = build_view(self.timeline, self.connections, self.findings, index)
+        yield self.text.head(view)
+        yield ladder(view, self.painter.terminal, self.painter.translator, raw=self.raw)
+        yield self.text.explanations(view.explanations)
+        yield self.text.findings(view.findings)
+
+    def _many(self, connections: Sequence[Connection]) -> Iterator[list[str]]:
+        total = len(self.timeline.frames)
+        count = Message(
+            "{count} connection in {total} frames",
+            {"count": len(connections), "total": total},
+            "{count} connections in {total} frames",
+            len(connections),
+        )
+        yield self.text.labelled([(self._name(), self.painter.words(count))], style="bold")
+        if not connections:
+            return
+        yield connection_table(connections, self.findings, self.painter)
+        yield self.text.bullets([Message("--connection N tells one of them in full")])
+
+    def _name(self) -> str:
+        return str(self.timeline.meta.get("experiment") or self.timeline.meta.get("file") or "")

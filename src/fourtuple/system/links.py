@@ -1,0 +1,68 @@
+"""veth pairs and addresses, through netlink (pyroute2), and offloads, through the ethtool ioctl."""
+
+import array
+import fcntl
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["OFFLOADS", "add_address", "bring_up", "make_veth", "set_offloads"]
+
+_SIOCETHTOOL = 0x8946
+#: feature -> its ETHTOOL_S* command (include/uapi/linux/ethtool.h)
+OFFLOADS = {
+    "rx-checksum": 0x15,
+    "tx-checksum": 0x17,
+    "scatter-gather": 0x19,
+    "tso": 0x1F,
+    "gso": 0x24,
+    "gro": 0x2C,
+}
+
+
+def _netlink() -> Any:
+    from pyroute2 import IPRoute  # heavy; not needed by those who only list sockets
+
+    return IPRoute()
+
+
+def make_veth(name: str, peer: str, peer_namespace: int, mtu: int = 1500) -> None:
+    """Make a veth pair: `name` here, `peer` in the namespace of a descriptor. Both are down."""
+    with _netlink() as netlink:
+        netlink.link(
+            "add",
+            ifname=name,
+            kind="veth",
+            mtu=mtu,
+            peer={"ifname": peer, "net_ns_fd": peer_namespace, "mtu": mtu},
+        )
+
+
+def bring_up(*names: str) -> None:
+    """Set interfaces of the caller's namespace up."""
+    with _netlink() as netlink:
+        for name in names:
+            netlink.link("set", index=socket.if_nametoindex(name), state="up")
+
+
+def add_address(name: str, address: str, prefix_length: int) -> None:
+    """Give an interface an address; an IPv6 one without duplicate address detection."""
+    nodad = 0x02  # IFA_F_NODAD: the address serves at once
+    with _netlink() as netlink:
+        netlink.addr(
+            "add",
+            index=socket.if_nametoindex(name),
+            address=address,
+            prefixlen=prefix_length,
+            **({"flags": nodad} if ":" in address else {}),
+        )
+
+
+def set_offloads(name: str, enabled: bool, features: Sequence[str] = tuple(OFFLOADS)) -> None:
+    """Switch offload features of an interface on or off; OSError where the device refuses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for feature in features:
+            value = array.array("B", struct.pack("=II", OFFLOADS[feature], int(enabled)))
+            request = struct.pack("16sP", name.encode(), value.buffer_info()[0])
+            fcntl.ioctl(control, _SIOCETHTOOL, request)

@@ -1,0 +1,165 @@
+"""Frames taken apart: bytes and a link type -> the layers, outermost first. Never raises.
+
+It stops, and calls the rest payload, at whatever it does not know, at a header that contradicts
+itself, and at a fragment that is not the first.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fourtuple.wire.arp import ArpView
+from fourtuple.wire.ethernet import EthernetView, VlanView
+from fourtuple.wire.icmp import IcmpView
+from fourtuple.wire.icmp6 import Icmp6View
+from fourtuple.wire.ipv4 import Ipv4View
+from fourtuple.wire.ipv6 import Ipv6View
+from fourtuple.wire.ipv6_extensions import (
+    AuthenticationView,
+    DestinationOptionsView,
+    HopByHopView,
+    Ipv6FragmentView,
+    RoutingView,
+)
+from fourtuple.wire.loopback import LoopView, NullView, Sll2View, SllView
+from fourtuple.wire.tcp import TcpView
+from fourtuple.wire.udp import UdpView
+from fourtuple.wire.view import PayloadView, View
+
+__all__ = ["Packet", "dissect"]
+
+ETHERNET, RAW, IPV4, IPV6 = 1, 101, 228, 229
+V = TypeVar("V", bound=View)
+
+LINKS: dict[int, type[View]] = {
+    0: NullView,
+    ETHERNET: EthernetView,
+    108: LoopView,
+    113: SllView,
+    IPV4: Ipv4View,
+    IPV6: Ipv6View,
+    276: Sll2View,
+}
+#: what a header's `inner` names: registry and number -> the view of it
+INNER: dict[str, dict[int, type[View]]] = {
+    "ethertype": {
+        0x0800: Ipv4View,
+        0x0806: ArpView,
+        0x8100: VlanView,
+        0x86DD: Ipv6View,
+        0x88A8: VlanView,
+    },
+    "ipv4": {1: IcmpView, 6: TcpView, 17: UdpView, 51: AuthenticationView},
+    "ipv6": {
+        0: HopByHopView,
+        6: TcpView,
+        17: UdpView,
+        43: RoutingView,
+        44: Ipv6FragmentView,
+        51: AuthenticationView,
+        58: Icmp6View,
+        60: DestinationOptionsView,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A frame's bytes and its layers, outermost first; what follows the last header that is known
+    is a `PayloadView`. Bytes after the end of the IP packet (Ethernet's padding) belong to no
+    layer: they are the `trailer`."""
+
+    data: bytes
+    link_type: int
+    original_length: int
+    layers: tuple[View, ...]
+
+    def layer(self, kind: type[V]) -> V | None:
+        """The first layer of a class."""
+        return next((view for view in self.layers if isinstance(view, kind)), None)
+
+    @property
+    def ip(self) -> Ipv4View | Ipv6View | None:
+        return self.layer(Ipv4View) or self.layer(Ipv6View)
+
+    @property
+    def tcp(self) -> TcpView | None:
+        return self.layer(TcpView)
+
+    @property
+    def udp(self) -> UdpView | None:
+        return self.layer(UdpView)
+
+    @property
+    def icmp(self) -> IcmpView | Icmp6View | None:
+        return self.layer(IcmpView) or self.layer(Icmp6View)
+
+    @property
+    def arp(self) -> ArpView | None:
+        return self.layer(ArpView)
+
+    @property
+    def payload(self) -> bytes:
+        """The captured bytes after the last header that is known."""
+        data = self.layer(PayloadView)
+        return data.header if data else b""
+
+    @property
+    def trailer(self) -> bytes:
+        """The captured bytes after the end of the IP packet or ARP message."""
+        inside = self.ip or self.arp
+        return self.data[inside.offset + inside.extent :] if inside else b""
+
+    @property
+    def quoted(self) -> "Packet | None":
+        """Of an ICMP error: the packet that it is about, as far as it is quoted."""
+        data = self.icmp.quoted_bytes if self.icmp else b""
+        if not data:
+            return None
+        return _dissect_quote(data, IPV6 if isinstance(self.icmp, Icmp6View) else IPV4)
+
+    def problems(self) -> tuple[str, ...]:
+        """The layers' problems, each once."""
+        if self.link_type not in LINKS and self.link_type != RAW:
+            return ("unknown-link-type",)
+        return tuple(dict.fromkeys(code for view in self.layers for code in view.problems()))
+
+
+def dissect(data: bytes, link_type: int = ETHERNET, original_length: int | None = None) -> Packet:
+    """Take a frame apart. `link_type` is a LINKTYPE_ number of the capture formats;
+    `original_length` is how long the frame was on the wire, None: as long as `data`."""
+    original = max(len(data), original_length or 0)
+    return Packet(data, link_type, original, tuple(_layers(data, link_type, original)))
+
+
+def _layers(data: bytes, link_type: int, original: int) -> list[View]:
+    layers: list[View] = []
+    kind = _first(data, link_type)
+    at, length, envelope = 0, original, None
+    while kind is not None:
+        view = kind(data, at, length, envelope)
+        layers.append(view)
+        at, length = at + view.header_length, view.payload_length
+        envelope = view.inner_envelope()
+        kind = _next(view)
+    if layers and layers[-1].payload:
+        layers.append(PayloadView(data, at, length))
+    return layers
+
+
+def _first(data: bytes, link_type: int) -> type[View] | None:
+    if link_type == RAW:
+        return Ipv6View if data[:1] and data[0] >> 4 == 6 else Ipv4View
+    return LINKS.get(link_type)
+
+
+def _next(view: View) -> type[View] | None:
+    if view.inner is None:
+        return None
+    registry, number = view.inner
+    return INNER[registry].get(number)
+
+
+def _dissect_quote(data: bytes, link_type: int) -> Packet:
+    """An IP packet of which only the beginning is there, as long as its header says."""
+    view = Ipv6View(data) if link_type == IPV6 else Ipv4View(data)
+    return dissect(data, link_type, view.extent)

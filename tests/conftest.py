@@ -1,0 +1,64 @@
+"""What this machine lacks: `kernel` and `oracle` tests skip with its name; in CI they fail.
+
+@pytest.mark.kernel                         needs what `fourtuple doctor` calls the lab
+@pytest.mark.oracle("tshark", "editcap")    needs these programs (tshark where none is named)
+"""
+
+import os
+import shutil
+from collections.abc import Generator
+
+import pytest
+
+from fourtuple.errors import CapabilityMissing
+from fourtuple.system.capabilities import require_lab
+
+pytest_plugins = ["pytester"]
+
+#: where Debian keeps tcpdump and ip; an ordinary user's PATH may lack them
+SYSTEM_PATH = ":/usr/sbin:/sbin"
+
+
+def pytest_configure() -> None:
+    os.environ["PATH"] += SYSTEM_PATH
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    lacking = missing_for(item)
+    if lacking:
+        pytest.skip(lacking)
+
+
+def missing_for(item: pytest.Item) -> str:
+    """What a test needs and this machine does not have, in words; "" where nothing is missing."""
+    for mark in item.iter_markers("oracle"):
+        for tool in mark.args or ("tshark",):
+            if not shutil.which(tool):
+                return f"{tool} is not installed"
+    if item.get_closest_marker("kernel"):
+        try:
+            require_lab()
+        except CapabilityMissing as missing:
+            return str(missing)
+    return ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    fail_instead_of_skipping(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    fail_instead_of_skipping(report)
+    return report
+
+
+def fail_instead_of_skipping(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI every machine has everything: what would be skipped there is a mistake."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longreprtext}"

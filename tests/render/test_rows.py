@@ -1,0 +1,154 @@
+"""Which things share a line, which calls are in progress, where nothing happened for long."""
+
+from fourtuple.event.model import Verdict
+from fourtuple.render.view import RowKind
+from render.scene import Scene
+from render.shown import calls_shown, moments, viewed
+from story import MS, Story, exchange, opened
+
+
+def told() -> Story:
+    """A handshake, after which both hosts' tables say whose sockets these are."""
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
+    story.wait(0.5)
+    return story
+
+
+def wires(story: Story) -> list[int | None]:
+    view = viewed(story.timeline())
+    return [row.wire.frame if row.wire else None for row in moments(view)]
+
+
+def test_a_call_and_the_frame_it_sends_share_a_row() -> None:
+    story = told()
+    story.client.calls("send", 14, size=14, result=14, took_ms=2)
+    story.client.send(14)
+    view = viewed(story.timeline())
+    assert calls_shown(view)[3] == ["whole send(14)"]
+    assert moments(view)[3].wire is not None
+
+
+def test_a_call_that_waits_is_a_bar_until_a_frame_wakes_it() -> None:
+    story = told()
+    story.client.calls("recv", 4096, size=4096, result=14, took_ms=3.0)
+    story.server.send(14)
+    story.client.ack()
+    assert calls_shown(viewed(story.timeline()))[3:] == [
+        ["begin recv()"],
+        ["going recv()"],
+        ["end recv()"],
+    ]
+
+
+def test_a_call_that_nothing_interrupts_is_one_row() -> None:
+    story = told()
+    story.server.calls("accept", result=9, inode=99, new_inode=22)
+    shown = calls_shown(viewed(story.timeline()), of_client=False)
+    assert shown[-1] == ["whole accept()"]
+
+
+def test_a_call_that_waits_for_long_without_anything_happening_has_a_silence_in_it() -> None:
+    story = told()
+    story.client.calls("recv", size=10, errno="timeout", took_ms=2000)
+    rows = viewed(story.timeline()).rows[-3:]
+    assert [row.kind for row in rows] == [RowKind.MOMENT, RowKind.SILENCE, RowKind.MOMENT]
+    assert rows[1].t_ns == 2000 * MS
+    assert [bar.phase for bar in rows[1].client_program.bars] == ["going"]
+
+
+def test_calls_at_once_have_a_slot_each() -> None:
+    story = told()
+    story.client.calls("recv", size=1, result=0, took_ms=5)
+    story.client.calls("send", size=2, result=2, took_ms=1)
+    story.server.ack()
+    story.server.ack()
+    view = viewed(story.timeline())
+    slots = [[(bar.slot, bar.phase) for bar in row.client_program.bars] for row in moments(view)]
+    assert [(0, "begin")] in slots
+    assert [(0, "going"), (1, "whole")] in slots
+
+
+def test_a_call_that_never_returned_is_a_bar_to_the_end() -> None:
+    story = told()
+    story.client.calls("recv", size=1, took_ms=None)
+    story.client.ack()
+    story.server.ack()
+    assert calls_shown(viewed(story.timeline()))[-1] == ["going recv()"]
+
+
+def test_a_call_that_ends_before_it_begins_does_no_harm() -> None:
+    story = told()
+    story.client.calls("recv", size=1, result=0, took_ms=-5)
+    assert ["whole recv()"] in calls_shown(viewed(story.timeline()))
+
+
+def test_each_frame_has_a_row_of_its_own() -> None:
+    assert wires(exchange()) == list(range(1, 12))
+
+
+def test_an_overtaken_frame_leaves_in_one_row_and_arrives_in_another() -> None:
+    story = opened()
+    story.client.send(10, late_ms=5)
+    story.client.send(10)
+    view = viewed(story.timeline())
+    phases = [(row.wire.frame, row.wire.phase) for row in moments(view)[3:] if row.wire]
+    assert phases == [(4, "leaves"), (5, "whole"), (4, "arrives")]
+
+
+def test_the_receivers_state_changes_where_an_overtaken_frame_arrives() -> None:
+    scene = Scene(verdicts={8: Verdict.DELAYED}, left={8: 42_300})
+    rows = moments(viewed(scene.exchange()))
+    leaves = next(row for row in rows if row.wire and row.wire.phase == "leaves")
+    arrives = next(row for row in rows if row.wire and row.wire.phase == "arrives")
+    assert (leaves.client_kernel.state, leaves.client_kernel.changed) == ("FIN_WAIT1", True)
+    assert leaves.server_kernel.state == "ESTABLISHED"
+    assert (arrives.server_kernel.state, arrives.server_kernel.changed) == ("CLOSE_WAIT", True)
+
+
+def test_a_pause_becomes_a_silence() -> None:
+    story = opened()
+    story.wait(1020)
+    story.client.send(1)
+    rows = viewed(story.timeline()).rows
+    assert rows[3].kind == RowKind.SILENCE
+    assert rows[3].t_ns == 1021 * MS
+
+
+def test_a_capture_whose_gaps_are_all_long_has_no_silences() -> None:
+    story = Story(complete=False)
+    for party in (story.client.syn, story.server.syn_ack, story.client.ack, story.server.ack):
+        story.wait(80)
+        party()
+    assert {row.kind for row in viewed(story.timeline()).rows} == {RowKind.MOMENT}
+
+
+def test_a_state_continues_until_it_changes() -> None:
+    rows = moments(viewed(Scene().exchange()))
+    states = [(row.client_kernel.state, row.client_kernel.changed) for row in rows if row.wire]
+    assert states[:4] == [
+        ("SYN_SENT", True),
+        ("ESTABLISHED", True),
+        ("ESTABLISHED", False),
+        ("ESTABLISHED", False),
+    ]
+
+
+def test_a_long_connection_keeps_its_beginning_and_its_end() -> None:
+    story = opened()
+    for _ in range(50):
+        story.client.send(1)
+        story.server.ack()
+    view = viewed(story.timeline(), limit=12)
+    kinds = [row.kind for row in view.rows]
+    assert kinds.count(RowKind.ELIDED) == 1
+    gap = view.rows[kinds.index(RowKind.ELIDED)]
+    assert gap.count + kinds.count(RowKind.MOMENT) == 103
+    assert [row.wire.frame for row in moments(view) if row.wire] == [*range(1, 9), *range(100, 104)]
+
+
+def test_time_begins_with_the_first_row() -> None:
+    view = viewed(Scene().exchange())
+    assert view.rows[0].t_ns == 0
+    assert view.rows[1].t_ns == 410_000

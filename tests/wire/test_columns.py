@@ -1,0 +1,303 @@
+"""Columns: many frames at once say what the views say one by one."""
+
+import warnings
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fourtuple.wire import (
+    ACK,
+    PSH,
+    SYN,
+    Arp,
+    Ethernet,
+    ExtensionView,
+    FastOpen,
+    Icmp6View,
+    IcmpView,
+    Ipv4,
+    Ipv4View,
+    Ipv6,
+    Ipv6FragmentView,
+    Ipv6View,
+    MaximumSegmentSize,
+    NoOperation,
+    Packet,
+    Sack,
+    SackPermitted,
+    Tcp,
+    Timestamps,
+    Udp,
+    View,
+    WindowScale,
+    dissect,
+    frame,
+    ip_bytes,
+)
+from fourtuple.wire import _kernels as kernels
+from fourtuple.wire.arp import ArpView
+from fourtuple.wire.columns import (
+    ARP,
+    FRAGMENT,
+    ICMP,
+    ICMP6,
+    OTHER,
+    PROBLEM_NAMES,
+    TCP,
+    UDP,
+    Columns,
+    decode_columns,
+)
+
+from .strategies import captures
+
+Capture = tuple[bytes, int, int]  # data, link type, bytes that were not captured
+
+
+def columns_of(*frames: Capture, gap: bytes = b"") -> Columns:
+    """The frames decoded in one go, `gap` before each of them in the buffer."""
+    buffer = np.frombuffer(b"".join(gap + data for data, _, _ in frames), dtype=np.uint8)
+    captured = np.array([len(data) for data, _, _ in frames], dtype=np.int64)
+    start = np.cumsum(captured + len(gap)) - captured
+    original = captured + np.array([missing for _, _, missing in frames], dtype=np.int64)
+    return decode_columns(buffer, start, captured, original, [link for _, link, _ in frames])
+
+
+def row_of(columns: Columns, row: int = 0) -> dict[str, object]:
+    return {field.name: getattr(columns, field.name)[row].tolist() for field in fields(columns)}
+
+
+# The slow twin: a row made of views.
+
+
+def naive(packet: Packet) -> dict[str, object]:
+    row: dict[str, object] = {field.name: 0 for field in fields(Columns)}
+    row |= dict.fromkeys(("mss", "window_scale", "ts_value", "ts_echo", "fast_open"), -1)
+    row |= {"sack_edges": [0] * 8, "kind": ARP if packet.arp else OTHER}
+    row["problems"] = naive_problems(packet)
+    if packet.ip is not None and packet.ip.sound:
+        row |= naive_ip(packet.ip) | naive_fragment(packet) | naive_inside(packet)
+    return row
+
+
+def naive_problems(packet: Packet) -> int:
+    inside = (ArpView, IcmpView, Icmp6View)  # what the columns do not look into
+    codes = {
+        code for view in packet.layers if not isinstance(view, inside) for code in view.problems()
+    }
+    codes |= {code for code in packet.problems() if code == "unknown-link-type"}
+    return sum(1 << PROBLEM_NAMES.index(code) for code in codes - {"bad-checksum"})
+
+
+def halves(text: str) -> tuple[int, int]:
+    data = ip_bytes(text).rjust(16, b"\0")
+    return int.from_bytes(data[:8], "big", signed=True), int.from_bytes(
+        data[8:], "big", signed=True
+    )
+
+
+def naive_ip(ip: Ipv4View | Ipv6View) -> dict[str, object]:
+    row: dict[str, object] = {"family": ip.family, "ip_length": ip.extent}
+    row["source_high"], row["source_low"] = halves(ip.source)
+    row["destination_high"], row["destination_low"] = halves(ip.destination)
+    if isinstance(ip, Ipv6View):
+        return row | {"hop_limit": ip.hop_limit}
+    return row | {
+        "hop_limit": ip.ttl,
+        "ip_id": ip.identification,
+        "fragment_offset": ip.fragment_offset,
+        "more_fragments": int(ip.more_fragments),
+    }
+
+
+def naive_fragment(packet: Packet) -> dict[str, object]:
+    found = [view for view in packet.layers if isinstance(view, Ipv6FragmentView) and view.readable]
+    if not found:
+        return {}
+    return {
+        "ip_id": found[-1].identification,
+        "fragment_offset": found[-1].fragment_offset,
+        "more_fragments": max(view.more_fragments for view in found),
+    }
+
+
+def naive_inside(packet: Packet) -> dict[str, object]:
+    last = [view for view in packet.layers if view.name != "Data"][-1]
+    if getattr(last, "fragment_offset", 0) and (not isinstance(last, ExtensionView) or last.sound):
+        return {"kind": FRAGMENT} | naive_payload(last)
+    if packet.icmp:
+        return {"kind": ICMP if isinstance(packet.icmp, IcmpView) else ICMP6}
+    if packet.udp and packet.udp.sound:
+        return {"kind": UDP} | naive_ports(packet.udp) | naive_payload(packet.udp)
+    return naive_tcp(packet) if packet.tcp and packet.tcp.sound else {}
+
+
+def naive_ports(view: object) -> dict[str, object]:
+    return {name: getattr(view, name) for name in ("source_port", "destination_port")}
+
+
+def naive_payload(view: View) -> dict[str, object]:
+    start = min(view.offset + view.header_length, len(view.data))
+    return {"payload_length": view.payload_length, "payload_start": start}
+
+
+def naive_tcp(packet: Packet) -> dict[str, object]:
+    tcp = packet.tcp
+    assert tcp is not None
+    names = ("sequence", "acknowledgment", "flags", "window", "urgent_pointer")
+    row = {"kind": TCP} | naive_ports(tcp) | naive_payload(tcp)
+    row |= {name: getattr(tcp, name) for name in names}
+    if size := tcp.option(MaximumSegmentSize):
+        row["mss"] = size.size
+    if scale := tcp.option(WindowScale):
+        row["window_scale"] = scale.shift
+    if times := tcp.option(Timestamps):
+        row |= {"ts_value": times.value, "ts_echo": times.echo}
+    if cookie := tcp.option(FastOpen):
+        row["fast_open"] = len(cookie.cookie)
+    if sack := tcp.option(Sack):
+        edges = [edge for block in sack.blocks for edge in block]
+        row |= {"sack_count": len(sack.blocks), "sack_edges": edges + [0] * (8 - len(edges))}
+    return row | {"sack_permitted": int(tcp.option(SackPermitted) is not None)}
+
+
+missing_bytes = st.sampled_from((0, 0, 0, 7, 60))
+
+
+@given(captures, missing_bytes)
+def test_a_row_says_what_the_views_say(capture: tuple[bytes, int], missing: int) -> None:
+    data, link = capture
+    packet = dissect(data, link, len(data) + missing)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        columns = columns_of((data, link, missing))
+    assert row_of(columns) == naive(packet)
+    for end, address, port in (
+        (columns.source(0), "source", "source_port"),
+        (columns.destination(0), "destination", "destination_port"),
+    ):
+        sound = packet.ip if packet.ip and packet.ip.sound else None
+        inside = packet.tcp or packet.udp
+        here = inside if columns.kind[0] in (TCP, UDP) else None
+        assert end == (getattr(sound, address, ""), getattr(here, port, 0))
+
+
+@given(st.lists(st.tuples(captures, missing_bytes), max_size=4), st.binary(max_size=20))
+def test_a_frame_is_decoded_alike_wherever_it_lies(
+    drawn: list[tuple[tuple[bytes, int], int]], gap: bytes
+) -> None:
+    frames = [(data, link, missing) for (data, link), missing in drawn]
+    together = columns_of(*frames, gap=gap)
+    assert len(together) == len(frames)
+    at = 0
+    for row, one in enumerate(frames):
+        at += len(gap)
+        alone = row_of(columns_of(one))
+        if alone["payload_start"] or alone["kind"] in (TCP, UDP, FRAGMENT):
+            alone["payload_start"] = int(str(alone["payload_start"])) + at
+        assert row_of(together, row) == alone
+        at += len(one[0])
+
+
+@given(
+    st.binary(max_size=80),
+    st.lists(st.tuples(*[st.integers(-100, 1 << 40)] * 3), min_size=1, max_size=3),
+)
+def test_positions_outside_the_buffer_do_no_harm(
+    data: bytes, rows: list[tuple[int, int, int]]
+) -> None:
+    places = np.array(rows, dtype=np.int64).T
+    columns = decode_columns(np.frombuffer(data, dtype=np.uint8), *places, [1] * len(rows))
+    assert (columns.payload_start <= len(data)).all()
+
+
+def test_a_known_syn() -> None:
+    options = (
+        *(MaximumSegmentSize(1460), SackPermitted(), Timestamps(100)),
+        *(NoOperation(), WindowScale(7)),
+    )
+    syn = Tcp(40000, 8888, 19806791, 0, SYN, 64240, options=options)
+    data = frame(Ethernet(), Ipv4("10.77.0.1", "10.77.0.2", identification=7), syn)
+    columns = columns_of((data, 1, 0))
+    assert columns.source(0) == ("10.77.0.1", 40000)
+    assert columns.destination(0) == ("10.77.0.2", 8888)
+    row = row_of(columns)
+    expected = {
+        "kind": TCP,
+        "family": 4,
+        "source_low": 0x0A4D0001,
+        "ip_length": 60,
+        "ip_id": 7,
+        "hop_limit": 64,
+        "sequence": 19806791,
+        "flags": SYN,
+        "window": 64240,
+        "payload_length": 0,
+        "payload_start": 74,
+        "mss": 1460,
+        "window_scale": 7,
+        "sack_permitted": 1,
+        "ts_value": 100,
+        "ts_echo": 0,
+        "fast_open": -1,
+        "problems": 0,
+    }
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_a_short_snap_length_does_not_change_the_payload_length() -> None:
+    data = frame(Ethernet(), Ipv4("10.0.0.1", "10.0.0.2"), Tcp(1, 2, flags=PSH | ACK), bytes(1000))
+    columns = columns_of((data[:64], 1, len(data) - 64))
+    assert columns.payload_length.tolist() == [1000]
+    assert columns.problems.tolist() == [0]
+
+
+def test_padding_is_no_payload() -> None:
+    short = frame(Ethernet(), Ipv4("10.0.0.1", "10.0.0.2"), Tcp(1, 2, flags=ACK))
+    assert columns_of((short + bytes(6), 1, 0)).payload_length.tolist() == [0]
+
+
+def test_sack_blocks_are_in_their_places() -> None:
+    ack = Tcp(1, 2, flags=ACK, options=(Sack(((5, 7), (9, 0xFFFFFFFF))),))
+    columns = columns_of((frame(Ethernet(), Ipv6("::1", "::2"), ack), 1, 0))
+    assert columns.sack_count.tolist() == [2]
+    assert columns.sack_edges.tolist() == [[5, 7, 9, 0xFFFFFFFF, 0, 0, 0, 0]]
+
+
+def test_kinds() -> None:
+    arp = Arp(1, "02:00:00:00:00:01", "10.0.0.1", "00:00:00:00:00:00", "10.0.0.2")
+    later = Ipv4("10.0.0.1", "10.0.0.2", 17, fragment_offset=1)
+    frames = (
+        frame(Ethernet(), arp),
+        frame(Ethernet(), Ipv4("10.0.0.1", "10.0.0.2"), Udp(1, 2)),
+        frame(Ethernet(), later, b"the rest"),
+        b"",
+    )
+    columns = columns_of(*((data, 1, 0) for data in frames))
+    assert columns.kind.tolist() == [ARP, UDP, FRAGMENT, OTHER]
+    assert columns.source(0) == ("", 0)
+    assert columns.source(2) == ("10.0.0.1", 0)
+
+
+def test_no_frames_make_no_rows() -> None:
+    assert len(columns_of()) == 0
+    assert columns_of().sack_edges.shape == (0, 8)
+
+
+def test_the_columns_are_named_as_the_kernel_numbers_them() -> None:
+    names = [field.name.upper() for field in fields(Columns)]
+    assert [getattr(kernels, name) for name in names] == list(range(len(names)))
+    bits = [getattr(kernels, name.upper().replace("-", "_")) for name in PROBLEM_NAMES]
+    assert bits == [1 << index for index in range(len(PROBLEM_NAMES))]
+
+
+@pytest.mark.parametrize("link", [0, 1, 101, 108, 113, 228, 229, 276, 147])
+def test_every_cut_of_a_frame_agrees_too(link: int) -> None:
+    data = frame(Ipv4("10.0.0.1", "10.0.0.2", options=b"\x94\x04\0\0"), Tcp(1, 2), b"hello")
+    for kept in range(len(data)):
+        for missing in (0, len(data) - kept):
+            packet = dissect(data[:kept], link, kept + missing)
+            assert row_of(columns_of((data[:kept], link, missing))) == naive(packet)
