@@ -32,7 +32,7 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 soak: $(VENV)/.installed ## each experiment 300 times beside two busy loops; kill -9 at 50 moments
 	$(BIN)/python scripts/soak.py
 
-docs: $(VENV)/.installed-dev ## write the generated pages of docs/reference anew
+docs: $(VENV)/.installed-dev ## write the generated pages of docs anew
 	$(BIN)/python scripts/generate_docs.py
 
 clean: ## remove .venv and every cache

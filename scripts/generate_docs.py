@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference; --check only says which of them are stale."""
+"""Write the generated pages of docs; --check only says which of them are stale."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +12,7 @@ from fourtuple.explain.reference import findings_markdown
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def cli_markdown() -> str:
@@ -54,10 +54,24 @@ def experiments_markdown() -> str:
     return "\n".join(lines)
 
 
+def design_markdown() -> str:
+    """A list of the design pages by their titles."""
+    lines = [
+        "# Design decisions\n",
+        "What was chosen, what else there was, and what it rests on.\n",
+    ]
+    for path in sorted((DOCS / "design").glob("*.md")):
+        if path.name != "index.md":
+            title = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+            lines.append(f"- [{title}]({path.name})")
+    return "\n".join(lines) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
-    "cli.md": cli_markdown,
-    "experiments.md": experiments_markdown,
-    "findings.md": findings_markdown,
+    "design/index.md": design_markdown,
+    "reference/cli.md": cli_markdown,
+    "reference/experiments.md": experiments_markdown,
+    "reference/findings.md": findings_markdown,
 }
 
 
@@ -67,7 +81,7 @@ def stale_pages() -> list[str]:
 
 
 def _read(name: str) -> str:
-    path = REFERENCE / name
+    path = DOCS / name
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
@@ -78,8 +92,8 @@ def main(arguments: list[str]) -> int:
             print(f"stale: {', '.join(stale)}; write them anew with: make docs", file=sys.stderr)
         return int(bool(stale))
     for name in stale:
-        (REFERENCE / name).write_text(PAGES[name](), encoding="utf-8")
-        print(f"wrote docs/reference/{name}")
+        (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote docs/{name}")
     return 0
 
 

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Iterable
 
 __all__ = [
+    "PCAP_MICRO",
+    "PCAP_NANO",
     "block",
     "enhanced",
     "interface",

@@ -1,6 +1,8 @@
 """``python -m fourtuple``."""
 
+import sys
+
 from fourtuple.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

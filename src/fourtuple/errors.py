@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "N_",
     "CallFailed",
     "CapabilityMissing",
     "CaptureDamaged",
@@ -33,6 +34,11 @@ __all__ = [
     "UsageError",
     "ValueNotLegal",
 ]
+
+
+def N_(text: str) -> str:
+    """Mark `text` as a message id, for the layers that lie below the catalog."""
+    return text
 
 
 class FourtupleError(Exception):

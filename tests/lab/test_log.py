@@ -9,7 +9,11 @@ from fourtuple.lab.log import FrameEntered, FrameLeft, Log
 
 def test_records_come_back_in_the_order_in_which_they_were_written() -> None:
     log = Log()
-    written = [FrameEntered(1, 10, "client", b"\x00\xff"), FrameLeft(1, 20, 1), Note(t_ns=3, kind="x")]
+    written = [
+        FrameEntered(1, 10, "client", b"\x00\xff"),
+        FrameLeft(1, 20, 1),
+        Note(t_ns=3, kind="x"),
+    ]
     for record in written:
         log.write(record)
     assert log.news() == written

@@ -37,7 +37,7 @@ def test_it_stands_in_a_network_namespace_of_its_own() -> None:
     here = Path("/proc/self/ns/net").readlink()
 
     def main() -> None:
-        there = os.readlink("/proc/self/ns/net")  # noqa: PTH115
+        there = os.readlink("/proc/self/ns/net")
         log.write(Note(t_ns=0, kind="x", params={"text": there}))
 
     assert Session(main, log).wait(10)
@@ -62,7 +62,7 @@ def test_a_session_that_outlives_its_limit_is_killed_with_all_its_children() -> 
         for _ in range(3):
             if os.fork() == 0:
                 signal.pause()
-        note = {"text": os.readlink("/proc/self/ns/net")}  # noqa: PTH115
+        note = {"text": os.readlink("/proc/self/ns/net")}
         log.write(Note(t_ns=0, kind="x", params=note))
         signal.pause()
 

@@ -156,15 +156,15 @@ def test_a_damage_says_what_where_and_how_much_was_read(save: Callable[[bytes], 
         (
             PCAPNG + octets.block(6, b"", ">"),
             (
-                "is damaged at byte 264: a block claims to have 12 bytes; one of its type has"
-                " 32 to 268435456. Frames read: 3."
+                "is damaged at byte 264: a block claims a length of 12 bytes, which must be"
+                " from 32 to 268435456. Frames read: 3."
             ),
         ),
         (
             octets.pcap(version=(2, 2)),
             (
-                "is a pcap file of version 2.2; only version 2.4, which all tools have written"
-                " since 1998, is known. Frames read: 0."
+                "is a pcap file of version 2.2; only version 2.4, in use since 1998, is"
+                " known. Frames read: 0."
             ),
         ),
     ],
@@ -186,7 +186,7 @@ def test_a_length_of_gigabytes_is_not_waited_for() -> None:
             assert self.given < 3
             return octets.section() + octets.block(7, b"", length=0x7FFFFFF0) + bytes(64)
 
-    with pytest.raises(CaptureDamaged, match="a block claims to have 2147483632 bytes"):
+    with pytest.raises(CaptureDamaged, match="a block claims a length of 2147483632 bytes"):
         read(Endless())  # type: ignore[arg-type]
 
 

@@ -215,7 +215,7 @@ class Life:
         side.mss = raw.mss if raw.mss >= 0 else None
         side.scale = min(raw.scale, MAX_SCALE) if raw.scale >= 0 else None
         side.sack = bool(raw.sack_permitted)
-        if not raw.flags & ACK and self.syn_ns is None:
+        if not raw.flags & ACK:
             self.syn_ns = raw.t_ns
 
     def _take(self, side: Side, draft: Draft) -> None:
@@ -242,8 +242,7 @@ class Life:
         if not draft.raw.flags & RST and not self.complete:
             side.confirm(draft.ack)
         while peer.open and peer.open[0].end <= draft.ack:
-            past = self.pasts[1 - draft.side]
-            past.unacknowledged.pop(peer.open.popleft().seq, None)
+            peer.open.popleft()
         return self._fin_received(draft.side)
 
     def _fin_received(self, index: int) -> tuple[str, ...]:

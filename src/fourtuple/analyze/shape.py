@@ -72,13 +72,17 @@ def _acknowledges(segment: SegmentFact, fin: SegmentFact) -> bool:
 
 
 def completeness(segments: Segments) -> int:
-    """Wireshark's tcp.completeness: SYN 1, SYN+ACK 2, ACK 4, data 8, FIN 16, RST 32."""
+    """Wireshark's tcp.completeness: SYN 1, SYN+ACK 2, ACK 4, data 8, FIN 16, RST 32.
+
+    As tshark 4.0 counts them: only a segment without data sets the bit for ACK, and an RST or a FIN
+    with ACK does.
+    """
     mask = 0
     for segment in segments:
         flags = segment.flags
         if flags & SYN:
             mask |= 2 if flags & ACK else 1
-        elif flags & ACK and not flags & RST:
+        elif flags & ACK and not segment.length:
             mask |= 4
         mask |= 8 * bool(segment.length) | 16 * bool(flags & FIN) | 32 * bool(flags & RST)
     return mask

@@ -7,7 +7,7 @@ recorded, so an old number is always a retransmission. Linux probes a zero windo
 number: that is keep_alive here.
 """
 
-from collections import Counter
+from collections import deque
 from dataclasses import dataclass, field
 
 from fourtuple.wire import FIN, RST, SYN
@@ -50,6 +50,7 @@ class Past:
 
     next       the number after the highest one sent, probes of a zero window left out
     reachable  the highest acknowledgment that needs no segment that was not seen
+    waiting    what was sent and is not acknowledged: first number, and the one after the last
     """
 
     next: int | None = None
@@ -61,14 +62,14 @@ class Past:
     duplicate_acks: int = 0
     advanced_ns: int = 0
     previous: tuple[str, ...] = ()
-    unacknowledged: Counter[int] = field(default_factory=Counter)
+    waiting: deque[tuple[int, int]] = field(default_factory=deque)
 
 
 def words(seen: Seen, past: Past, other: Past, rtt_ns: int, complete: bool) -> tuple[str, ...]:
     """The words for a segment; `past` is its sender's, `other` its receiver's. Updates both."""
     found = [*_of_probes(seen, past, other), *_of_gaps(seen, past, other)]
     if seen.plain:
-        found += _of_windows(seen, past, other)
+        found += _of_windows(seen, other, found)
         found += _of_repeated_ack(seen, past, other, found)
     if seen.end > seen.seq and not {"keep_alive", "zero_window_probe"}.intersection(found):
         found += _of_repeated_data(seen, past, other, rtt_ns, complete)
@@ -93,8 +94,8 @@ def _of_gaps(seen: Seen, past: Past, other: Past) -> list[str]:
     return found
 
 
-def _of_windows(seen: Seen, past: Past, other: Past) -> list[str]:
-    found = ["zero_window"] * (seen.window == 0)
+def _of_windows(seen: Seen, other: Past, probes: list[str]) -> list[str]:
+    found = ["zero_window"] * (seen.window == 0 and "zero_window_probe" not in probes)
     if seen.length and other.limit is not None and other.ack is not None:
         found += ["window_full"] * (seen.end == other.ack + other.limit)
     return found
@@ -124,9 +125,10 @@ def _of_repeated_data(
     if other.duplicate_acks >= 2 and other.ack == seen.seq and soon:
         return ["fast_retransmission", "retransmission"]
     overtaken = seen.t_ns - past.advanced_ns < (rtt_ns or _OVERTAKEN_NS)
-    if not complete and overtaken and seen.end != past.next and not past.unacknowledged[seen.seq]:
-        return ["out_of_order"]
-    return ["retransmission"]
+    same = (seen.seq, seen.end) in past.waiting
+    if complete or not overtaken or seen.end == past.next or same:
+        return ["retransmission"]
+    return ["out_of_order"]
 
 
 def _remember(seen: Seen, past: Past, other: Past, found: tuple[str, ...]) -> None:
@@ -137,8 +139,8 @@ def _remember(seen: Seen, past: Past, other: Past, found: tuple[str, ...]) -> No
         past.duplicate_acks = 0
     if seen.ack is not None:
         past.ack, past.ack_ns = seen.ack, seen.t_ns
-        for number in [n for n in other.unacknowledged if n < seen.ack]:
-            del other.unacknowledged[number]
+        while other.waiting and other.waiting[0][1] <= seen.ack:
+            other.waiting.popleft()
     if "ack_lost_segment" in found:
         other.reachable = seen.ack
     if "zero_window_probe" not in found:
@@ -151,6 +153,6 @@ def _advance(seen: Seen, past: Past, found: tuple[str, ...]) -> None:
     elif past.reachable is None or seen.seq == past.reachable:
         past.reachable = seen.end
     if seen.end > seen.seq:
-        past.unacknowledged[seen.seq] += 1
+        past.waiting.append((seen.seq, seen.end))
     if past.next is None or seen.end > past.next:
         past.next, past.advanced_ns = seen.end, seen.t_ns

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fourtuple import __version__
-from fourtuple.cli.doctor import doctor
+from fourtuple.cli.doctor import DOCTOR_HELP, doctor
 from fourtuple.cli.lab import lab_app
 from fourtuple.cli.output import asked_language, error_line, write
 from fourtuple.cli.read import READ_HELP, read
@@ -44,7 +44,7 @@ app = typer.Typer(
 )
 app.command(help=READ_HELP)(read)
 app.add_typer(lab_app, name="lab")
-app.command()(doctor)
+app.command(help=DOCTOR_HELP)(doctor)
 
 
 @app.callback()

@@ -21,7 +21,11 @@ from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import width_of, wrap
 from fourtuple.system.capabilities import Capability, capabilities, works
 
-__all__ = ["as_json_lines", "as_report", "doctor"]
+__all__ = ["DOCTOR_HELP", "as_json_lines", "as_report", "doctor"]
+
+DOCTOR_HELP = N_("""Say what works on this machine, what does not, and the remedy.
+
+Each line was tried a moment ago. The exit status is 0 where the lab works, else 3.""")
 
 _FEATURES = ("lab", "read", "trace", "live", "scan")
 _ANSWERS = {"yes": N_("yes"), "partly": N_("partly"), "no": N_("no")}
@@ -35,10 +39,7 @@ def doctor(
     lang: Annotated[str, typer.Option(metavar="LANG", help=LANG_HELP)] = "",
     no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR_HELP)] = False,
 ) -> None:
-    """Say what works on this machine, what does not, and the remedy.
-
-    Each line was tried a moment ago. The exit status is 0 where the lab works, else 3.
-    """
+    """Print what `DOCTOR_HELP` says."""
     terminal, translator = terminal_for(width, no_color), translator_for(lang)
     found = capabilities()
     lines = as_json_lines(found) if json else as_report(found, translator, terminal)

@@ -13,7 +13,9 @@ from fourtuple.render.text import clean
 
 __all__ = [
     "LANG_HELP",
+    "NARROWEST",
     "NO_COLOR_HELP",
+    "WIDEST",
     "WIDTH_HELP",
     "asked_language",
     "error_line",
@@ -27,7 +29,7 @@ WIDTH_HELP = N_("Columns to draw in. The terminal's where not given, 120 without
 NO_COLOR_HELP = N_("Never colour; also with NO_COLOR set. Colour says nothing that words do not.")
 
 _WITHOUT_TERMINAL = 120
-_NARROWEST, _WIDEST = 40, 400
+NARROWEST, WIDEST = 40, 400
 
 
 def translator_for(lang: str | None = None) -> Translator:
@@ -51,18 +53,12 @@ def asked_language(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def terminal_for(width: int | None = None, no_color: bool = False) -> Terminal:
-    """What standard output can show. UsageError for a width that nothing fits into."""
-    if width is not None and not _NARROWEST <= width <= _WIDEST:
-        raise UsageError(f"--width {width}: it is from {_NARROWEST} to {_WIDEST}")
-    is_terminal = sys.stdout.isatty()
+    """What standard output can show."""
     found = shutil.get_terminal_size((_WITHOUT_TERMINAL, 0)).columns if width is None else width
-    colour = is_terminal and not no_color and not os.environ.get("NO_COLOR")
+    unwanted = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    colour = sys.stdout.isatty() and not unwanted
     glyphs = UNICODE if _encodes(UNICODE.right + UNICODE.held + UNICODE.begin) else ASCII
-    return Terminal(
-        max(_NARROWEST, min(found, _WIDEST)),
-        colour and os.environ.get("TERM") != "dumb",
-        glyphs,
-    )
+    return Terminal(max(NARROWEST, min(found, WIDEST)), colour, glyphs)
 
 
 def _encodes(text: str) -> bool:

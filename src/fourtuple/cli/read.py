@@ -6,13 +6,16 @@ import typer
 
 from fourtuple.cli.output import (
     LANG_HELP,
+    NARROWEST,
     NO_COLOR_HELP,
+    WIDEST,
     WIDTH_HELP,
     terminal_for,
     translator_for,
     write,
 )
 from fourtuple.errors import CaptureDamaged, UsageError
+from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.terminal import Terminal
 
@@ -53,7 +56,9 @@ def read(
         bool,
         typer.Option("--raw", help=N_("Show sequence numbers as they are in the headers too.")),
     ] = False,
-    width: Annotated[int | None, typer.Option(metavar="N", help=WIDTH_HELP)] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="N", min=NARROWEST, max=WIDEST, help=WIDTH_HELP)
+    ] = None,
     lang: Annotated[str, typer.Option(metavar="LANG", help=LANG_HELP)] = "",
     no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR_HELP)] = False,
 ) -> None:
@@ -93,9 +98,9 @@ def _machine_text(
     from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
 
     found = connections(timeline)
-    _require_connection(connection, len(found))
+    _require_connection(connection, len(found), translator)
     if frames or frame is not None:
-        _require_frame(frame, len(timeline.frames))
+        _require_frame(frame, len(timeline.frames), translator)
         chosen = (
             item
             for item in frame_objects(timeline, found)
@@ -123,26 +128,34 @@ def _human_text(
     from fourtuple.render.summary import report
 
     found = connections(timeline)
-    _require_connection(connection, len(found))
+    _require_connection(connection, len(found), translator)
     if frame is not None:
-        _require_frame(frame, len(timeline.frames))
+        _require_frame(frame, len(timeline.frames), translator)
         return frame_report(timeline, found, frame, translator, terminal)
     if frames:
         return frame_list(timeline, found, translator, terminal, connection=connection, raw=raw)
     return report(timeline, translator, terminal, connection=connection, raw=raw)
 
 
-def _require_connection(index: int | None, count: int) -> None:
+def _require_connection(index: int | None, count: int, translator: Translator) -> None:
     if index is not None and not 0 <= index < count:
-        raise UsageError(f"--connection {index}: {_available(count, 'connection', 0)}")
+        raise UsageError(
+            translator.text(
+                Message(
+                    "There is no connection {number}: the capture has {count}, counted from 0.",
+                    {"number": index, "count": count},
+                )
+            )
+        )
 
 
-def _require_frame(number: int | None, count: int) -> None:
+def _require_frame(number: int | None, count: int, translator: Translator) -> None:
     if number is not None and not 1 <= number <= count:
-        raise UsageError(f"--frame {number}: {_available(count, 'frame', 1)}")
-
-
-def _available(count: int, noun: str, first: int) -> str:
-    if count == 0:
-        return f"the capture has no {noun}"
-    return f"the capture has {noun}s {first} to {count - 1 + first}"
+        raise UsageError(
+            translator.text(
+                Message(
+                    "There is no frame {number}: the capture has {count}, counted from 1.",
+                    {"number": number, "count": count},
+                )
+            )
+        )

@@ -25,6 +25,7 @@ from fourtuple.event.pcapng import (
     ENHANCED_PACKET,
     INTERFACE,
     OBSOLETE_PACKET,
+    PACKET_TYPES,
     SECTION,
     SIMPLE_PACKET,
 )
@@ -43,7 +44,6 @@ _SHORTEST = {
     ENHANCED_PACKET: 32,
 }
 _SECTION_BYTES = SECTION.to_bytes(4, "big")
-_PACKET_TYPES = (ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class BlockWalk:
             begun = buffer[self.position : self.position + 4]
             order: Literal["little", "big"] = "little" if self.order == "<" else "big"
             kind = int.from_bytes(begun, order)
-            in_frame = len(begun) == 4 and kind in _PACKET_TYPES
+            in_frame = len(begun) == 4 and kind in PACKET_TYPES
             self.flaw = Flaw(self.position, FRAME_CUT if in_frame else BLOCK_CUT)
 
 

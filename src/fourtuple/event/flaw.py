@@ -8,6 +8,8 @@ source; a flaw brings the other fields along.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fourtuple.errors import N_
+
 __all__ = [
     "BLOCK_CUT",
     "BLOCK_LENGTH",
@@ -26,39 +28,39 @@ __all__ = [
 #: The longest frame, in bytes: libpcap's MAXIMUM_SNAPLEN. A longer one is a corrupt length.
 MAX_FRAME = 262_144
 
-HEADER_CUT = "{file} ends in the middle of its file header. Frames read: {count}."
-FRAME_CUT = (
+HEADER_CUT = N_("{file} ends in the middle of its file header. Frames read: {count}.")
+FRAME_CUT = N_(
     "{file} ends in the middle of frame {frame}, which begins at byte {offset}."
     " Frames read: {count}."
 )
-BLOCK_CUT = (
+BLOCK_CUT = N_(
     "{file} ends in the middle of a block that begins at byte {offset}. Frames read: {count}."
 )
-FRAME_TOO_LONG = (
+FRAME_TOO_LONG = N_(
     "{file} is damaged at byte {offset}: frame {frame} claims to have {length} bytes, more than the"
     " {limit} that a frame can have. Frames read: {count}."
 )
-FRAME_OVERRUNS = (
+FRAME_OVERRUNS = N_(
     "{file} is damaged at byte {offset}: frame {frame} claims to have {length} bytes, more than the"
     " {room} that its block has room for. Frames read: {count}."
 )
-INTERFACE_UNKNOWN = (
+INTERFACE_UNKNOWN = N_(
     "{file} is damaged at byte {offset}: frame {frame} names interface {interface}, which no block"
     " before it describes. Frames read: {count}."
 )
-BLOCK_LENGTH = (
-    "{file} is damaged at byte {offset}: a block claims to have {length} bytes; one of its type has"
-    " {least} to {limit}. Frames read: {count}."
+BLOCK_LENGTH = N_(
+    "{file} is damaged at byte {offset}: a block claims a length of {length} bytes, which must be"
+    " from {least} to {limit}. Frames read: {count}."
 )
-BLOCK_LENGTHS_DIFFER = (
+BLOCK_LENGTHS_DIFFER = N_(
     "{file} is damaged at byte {offset}: a block gives its length as {length} bytes where it begins"
     " and as {other} where it ends. Frames read: {count}."
 )
-BYTE_ORDER_UNKNOWN = (
+BYTE_ORDER_UNKNOWN = N_(
     "{file} is damaged at byte {offset}: the section that begins there is in no known byte order."
     " Frames read: {count}."
 )
-VERSION_UNKNOWN = (
+VERSION_UNKNOWN = N_(
     "{file} has, at byte {offset}, a section in version {version} of pcapng; only version 1 is"
     " known. Frames read: {count}."
 )

@@ -26,9 +26,9 @@ from fourtuple.event.model import Verdict
 from fourtuple.event.pcapng import (
     BYTE_ORDER_MAGIC,
     CUSTOM_BLOCK,
-    ENHANCED_PACKET,
     INTERFACE,
     OBSOLETE_PACKET,
+    PACKET_TYPES,
     SECTION,
     SIMPLE_PACKET,
     options,
@@ -39,8 +39,6 @@ __all__ = ["OptionList", "Packets", "packets", "words"]
 Bools = npt.NDArray[np.bool_]
 Int64s = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
-
-_PACKET_TYPES = (ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 
 
 def words(octets: Octets, at: Int64s, count: int, big: Bools) -> Int64s:
@@ -182,7 +180,7 @@ class _Rows:
 
 
 def _rows(blocks: _Blocks, interfaces: list[Interface]) -> _Rows:
-    chosen = np.isin(blocks.type, _PACKET_TYPES)
+    chosen = np.isin(blocks.type, PACKET_TYPES)
     offset, kind, big = blocks.offset[chosen], blocks.type[chosen], blocks.big[chosen]
     simple = kind == SIMPLE_PACKET
     number, high, low, captured, original = _headers(blocks.octets, offset, kind, big)

@@ -23,6 +23,7 @@ __all__ = [
     "IF_TSRESOL",
     "INTERFACE",
     "OBSOLETE_PACKET",
+    "PACKET_TYPES",
     "SECTION",
     "SECTION_APPLICATION",
     "SECTION_OS",
@@ -43,6 +44,9 @@ SIMPLE_PACKET = 3
 ENHANCED_PACKET = 6
 CUSTOM_BLOCK = 0x00000BAD  # one that a rewriting tool may copy
 SECTION = 0x0A0D0D0A  # reads the same in both byte orders
+
+#: the types of block that hold a frame
+PACKET_TYPES = (ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
 

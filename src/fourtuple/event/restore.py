@@ -13,6 +13,7 @@ from itertools import chain
 import msgspec
 import numpy as np
 
+from fourtuple.errors import N_
 from fourtuple.event.attachment import (
     FORMAT,
     PREFIXES,
@@ -33,13 +34,13 @@ from fourtuple.event.timeline import Timeline
 
 __all__ = ["remains", "restore", "unknown_format"]
 
-FRAMES_GONE = "Frames of this recording: {promised}. Still in the file: {kept}."
-FRAMES_ADDED = "Frames in this file that the recording says nothing of: {count}."
-EVENTS_GONE = (
+FRAMES_GONE = N_("Frames of this recording: {promised}. Still in the file: {kept}.")
+FRAMES_ADDED = N_("Frames in this file that the recording says nothing of: {count}.")
+EVENTS_GONE = N_(
     "Calls, states, snapshots and notes of this recording: {promised}. Still in the file: {kept}."
 )
-EVENTS_UNKNOWN = "Left out, because this version of fourtuple cannot read them: {kinds}."
-ONLY_FRAMES_LEFT = (
+EVENTS_UNKNOWN = N_("Left out, because this version of fourtuple cannot read them: {kinds}.")
+ONLY_FRAMES_LEFT = N_(
     "This file was made from a fourtuple recording, but another tool has removed or mixed up what"
     " was recorded beside the frames. Only the frames are shown."
 )

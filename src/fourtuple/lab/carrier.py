@@ -13,6 +13,7 @@ import select
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from fourtuple.errors import HostLost
@@ -107,12 +108,17 @@ class Carrier:
             sender.observer.observe("entered", frame.number)
         deliveries = tuple(self._link.carry(frame))
         for verdict, content in deliveries:
-            self._log.write(FrameLeft(frame.number, time.monotonic_ns(), verdict))
-            receiver.packets.send(content)
+            deliver = partial(self._deliver, receiver, frame.number, verdict, content)
             if of_interest:
-                receiver.observer.observe("delivered", frame.number)
+                receiver.observer.observe("delivered", frame.number, deliver)
+            else:
+                deliver()
         if not deliveries:
             self._log.write(FrameLeft(frame.number, 0, Verdict.DROPPED))
+
+    def _deliver(self, receiver: End, number: int, verdict: int, content: bytes) -> None:
+        self._log.write(FrameLeft(number, time.monotonic_ns(), verdict))
+        receiver.packets.send(content)
 
     def _watch_clock(self) -> None:
         if step_ns := self._clock.sample():

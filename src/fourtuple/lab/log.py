@@ -46,7 +46,21 @@ class ClockSampled(msgspec.Struct, frozen=True, tag="clock"):
 Record = FrameEntered | FrameLeft | ClockSampled | Call | Snapshot | Note
 
 _LENGTH = struct.Struct("=I")
-_encoder = msgspec.msgpack.Encoder()
+
+
+def _plain(value: object) -> object:
+    """The number, text or list that an observed value is."""
+    match value:
+        case int():
+            return int(value)
+        case str():
+            return str(value)
+        case list():
+            return list(value)
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 

@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +31,10 @@ _ADDRESSES = {4: ("10.77.0.", 24), 6: ("fd77::", 64)}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 #: no multicast reports and the like from an interface that is to carry IPv4 only, or nothing
 _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1}
+
+
+#: the exit status of a program that is not there, as shells give it
+_NOT_FOUND = 127
 
 
 class Network:
@@ -163,18 +169,22 @@ class Network:
         output = os.memfd_create(f"output-{name}", os.MFD_CLOEXEC)
         number, report = os.pipe()
 
-        def main() -> None:
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
+        def main() -> int:
             os.write(report, os.readlink("/proc/self").encode())
             os.close(report)
-            if callable(what):
+            _speak_into(output)
+            try:
+                if not callable(what):
+                    enter(host.namespace)
+                    os.execvp(what[0], list(what))
                 with recording(self._recorder(host, name)):
                     what(*args)
-            else:
-                enter(host.namespace)
-                os.execvp(what[0], list(what))
+            except BaseException as error:  # a program's own affair: told as a program tells it
+                traceback.print_exc()
+                return _NOT_FOUND if isinstance(error, FileNotFoundError) else 1
+            finally:
+                sys.stdout.flush()
+            return 0
 
         inner_pid = fork_process(main, self._log)
         os.close(report)
@@ -190,6 +200,14 @@ class Network:
 
     def _note(self, kind: str, params: dict[str, Any], host: str = "") -> None:
         self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, host=host, params=params))
+
+
+def _speak_into(output: int) -> None:
+    """Make a file the standard output and standard error of this process, Python's own too."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
 
 
 def _wire_end(host: str) -> str:

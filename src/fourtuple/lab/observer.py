@@ -1,6 +1,7 @@
 """Looks at a host's socket table and notes what it saw."""
 
 import time
+from collections.abc import Callable
 
 from fourtuple.event.model import Endpoint, Snapshot, SocketRow
 from fourtuple.lab.log import Log
@@ -27,25 +28,32 @@ class Observer:
         """The host's TCP sockets now."""
         return self._diag.dump()
 
-    def observe(self, cause: str, frame: int = 0) -> None:
-        """Note the host's TCP sockets, once no segment waits for a locked one."""
+    def observe(self, cause: str, frame: int = 0, first: Callable[[], None] | None = None) -> None:
+        """Note the host's TCP sockets, once no segment waits for a locked one.
+
+        `first` is carried out in the same turn: nobody else notes what comes of it before this.
+        """
         with self._log.turn():
-            for _ in range(_REPEATS):
-                rows = self._diag.dump()
-                settled = not any(row.backlog_bytes for row in rows if row.state != "LISTEN")
-                if settled:
-                    break
-                time.sleep(_PAUSE_S)
-            self._log.write(
-                Snapshot(
-                    t_ns=time.monotonic_ns(),
-                    host=self._host,
-                    cause=cause,
-                    frame=frame,
-                    sockets=tuple(map(socket_row, rows)),
-                    settled=settled,
-                )
+            if first is not None:
+                first()
+            rows, settled = self._settled_rows()
+            snapshot = Snapshot(
+                t_ns=time.monotonic_ns(),
+                host=self._host,
+                cause=cause,
+                frame=frame,
+                sockets=tuple(map(socket_row, rows)),
+                settled=settled,
             )
+            self._log.write(snapshot)
+
+    def _settled_rows(self) -> tuple[list[DiagSocket], bool]:
+        for _ in range(_REPEATS):
+            rows = self._diag.dump()
+            if not any(row.backlog_bytes for row in rows if row.state != "LISTEN"):
+                return rows, True
+            time.sleep(_PAUSE_S)
+        return rows, False
 
 
 def socket_row(row: DiagSocket) -> SocketRow:

@@ -23,6 +23,8 @@ T = TypeVar("T")
 #: how many of the bytes that moved a Call keeps
 _KEPT_BYTES = 64
 _StandardSocket = socket.socket
+#: constants that begin as an option's name does
+_NO_OPTIONS = ("SO_VM_SOCKETS", "IP_DEFAULT", "IP_MAX")
 
 
 class Recorder:
@@ -116,7 +118,9 @@ def _option_names(level: int, option: int) -> tuple[str, str]:
     }
     name, prefix = levels.get(level, (str(level), "\0"))
     options = (
-        key for key, value in vars(socket).items() if key.startswith(prefix) and value == option
+        key
+        for key, value in vars(socket).items()
+        if key.startswith(prefix) and value == option and not key.startswith(_NO_OPTIONS)
     )
     return name, next(options, str(option))
 
@@ -129,7 +133,7 @@ class RecordedSocket(_StandardSocket):
     def __init__(
         self,
         family: int = -1,
-        type: int = -1,
+        type: int = -1,  # noqa: A002 - the name that callers use
         proto: int = -1,
         fileno: int | None = None,
     ) -> None:

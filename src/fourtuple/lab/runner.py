@@ -84,4 +84,3 @@ def _about(experiment: Experiment) -> dict[str, object]:
 
 def _note_meta(log: Log, params: dict[str, object]) -> None:
     log.write(Note(t_ns=time.monotonic_ns(), kind="meta", params=params))
-

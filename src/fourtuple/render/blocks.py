@@ -88,7 +88,9 @@ class Blocks:
             title = Message(
                 "{title} ({frames})", {"title": title, "frames": frames_text(finding.frames)}
             )
-        yield self.painter.terminal.paint(style, severity) + "  " + say(title)
+        first, *more = wrap(say(title), self.width - width_of(severity) - 2)
+        yield self.painter.terminal.paint(style, severity) + "  " + first
+        yield from (" " * (width_of(severity) + 2) + line for line in more)
         what = [("", say(Message(rule.what, finding.params)))]
         parts = [
             (say(Message(name)), say(Message(getattr(rule, part), finding.params)))

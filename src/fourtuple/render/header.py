@@ -17,6 +17,7 @@ from fourtuple.render.cells import Line, Painter
 from fourtuple.render.numbers import milliseconds
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import width_of, wrap
+from fourtuple.render.wires import VERDICT_WORDS
 from fourtuple.wire import FieldValue, View
 
 __all__ = ["frame_report"]
@@ -84,8 +85,9 @@ def _circumstances(frame: FrameSeen) -> Iterator[Message]:
     missing = frame.packet.original_length - len(frame.packet.data)
     if missing > 0:
         yield Message("the capture kept {kept} of them", {"kept": len(frame.packet.data)})
-    if frame.verdict not in ("captured", "delivered"):
-        yield Message("what the wire did with it: {verdict}", {"verdict": frame.verdict})
+    if frame.verdict in VERDICT_WORDS:
+        verdict = Message(VERDICT_WORDS[frame.verdict])
+        yield Message("what the wire did with it: {verdict}", {"verdict": verdict})
     if "unknown-link-type" in frame.packet.problems():
         yield Message(
             "link type {number} is not known here: the bytes as they are",

@@ -19,7 +19,7 @@ from fourtuple.render.cells import Painter
 from fourtuple.render.ladder import ladder
 from fourtuple.render.table import connection_table
 from fourtuple.render.terminal import Terminal
-from fourtuple.render.verdicts import checks_of, claims_of, failures_of
+from fourtuple.render.verdicts import checks_of, claims_of, degraded_of, failures_of
 
 __all__ = ["report"]
 
@@ -69,7 +69,7 @@ class _Reporter:
             yield from self._many(self.connections)
         yield self.text.claims(claims_of(self.timeline))
         yield self.text.checks(checks_of(self.timeline))
-        yield self.text.bullets(failures_of(self.timeline))
+        yield self.text.bullets([*degraded_of(self.timeline), *failures_of(self.timeline)])
 
     def _one(self, index: int) -> Iterator[list[str]]:
         view = build_view(self.timeline, self.connections, self.findings, index)

@@ -8,7 +8,7 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
 from fourtuple.render.view import Check, Claim, Text
 
-__all__ = ["checks_of", "claims_of", "failures_of", "passed"]
+__all__ = ["checks_of", "claims_of", "degraded_of", "failures_of", "passed"]
 
 
 def checks_of(timeline: Timeline) -> tuple[Check, ...]:
@@ -46,6 +46,18 @@ def failures_of(timeline: Timeline) -> tuple[Message, ...]:
     """Why the run did not do what its script says; none for one that did."""
     return tuple(
         Message(note.message, note.params) for note in timeline.of(Note) if note.kind == "failure"
+    )
+
+
+def degraded_of(timeline: Timeline) -> tuple[Message, ...]:
+    """What was chosen by default and is not there on this machine, each with its remedy."""
+    return tuple(
+        Message(
+            "not available here: {what} {remedy}",
+            {key: _message(note.params, key) for key in ("what", "remedy")},
+        )
+        for note in timeline.of(Note)
+        if note.kind == "degraded"
     )
 
 

@@ -11,7 +11,7 @@ from fourtuple.explain.text import N_
 from fourtuple.render.view import WireCell
 from fourtuple.wire import ACK, FIN, RST, SYN, flag_names
 
-__all__ = ["Crossing", "crossings"]
+__all__ = ["VERDICT_WORDS", "Crossing", "crossings"]
 
 #: what the analysis noted of a segment, in the few words that fit on an arrow
 _NOTES = {
@@ -34,7 +34,7 @@ _NOTES = {
     "wrong_seq": N_("wrong seq"),
 }
 #: what the wire did that an arrow must say in words too
-_VERDICTS = {
+VERDICT_WORDS = {
     "dropped": N_("dropped"),
     "held": N_("held back"),
     "delayed": N_("delayed"),
@@ -89,7 +89,7 @@ def _shows(segment: SegmentFact) -> tuple[str, ...]:
 
 
 def _labels(segment: SegmentFact) -> tuple[Message, ...]:
-    words = [_VERDICTS[segment.verdict]] if segment.verdict in _VERDICTS else []
+    words = [VERDICT_WORDS[segment.verdict]] if segment.verdict in VERDICT_WORDS else []
     words += [_NOTES[note] for note in segment.notes if note in _NOTES]
     return tuple(Message(word) for word in words)
 
@@ -106,6 +106,6 @@ def _of_datagrams(timeline: Timeline, connection: Connection) -> Iterator[Crossi
             verdict=verdict,
             length=int(timeline.columns.payload_length[row]),
             shows=("len",),
-            labels=(Message(_VERDICTS[verdict]),) if verdict in _VERDICTS else (),
+            labels=(Message(VERDICT_WORDS[verdict]),) if verdict in VERDICT_WORDS else (),
         )
         yield Crossing(int(timeline.frames.t_ns[row]), int(timeline.frames.left_ns[row]), cell)

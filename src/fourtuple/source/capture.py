@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from fourtuple.errors import CaptureDamaged, InputError
+from fourtuple.errors import N_, CaptureDamaged, InputError
 from fourtuple.event.attachment import FORMAT
 from fourtuple.event.blocks import BlockWalk
 from fourtuple.event.flaw import Flaw
@@ -31,11 +31,11 @@ __all__ = ["read"]
 _STEP_BYTES = 16 * 1024 * 1024
 _LONGEST_MAGIC = 8
 
-NO_FILE = "There is no file {file}."
-DIRECTORY = "{file} is a directory, not a capture."
-FORBIDDEN = "You are not allowed to read {file}: ask its owner, or make it readable with chmod."
-NOT_READ = "{file} cannot be read: {reason}."
-FORMAT_UNKNOWN = (
+NO_FILE = N_("There is no file {file}.")
+DIRECTORY = N_("{file} is a directory, not a capture.")
+FORBIDDEN = N_("You are not allowed to read {file}: ask its owner, or make it readable with chmod.")
+NOT_READ = N_("{file} cannot be read: {reason}.")
+FORMAT_UNKNOWN = N_(
     "{file} is a recording in format {format}; this version of fourtuple reads format {known}. Use"
     " the version that wrote it, or a newer one."
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fourtuple.errors import N_
 from fourtuple.event.flaw import FRAME_CUT, FRAME_TOO_LONG, HEADER_CUT, MAX_FRAME, Flaw
 from fourtuple.event.frames import FrameTable, Vantage
 from fourtuple.event.model import Verdict
@@ -30,9 +31,9 @@ _FILE_HEADER = 24
 _RECORD_HEADER = 16
 _VERSION = (2, 4)
 
-VERSION_UNKNOWN = (
-    "{file} is a pcap file of version {major}.{minor}; only version 2.4, which all tools have"
-    " written since 1998, is known. Frames read: {count}."
+VERSION_UNKNOWN = N_(
+    "{file} is a pcap file of version {major}.{minor}; only version 2.4, in use since 1998, is"
+    " known. Frames read: {count}."
 )
 
 

@@ -1,6 +1,6 @@
 """What a file is that is no capture of ours, and what to do about it: one clear message."""
 
-from fourtuple.errors import CaptureUnknown
+from fourtuple.errors import N_, CaptureUnknown
 
 __all__ = ["unknown"]
 
@@ -22,13 +22,13 @@ _OTHER_CAPTURES = {
     b"RTSS": "Microsoft Network Monitor",
 }
 
-EMPTY = "{file} is empty: it has no bytes, not even a file header."
-COMPRESSED = "{file} is compressed. Decompress it first: {program} -d {file}"
-OTHER_CAPTURE = (
+EMPTY = N_("{file} is empty: it has no bytes, not even a file header.")
+COMPRESSED = N_("{file} is compressed. Decompress it first: {program} -d {file}")
+OTHER_CAPTURE = N_(
     "{file} is a capture in another format: {format}. Convert it first: editcap {file} new.pcapng"
 )
-TEXT = "{file} is a text file, not a capture."
-UNKNOWN = (
+TEXT = N_("{file} is a text file, not a capture.")
+UNKNOWN = N_(
     "{file} is no capture that fourtuple knows (pcap or pcapng): its first bytes are {octets}."
 )
 

@@ -170,7 +170,7 @@ def _why_no_namespace(kind: str, number: int, machine: Machine) -> _Refusal:
 
 _SWITCHED_OFF = (
     N_("Namespaces are switched off: {setting} is 0."),
-    N_("sudo sysctl -w {setting}=10000"),
+    "sudo sysctl -w {setting}=10000",
 )
 _EXHAUSTED = (
     N_("No further namespace may be made: {setting} is {limit}, or they are nested too deep."),
@@ -225,17 +225,17 @@ _READ_ONLY = _Refusal(
 )
 _NO_SOCK_DIAG = _Refusal(
     N_("The kernel does not list its sockets: the module tcp_diag is missing."),
-    N_("sudo modprobe -a inet_diag tcp_diag udp_diag"),
+    "sudo modprobe -a inet_diag tcp_diag udp_diag",
 )
 _NO_VETH = _Refusal(
-    N_("The kernel makes no veth pairs: the module veth is missing."), N_("sudo modprobe veth")
+    N_("The kernel makes no veth pairs: the module veth is missing."), "sudo modprobe veth"
 )
 #: (step, errno) -> why; errno 0 stands for any other
 _REFUSALS = {
     ("veth", errno.EOPNOTSUPP): _NO_VETH,
     ("packet", errno.EAFNOSUPPORT): _Refusal(
         N_("The kernel has no packet sockets: the module af_packet is missing."),
-        N_("sudo modprobe af_packet"),
+        "sudo modprobe af_packet",
     ),
     ("packet", errno.ENOPROTOOPT): _Refusal(
         N_("Packet sockets here cannot ignore outgoing frames (PACKET_IGNORE_OUTGOING)."),
@@ -282,7 +282,7 @@ def _tracefs(machine: Machine) -> Capability:
         return Capability(key, name, needed_for, "no", detail, _AS_ROOT, params)
     if isinstance(machine.reset_format, str):
         detail = N_("It is not mounted, but this process may mount it.")
-        remedy = N_("mount -t tracefs tracefs /sys/kernel/tracing")
+        remedy = "mount -t tracefs tracefs /sys/kernel/tracing"
         return Capability(key, name, needed_for, "partly", detail, remedy)
     if machine.reset_format == errno.ENODEV:
         detail = N_("This kernel was built without tracing.")

@@ -106,8 +106,8 @@ def option_fields(
     data, room = view.header[start:], view.header_length - start
     at = 0
     for item in items(data, style):
-        if not item.whole and len(data) < room:
-            break
+        if len(data) < room and (not item.whole or item.kind == style.end):
+            break  # by the capture, that is: what follows would belong to it
         label = names.get(item.kind, "Option")
         children = tuple(_children(item, (start + item.start) * 8, style, parts))
         text = " ".join(child.text for child in children if child.name not in ("kind", "length"))

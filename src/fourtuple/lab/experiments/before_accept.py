@@ -47,10 +47,9 @@ def before_accept(lab: Lab) -> None:
     lab.claim(
         "the handshake needs accept()",
         False,
-        "frames {frames} completed it while the server's program had not called accept()",
+        "it was complete while the server's program had not called accept()",
         source="D",
         evidence=opening.frames,
-        frames=opening.frames,
     )
     lab.claim(
         "a connection that waits for accept() belongs to no program",

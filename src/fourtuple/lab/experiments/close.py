@@ -8,7 +8,7 @@ from fourtuple.lab.script import Lab
     covers="A6 E4 E2",
     question="Why does closing take four segments, and which end waits afterwards?",
     background=(
-        "Each direction is closed on its own: a FIN says that no more bytes will come that way, and "
+        "Each direction is closed on its own: a FIN says that no more bytes come that way, and "
         "is acknowledged like a byte (RFC 9293, 3.6). The server's program closes only after its "
         "kernel has acknowledged the client's FIN; closing at once would put both into one segment."
     ),
@@ -54,19 +54,16 @@ def close(lab: Lab) -> None:
     lab.claim(
         "close takes four segments",
         len(steps) == 4,
-        "frames {frames}: the server's kernel had acknowledged the FIN before its program closed",
+        "the server's kernel had acknowledged the FIN before its program closed",
         source="A",
         evidence=frames,
-        frames=frames,
     )
     lab.claim(
         "the end that closes first waits",
         lab.state(client) == "TIME_WAIT" and not lab.sockets(server),
-        "the client sent the first FIN (frame {fin}) and is in TIME_WAIT; the server has no socket "
-        "left",
+        "the client sent the first FIN and is in TIME_WAIT; the server has no socket left",
         source="E",
         evidence=[frames[0], frames[3]],
-        fin=frames[0],
     )
     lab.claim(
         "TIME_WAIT lasts 2 MSL",
@@ -79,8 +76,7 @@ def close(lab: Lab) -> None:
     lab.claim(
         "the server is CLOSED as soon as the last ACK arrives",
         lab.states(server).frames[-1] == frames[3],
-        "its socket was gone once frame {last} had arrived",
+        "its socket was gone once that segment had arrived",
         source="E",
         evidence=[frames[3]],
-        last=frames[3],
     )

@@ -55,10 +55,8 @@ def exchange(lab: Lab) -> None:
     lab.claim(
         "a pure ACK uses no sequence number",
         pure.seq == request.seq == 1,
-        "frame {ack} is a pure ACK with seq {seq}, and so begins the data of frame {data}",
+        "the client's pure ACK has seq {seq}, and so has the first byte of data after it",
         source="A",
         evidence=[pure.frame, request.frame],
-        ack=pure.frame,
         seq=pure.seq,
-        data=request.frame,
     )

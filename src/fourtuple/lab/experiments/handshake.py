@@ -37,20 +37,16 @@ def handshake(lab: Lab) -> None:
     lab.claim(
         "both ends are ESTABLISHED when the third segment is sent",
         False,
-        "the server's socket was still SYN_RECV when frame {ack} was sent, and ESTABLISHED once it "
-        "had arrived",
+        "the server's socket was still SYN_RECV, and ESTABLISHED once that segment had arrived",
         source="A",
         evidence=[ack.frame],
-        ack=ack.frame,
     )
     lab.claim(
         "a SYN carries no data but uses one sequence number",
         syn.length == 0 and syn_ack.ack == 1,
-        "frame {syn} carries 0 bytes with seq 0, and frame {answer} acknowledges 1",
+        "the SYN carries 0 bytes with seq 0, and its answer acknowledges 1",
         source="A",
         evidence=[syn.frame, syn_ack.frame],
-        syn=syn.frame,
-        answer=syn_ack.frame,
     )
 
     peer = listener.accept()

@@ -33,10 +33,9 @@ def segments(lab: Lab) -> None:
     lab.claim(
         "a send is cut into segments of at most MSS bytes",
         max(data.lengths) == full,
-        "one send became frames {frames} with {lengths} bytes; the MSS is {mss}",
+        "one send became segments of {lengths} bytes; the MSS is {mss}",
         source="A",
         evidence=data.frames,
-        frames=data.frames,
         lengths=list(data.lengths),
         mss=full,
     )
@@ -67,9 +66,8 @@ def segments_timestamps(lab: Lab) -> None:
     lab.claim(
         "a segment of an Ethernet carries 1460 bytes of data",
         "the options in use: timestamps take 12 bytes of each segment",
-        "frame {frame} carries {bytes} bytes and 12 of timestamp option and padding",
+        "this one carries {bytes} bytes and 12 of timestamp option and padding",
         source="A",
         evidence=[data[0].frame],
-        frame=data[0].frame,
         bytes=data[0].length,
     )

@@ -1,0 +1,265 @@
+"""What a script can do, and what happens when it does not hold."""
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fourtuple.event.model import Call, Note
+from fourtuple.event.timeline import Timeline
+from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.runner import Options, run
+from fourtuple.lab.script import Lab
+from fourtuple.render.verdicts import failures_of, passed
+
+pytestmark = pytest.mark.kernel
+
+
+def run_script(script: Callable[[Lab], None], limit_s: float = 20, family: int = 4) -> Timeline:
+    experiment = Experiment(script.__name__, "?", "", ("A1",), (), False, script)
+    return run(experiment, Options(family=family, limit_s=limit_s))
+
+
+def failure(timeline: Timeline) -> Any:
+    (note,) = [note for note in timeline.of(Note) if note.kind == "failure"]
+    assert failures_of(timeline)
+    assert not passed(timeline)
+    return note.params
+
+
+def values(timeline: Timeline) -> list[Any]:
+    """What the script expected of itself: (actual) of each check."""
+    return [note.params["actual"] for note in timeline.of(Note) if note.kind == "check"]
+
+
+def connected(lab: Lab) -> Any:
+    client, server = lab.pair()
+    listener = server.socket().listen(8888)
+    sock = client.socket().connect(server, 8888)
+    return client, server, sock, listener.accept()
+
+
+def test_a_failed_expectation_names_field_expected_actual_and_frames() -> None:
+    def script(lab: Lab) -> None:
+        connected(lab)
+        lab.settle()
+        lab.expect(lab.segments()[1].ack, 7, "ack of the SYN ACK")
+
+    params = failure(run_script(script))
+    assert params["error"] == "ExpectationFailed"
+    assert params["text"] == "ack of the SYN ACK [ack]: expected 7, actual 1 (frame 4)"
+
+
+def test_nothing_after_a_failed_expectation_is_carried_out() -> None:
+    def script(lab: Lab) -> None:
+        lab.expect(1, 2, "one")
+        lab.expect(3, 3, "three")
+
+    timeline = run_script(script)
+    assert failure(timeline)["error"] == "ExpectationFailed"
+    assert values(timeline) == ["1"]
+
+
+def test_a_call_that_never_returns_ends_the_run_at_its_limit() -> None:
+    def script(lab: Lab) -> None:
+        _, server = lab.pair()
+        server.socket().listen(8888).accept()
+
+    timeline = run_script(script, limit_s=1)
+    assert failure(timeline) == {
+        "error": "OutOfTime",
+        "text": "server: accept() has not returned",
+    }
+    accept = timeline.of(Call)[-1]
+    assert (accept.name, accept.end_ns) == ("accept", None)
+
+
+def test_a_script_that_never_ends_is_stopped_from_outside() -> None:
+    def script(lab: Lab) -> None:
+        del lab
+        signal.pause()
+
+    begin_s = time.monotonic()
+    assert failure(run_script(script, limit_s=0.5))["text"] == "stopped after 0.5 s"
+    assert time.monotonic() - begin_s < 15
+
+
+def test_a_refused_call_is_an_error_with_the_kernels_number() -> None:
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        lab.expect_error(
+            "ECONNREFUSED", lambda: client.socket().connect(server, 9), "nobody listens"
+        )
+        client.socket().connect(server, 9)
+
+    timeline = run_script(script)
+    text = failure(timeline)["text"]
+    assert "client: connect(): Connection refused" in text
+    assert values(timeline) == ["ECONNREFUSED"]
+    assert [call.errno for call in timeline.of(Call) if call.name == "connect"] == [
+        "ECONNREFUSED",
+        "ECONNREFUSED",
+    ]
+
+
+def test_a_mistake_in_the_script_is_shown_with_its_traceback() -> None:
+    def script(lab: Lab) -> None:
+        del lab
+        raise ZeroDivisionError("in the script")
+
+    assert "ZeroDivisionError: in the script" in failure(run_script(script))["text"]
+
+
+def test_a_call_can_be_begun_and_awaited() -> None:
+    def script(lab: Lab) -> None:
+        _, _, sock, peer = connected(lab)
+        pending = peer.begin.recv(100)
+        lab.settle()
+        lab.expect(pending.returned, False, "before there is data")
+        sock.send(b"now")
+        lab.expect(pending.result(), b"now", "after")
+        lab.expect(pending.returned, True, "and it has returned")
+
+    timeline = run_script(script)
+    assert values(timeline) == ["False", "b'now'", "True"]
+    assert passed(timeline)
+
+
+def test_a_slow_reply_does_not_settle_before_it_came() -> None:
+    """A program that sleeps for a while moves, as far as settle() is concerned."""
+
+    def slow_server(port: int) -> None:
+        with socket.create_server(("", port)) as listener:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(100)
+                time.sleep(0.3)
+                sock.sendall(b"late")
+                sock.recv(100)
+
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        server.run(slow_server, 8888)
+        lab.settle()
+        sock = client.socket().connect(server, 8888)
+        sock.send(b"?")
+        lab.settle()
+        lab.expect(lab.connection(client).recv_q, 4, "the reply has come")
+
+    assert values(run_script(script)) == ["4"]
+
+
+def textbook_client(address: str) -> None:
+    with socket.create_connection((address, 8888)) as sock, sock.makefile("rwb") as stream:
+        stream.write(b"hello\n")
+        stream.flush()
+        print(stream.readline().decode().strip())
+
+
+def textbook_server(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, 8888))
+    listener.listen(1)
+    sock, _ = listener.accept()
+    sock.sendall(sock.recv(1024).upper())
+    sock.close()
+    listener.close()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_textbook_programs_run_beside_each_other_and_every_call_is_kept(family: int) -> None:
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        serving = server.run(textbook_server, server.address)
+        lab.settle()
+        calling = client.run(textbook_client, server.address)
+        lab.expect(calling.wait(), 0, "exit status of the client")
+        lab.expect(serving.wait(), 0, "exit status of the server")
+        lab.expect(calling.output, "HELLO\n", "what it printed")
+
+    timeline = run_script(script, family=family)
+    assert passed(timeline), failures_of(timeline)
+    calls = {
+        host: [c for c in timeline.of(Call) if c.host == host] for host in ("client", "server")
+    }
+    assert [c.name for c in calls["server"]] == [
+        "socket", "setsockopt", "bind", "listen", "accept", "recv", "sendall", "close", "close",
+    ]  # fmt: skip
+    assert calls["server"][1].args == ("SOL_SOCKET", "SO_REUSEADDR", 1)
+    names = [c.name for c in calls["client"]]
+    assert names == ["socket", "connect", "send", "recv_into", "close"]
+    accept, connect = calls["server"][4], calls["client"][1]
+    assert accept.new_inode == calls["server"][5].inode != calls["server"][4].inode
+    assert connect.local == calls["server"][5].remote
+    assert connect.remote == calls["server"][5].local
+    assert calls["server"][5].data == b"hello\n"
+
+
+def test_an_executable_runs_in_the_host_and_its_output_and_end_are_kept() -> None:
+    def script(lab: Lab) -> None:
+        client, _ = lab.pair()
+        listing = client.run(["cat", "/proc/net/dev"])
+        lab.expect(listing.wait(), 0, "exit status")
+        lab.expect("eth0" in listing.output, True, "it sees the host's interface")
+        endless = client.run(["sleep", "1000"])
+        endless.kill()
+        lab.expect(endless.wait(), 128 + signal.SIGKILL, "exit status of a killed one")
+        missing = client.run(["no-such-program-anywhere"])
+        lab.expect(missing.wait(), 127, "exit status of one that is not there")
+
+    timeline = run_script(script)
+    assert values(timeline) == ["0", "True", "137", "127"]
+    ended = [n.params for n in timeline.of(Note) if n.kind == "program" and "status" in n.params]
+    assert [params["status"] for params in ended] == [0, 137, 127]
+
+
+def test_the_seed_decides_what_is_sent() -> None:
+    def script(lab: Lab) -> None:
+        lab.expect(lab.bytes(4), lab.bytes(4), "two draws")
+
+    experiment = Experiment("draws", "?", "", (), (), False, script)
+    first, second, other = (
+        failure(run(experiment, Options(seed=seed)))["text"] for seed in (1, 1, 2)
+    )
+    assert first == second != other
+
+
+def test_settings_of_a_pair_are_in_force() -> None:
+    def script(lab: Lab) -> None:
+        client, _ = lab.pair(
+            timestamps=False, sysctls={"net.ipv4.ip_local_port_range": "40000 40000"}
+        )
+        listener = client.socket().listen(9000)
+        del listener
+        reading = client.run(["cat", "/proc/sys/net/ipv4/tcp_timestamps"])
+        reading.wait()
+        lab.expect(reading.output.strip(), "0", "timestamps")
+
+    assert values(run_script(script)) == ["0"]
+
+
+def test_a_setting_that_the_kernel_refuses_is_named() -> None:
+    def script(lab: Lab) -> None:
+        lab.pair(sysctls={"net.ipv4.tcp_sack": "perhaps"})
+
+    assert "net.ipv4.tcp_sack = perhaps: Invalid argument" in failure(run_script(script))["text"]
+
+
+def test_a_program_that_raises_ends_as_a_program_does_and_the_run_goes_on() -> None:
+    def refused_client(address: str) -> None:
+        socket.create_connection((address, 9))
+
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        program = client.run(refused_client, server.address)
+        lab.expect(program.wait(), 1, "exit status")
+        lab.expect("ConnectionRefusedError" in program.output, True, "its traceback")
+
+    timeline = run_script(script)
+    assert passed(timeline)
+    assert values(timeline) == ["1", "True"]

@@ -1,0 +1,114 @@
+"""The whole report."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.text import Translator
+from fourtuple.render.summary import report
+from fourtuple.render.terminal import Terminal
+from fourtuple.render.text import width_of
+from render.scene import Scene
+from render.strategies import stories
+from story import Story, closed, exchange, opened
+
+
+def told(timeline: Timeline, width: int = 120, language: str = "en", **how: object) -> str:
+    return report(timeline, Translator(language), Terminal(width), **how)
+
+
+def several() -> Story:
+    """A connection, then another from another port."""
+    story = exchange(complete=False)
+    story.client.endpoint = type(story.client.endpoint)("10.77.0.1", 40001)
+    story.reborn()
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    return closed(story)
+
+
+def test_a_run_tells_question_picture_sentences_claims_and_checks() -> None:
+    text = told(Scene().exchange())
+    parts = ["exchange    What does", "four-tuple  TCP 10.77.0.1:40000", "┬─", " 1  ", "claims", "1 of 1"]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_one_connection_of_a_capture_is_told_in_full() -> None:
+    text = told(Scene().capture())
+    assert text.startswith("exchange.pcap")
+    assert "▶" in text
+
+
+def test_several_connections_of_a_capture_are_a_table() -> None:
+    text = told(several().timeline(file="two.pcap"))
+    assert text.startswith("two.pcap  2 connections in 18 frames\n")
+    assert "10.77.0.1:40001" in text
+    assert "--connection N" in text
+    assert "▶" not in text
+
+
+def test_one_of_several_can_be_asked_for() -> None:
+    text = told(several().timeline(file="two.pcap"), connection=1)
+    assert "TCP 10.77.0.1:40001 → 10.77.0.2:8888 (begins 11 ms into the recording)" in text
+
+
+def test_a_run_of_several_connections_tells_each() -> None:
+    text = told(several().timeline(experiment="two"))
+    assert text.count("four-tuple  ") == 2
+
+
+def test_a_run_of_many_connections_tells_the_first_and_lists_all() -> None:
+    story = Story(complete=False)
+    for port in range(40000, 40006):
+        story.client.endpoint = type(story.client.endpoint)("10.77.0.1", port)
+        story.reborn()
+        story.client.syn()
+    text = told(story.timeline(experiment="many"))
+    assert text.count("four-tuple  ") == 4
+    assert "6 connections in 6 frames" in text
+
+
+def test_there_is_no_connection_beyond_the_last() -> None:
+    with pytest.raises(IndexError):
+        told(Scene().exchange(), connection=1)
+
+
+def test_an_empty_capture_says_so() -> None:
+    assert told(Timeline(meta={"file": "empty.pcap"})) == "empty.pcap  0 connections in 0 frames\n"
+
+
+def test_a_run_that_failed_says_what_was_expected_and_why_it_ended() -> None:
+    scene = Scene()
+    wrong = {"what": "the first ACK", "expected": "15", "actual": "14", "ok": False, "values": {}}
+    scene.note(50_000, "check", "", 5, **wrong)
+    scene.note(50_001, "failure", "{text}", text="it ended early", error="OutOfTime")
+    text = told(scene.exchange())
+    assert "1 of 2 checks hold\n  - the first ACK: expected 15, got 14 (frame 5)\n" in text
+    assert text.endswith("  - it ended early\n")
+
+
+def test_what_this_machine_lacks_is_said_with_the_remedy() -> None:
+    scene = Scene()
+    scene.note(50_000, "degraded", what="kernel trace.", remedy="Run as root.")
+    assert "  - not available here: kernel trace. Run as root.\n" in told(scene.exchange())
+
+
+def test_a_claim_that_depends_says_on_what() -> None:
+    story = opened()
+    params = {"claim": "the window is 65535", "verdict": "depends", "depends_on": "tcp_rmem {n}"}
+    story.note("claim", params=params | {"because": "", "values": {"n": 3}, "source": "A"})
+    text = told(story.timeline(experiment="x"))
+    assert "  depends    the window is 65535\n             tcp_rmem 3\n" in text
+
+
+@given(stories(), st.integers(40, 200), st.sampled_from(["en", "zh"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_line_of_a_report_is_wider_than_the_terminal(
+    timeline: Timeline, width: int, language: str
+) -> None:
+    text = told(timeline, width, language)
+    assert max(map(width_of, text.splitlines()), default=0) <= width
+    assert all(line.isprintable() for line in text.split("\n"))
