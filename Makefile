@@ -29,8 +29,9 @@ check: $(VENV)/.installed-dev ## style, types, layers, translations
 bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed ## each experiment 300 times beside two busy loops; kill -9 at 50 moments
+soak: $(VENV)/.installed ## each experiment 300 times beside busy processors; kill -9 at 50 moments
 	$(BIN)/python scripts/soak.py
+	$(BIN)/python scripts/soak.py --ipv6
 
 docs: $(VENV)/.installed-dev ## write the generated pages of docs anew
 	$(BIN)/python scripts/generate_docs.py

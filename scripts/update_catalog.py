@@ -6,7 +6,7 @@
     python scripts/update_catalog.py --check    write nothing; exit status 1 if anything is amiss
 
 A translation is lost only when its message is gone. Messages are string literals in the calls that
-MARKERS lists, and the labels of the header views. Fields ({name}) must be the same in all languages.
+MARKERS lists, and the labels of the header views. Fields ({name}) must be the same everywhere.
 """
 
 import argparse
@@ -42,10 +42,12 @@ MARKERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
 HEADER = Entry(
     "",
     strings=(
-        "Project-Id-Version: fourtuple\n"
-        "MIME-Version: 1.0\n"
-        "Content-Type: text/plain; charset=UTF-8\n"
-        "Content-Transfer-Encoding: 8bit\n",
+        (
+            "Project-Id-Version: fourtuple\n"
+            "MIME-Version: 1.0\n"
+            "Content-Type: text/plain; charset=UTF-8\n"
+            "Content-Transfer-Encoding: 8bit\n"
+        ),
     ),
 )
 
@@ -164,7 +166,8 @@ def _differing(entry: Entry) -> Iterator[str]:
         if not string:
             yield f"a plural form is not translated: {entry.id!r}"
         elif fields(string) != ours:
-            yield f"fields differ: {entry.id!r} has {sorted(ours)}, {string!r} {sorted(fields(string))}"
+            theirs = sorted(fields(string))
+            yield f"fields differ: {entry.id!r} has {sorted(ours)}, {string!r} {theirs}"
 
 
 def fields(text: str) -> set[str]:

@@ -244,7 +244,12 @@ class Story:
         return self._add(sender, (header, data), lost, late_ms, verdict)
 
     def _add(
-        self, sender: Party, layers: tuple[Any, ...], lost: bool, late_ms: float, verdict: int | None
+        self,
+        sender: Party,
+        layers: tuple[Any, ...],
+        lost: bool,
+        late_ms: float,
+        verdict: int | None,
     ) -> int:
         self.now += MS
         if not self.captured:

@@ -22,9 +22,14 @@ def tell(story: Story, host: str, new: str, *, listener: bool = False) -> None:
         ends = (Endpoint("0.0.0.0", party.endpoint.port), Endpoint("0.0.0.0", 0))
     story.events.append(
         State(
-            t_ns=story.now, host=host, local=ends[0], remote=ends[1], old="", new=new,
+            t_ns=story.now,
+            host=host,
+            local=ends[0],
+            remote=ends[1],
+            old="",
+            new=new,
             source="sock_diag",
-        )  # fmt: skip
+        )
     )
 
 

@@ -31,7 +31,14 @@ def several() -> Story:
 
 def test_a_run_tells_question_picture_sentences_claims_and_checks() -> None:
     text = told(Scene().exchange())
-    parts = ["exchange    What does", "four-tuple  TCP 10.77.0.1:40000", "┬─", " 1  ", "claims", "1 of 1"]
+    parts = [
+        "exchange    What does",
+        "four-tuple  TCP 10.77.0.1:40000",
+        "┬─",
+        " 1  ",
+        "claims",
+        "1 of 1",
+    ]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
 

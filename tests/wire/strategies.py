@@ -18,6 +18,7 @@ from fourtuple.wire import (
     Sack,
     SackPermitted,
     Tcp,
+    TcpOption,
     Timestamps,
     Udp,
     UnknownOption,
@@ -66,7 +67,7 @@ tcp_options = st.one_of(
 )
 
 
-def _that_fit(options: list) -> tuple:
+def _that_fit(options: list[TcpOption]) -> tuple[TcpOption, ...]:
     while sum(len(option.encode()) for option in options) > 40:
         options = options[1:]
     return tuple(options)
@@ -134,14 +135,15 @@ def ipv6_packets(draw: st.DrawFn) -> bytes:
     return frame(*layers, draw(st.one_of(tcps, tcps, udps, icmp6s)), draw(payloads))
 
 
-#: how link types wrap an IP packet: an ethertype goes where %b is
-LINKS = {
-    (1, "none"): b"\2\0\0\0\0\2\2\0\0\0\0\1%b",
-    (1, "tag"): b"\2\0\0\0\0\2\2\0\0\0\0\1\x81\0\0\7%b",
-    (1, "two tags"): b"\2\0\0\0\0\2\2\0\0\0\0\1\x88\xa8\0\7\x81\0\0\7%b",
-    (113, "none"): bytes(14) + b"%b",
-    (276, "none"): b"%b" + bytes(18),
-}
+MACS = b"\2\0\0\0\0\2\2\0\0\0\0\1"
+#: link types and what stands before and after the ethertype
+WRAPPINGS = (
+    (1, MACS, b""),
+    (1, MACS + b"\x81\0\0\7", b""),
+    (1, MACS + b"\x88\xa8\0\7\x81\0\0\7", b""),
+    (113, bytes(14), b""),
+    (276, b"", bytes(18)),
+)
 
 
 @st.composite
@@ -149,15 +151,12 @@ def sound_captures(draw: st.DrawFn) -> tuple[bytes, int]:
     """A sound frame and its link type."""
     six = draw(bit)
     packet = draw(st.one_of(ipv6_packets(), ipv6_chains()) if six else ipv4_packets())
-    link, wrapping = draw(st.sampled_from((*LINKS, (101, ""), (228 + six, ""), (0, ""), (108, ""))))
-    if (link, wrapping) in LINKS:
-        ethertype = b"\x86\xdd" if six else b"\x08\0"
-        return LINKS[link, wrapping].replace(b"%b", ethertype) + packet, link
-    if link in (0, 108):
-        family = draw(st.sampled_from((10, 24, 28, 30))) if six else 2
-        order = "little" if link == 0 and draw(bit) else "big"
-        return family.to_bytes(4, order) + packet, link
-    return packet, link
+    family = (draw(st.sampled_from((10, 24, 28, 30))) if six else 2).to_bytes(4, "big")
+    bare = ((101, b""), (228 + six, b""), (0, family), (0, family[::-1]), (108, family))
+    ethertype = b"\x86\xdd" if six else b"\x08\0"
+    typed = tuple((link, before + ethertype + after) for link, before, after in WRAPPINGS)
+    link, header = draw(st.sampled_from(typed + bare))
+    return header + packet, link
 
 
 @st.composite

@@ -60,7 +60,7 @@ def test_what_is_no_ip_address_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "02:00:00:00:00", "2:0:0:0:0:1", "02-00-00-00-00-01", "zz" * 6]
+    "text", ["", "02:00:00:00:00", "2:0:0:0:0:1", "02-00-00-00-00-01", "zz:00:00:00:00:01"]
 )
 def test_what_is_no_ethernet_address_is_refused(text: str) -> None:
     with pytest.raises(ValueNotLegal, match="not an Ethernet address"):

@@ -39,4 +39,4 @@ def test_a_length_instead_of_a_type_ends_the_dissection() -> None:
     packet = dissect(bytes.fromhex("0180c2000000 020000000001 0026 424203") + bytes(35))
     assert [view.name for view in packet.layers] == ["Ethernet", "Data"]
     with pytest.raises(ValueNotLegal, match="0x0600 or more"):
-        Ethernet.parse(packet.layers[0])
+        Ethernet.parse(EthernetView(packet.data))

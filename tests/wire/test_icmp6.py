@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from fourtuple.wire import Icmp6, Icmp6View, Ipv6, Tcp, dissect, frame
+from fourtuple.wire import Icmp6, Icmp6View, Ipv6, Tcp, dissect, frame, labels
 
 from .strategies import icmp6s, payloads
 
@@ -25,6 +25,11 @@ def test_a_message_goes_round(value: Icmp6, payload: bytes) -> None:
     assert Icmp6.parse(view).emit(view.payload, IP) == value.emit(payload, IP)
 
 
+def test_an_echo_has_identifier_and_number() -> None:
+    view = sent(Icmp6(128, 0, 0x12340007), b"hi")
+    assert (view.identifier, view.sequence, view.payload) == (0x1234, 7, b"hi")
+
+
 def test_a_neighbor_solicitation_is_all_header() -> None:
     view = sent(Icmp6(135), TARGET + LINK_ADDRESS)
     assert view.payload == b""
@@ -32,6 +37,7 @@ def test_a_neighbor_solicitation_is_all_header() -> None:
     target, option = view.fields()[4:]
     assert (target.label, target.text) == ("Target address", "fd00::2")
     assert (option.label, option.text) == ("Source link-layer address", "02:00:00:00:00:01")
+    assert {target.label, option.label, *(part.label for part in option.children)} <= set(labels())
     assert view.problems() == ()
 
 

@@ -50,7 +50,7 @@ def test_a_payload_length_of_zero_means_to_the_end_of_the_frame() -> None:
     assert packet.tcp.payload_length == 100
     assert packet.problems() == ()
     with pytest.raises(ValueNotLegal, match="payload length 0"):
-        Ipv6.parse(packet.ip)
+        Ipv6.parse(Ipv6View(packet.data))
     assert Ipv6.parse(Ipv6View(Ipv6("::1", "::2", 59).emit())) == Ipv6("::1", "::2", 59)
 
 

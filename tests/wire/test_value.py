@@ -14,6 +14,7 @@ from fourtuple.wire import (
     Ipv6Fragment,
     Tcp,
     Udp,
+    Value,
     Vlan,
     dissect,
     frame,
@@ -38,7 +39,7 @@ ARP = Arp(1, "02:00:00:00:00:01", "10.0.0.1", "00:00:00:00:00:00", "10.0.0.2")
         ((Ethernet(), Vlan(1), ARP), "Ethernet VLAN ARP"),
     ],
 )
-def test_each_layer_names_the_next_one(layers: tuple, names: str) -> None:
+def test_each_layer_names_the_next_one(layers: tuple[Value, ...], names: str) -> None:
     packet = dissect(frame(*layers))
     assert " ".join(view.name for view in packet.layers) == names
     assert packet.problems() == ()

@@ -29,8 +29,11 @@ from fourtuple.wire import (
     UdpView,
     View,
     VlanView,
+    dissect,
     labels,
 )
+
+from .strategies import sound_captures
 
 VIEWS = (
     ArpView,
@@ -129,6 +132,12 @@ def test_every_property_can_be_read(view: View) -> None:
 @given(views())
 def test_every_label_is_listed_for_the_catalog(view: View) -> None:
     assert {view.name, *_labels(view.fields())} <= set(labels())
+
+
+@given(sound_captures())
+def test_so_are_those_of_sound_frames(capture: tuple[bytes, int]) -> None:
+    for view in dissect(*capture).layers:
+        assert {view.name, *_labels(view.fields())} <= set(labels())
 
 
 def _labels(fields: Sequence[FieldValue]) -> Iterator[str]:

@@ -19,6 +19,8 @@ from fourtuple.wire.columns import TCP, UDP, Columns
 
 __all__ = ["Batch", "Key", "Raw", "batches"]
 
+Mask = npt.NDArray[np.bool_]
+
 #: an endpoint as numbers: address (high half, low half) and port
 End = tuple[int, int, int]
 #: protocol (wire.columns' kind), address family, and both ends, the smaller first
@@ -103,21 +105,21 @@ def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
     lists = [getattr(columns, name)[part].tolist() for name in _FIELDS]
     times = [column[part].tolist() for column in (frames.t_ns, frames.left_ns, frames.verdict)]
     edges = columns.sack_edges[part].tolist()
-    for row, *timed, headers, sack in zip(
-        part.tolist(), *times, zip(*lists, strict=True), edges, strict=True
+    for row, timed, header, sack in zip(
+        part.tolist(), zip(*times, strict=True), zip(*lists, strict=True), edges, strict=True
     ):
-        kind, family, *ends_and_rest = headers
-        source, destination = tuple(ends_and_rest[:3]), tuple(ends_and_rest[3:6])
+        kind, family = header[:2]
+        source, destination = header[2:5], header[5:8]
         forward = source <= destination
         pair = (source, destination) if forward else (destination, source)
-        *rest, sack_count = ends_and_rest[6:]
-        yield Raw(row, *timed, (kind, family, *pair), forward, *rest, tuple(sack[: 2 * sack_count]))
+        key = (kind, family, *pair)
+        yield Raw(row, *timed, key, forward, *header[8:-1], tuple(sack[: 2 * header[-1]]))
 
 
-def _chosen(timeline: Timeline) -> npt.NDArray[np.bool_]:
+def _chosen(timeline: Timeline) -> Mask:
     """Which rows count: segments and datagrams, each four-tuple at one vantage point."""
     columns, vantage = timeline.columns, timeline.frames.vantage
-    usable = (columns.kind == TCP) | (columns.kind == UDP)
+    usable: Mask = (columns.kind == TCP) | (columns.kind == UDP)
     if len(set(vantage[usable].tolist())) <= 1:
         return usable
     rows = np.flatnonzero(usable)
@@ -125,7 +127,7 @@ def _chosen(timeline: Timeline) -> npt.NDArray[np.bool_]:
     keys = [raw.key for raw in _raws(timeline, rows)]
     seen = Counter(zip(keys, points, strict=True))
     best: dict[Key, int] = {}
-    for (key, point), count in sorted(seen.items(), key=lambda item: (item[1], -item[0][1])):
+    for key, point in sorted(seen, key=lambda pair: (seen[pair], -pair[1])):
         best[key] = point
     usable[rows] = [best[key] == point for key, point in zip(keys, points, strict=True)]
     return usable

@@ -20,7 +20,7 @@ from fourtuple.event.timeline import Timeline
 
 __all__ = ["disagreements"]
 
-#: TCP_TIMEWAIT_LEN and the default of net.ipv4.tcp_fin_timeout; timers count in ticks of up to 10 ms
+#: TCP_TIMEWAIT_LEN and the default of net.ipv4.tcp_fin_timeout, less a tick of the slowest clock
 _WAITING_NS = 60_000_000_000 - 10_000_000
 
 #: a connection has no row in these: a listener's row is not its own
@@ -98,8 +98,10 @@ def _kernel_state(end: End, snapshot: Snapshot) -> str:
 def _listens(row: SocketRow, local: Endpoint) -> bool:
     bound = plain(row.local)
     everywhere = bound.address in ("0.0.0.0", "::", "*")
-    return row.state == "LISTEN" and bound.port == local.port and (
-        everywhere or bound.address == local.address
+    return (
+        row.state == "LISTEN"
+        and bound.port == local.port
+        and (everywhere or bound.address == local.address)
     )
 
 

@@ -192,7 +192,8 @@ class Life:
             found += ["wrong_ack"] * (draft.ack > reached)
         if self.complete and not flags & RST and side.sent is not None and draft.seq > side.sent:
             found.append("wrong_seq")
-        return found + ["reused_ports"] * (self.reused and flags & (SYN | ACK) == SYN and not self.drafts)
+        reuses = self.reused and flags & (SYN | ACK) == SYN and not self.drafts
+        return found + ["reused_ports"] * reuses
 
     def _enter(self, draft: Draft) -> None:
         """The sender sent it."""

@@ -1,7 +1,7 @@
 """Relative numbers and their arithmetic: what each side has sent, acknowledged and received.
 
 Rules: the number of a side's SYN is 0; where no SYN was seen, the side's first byte is number 1.
-Relative numbers are counted on past 2^32, so they never wrap; a number before the first is negative.
+Relative numbers are counted on past 2^32, so they never wrap; one before the first is negative.
 SYN and FIN take one number each (RFC 9293, section 3.4). Numbers that do not add up are facts.
 """
 

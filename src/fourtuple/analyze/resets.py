@@ -45,9 +45,13 @@ def _cause(rst: SegmentFact, before: Sequence[SegmentFact], end: End, complete: 
         return "forged", "certain", ()
     own = [s for s in before if s.from_client == rst.from_client and s.verdict != "injected"]
     theirs = [s for s in before if s.from_client != rst.from_client and s.arrived]
-    rules = (_refusal(rst, own, theirs), _unknown(rst, own, theirs))
-    rules += (_after_close(rst, own, theirs, end, complete), _unread(rst, own, theirs, end))
-    return next((cause for cause in rules if cause), ("undetermined", "undetermined", ()))
+    return (
+        _refusal(rst, own, theirs)
+        or _unknown(rst, own, theirs)
+        or _after_close(rst, own, theirs, end, complete)
+        or _unread(rst, own, theirs, end)
+        or ("undetermined", "undetermined", ())
+    )
 
 
 def _refusal(

@@ -50,11 +50,13 @@ class Past:
 
     next       the number after the highest one sent, probes of a zero window left out
     reachable  the highest acknowledgment that needs no segment that was not seen
+    probed     the number after its latest segment where that was a probe of a zero window, else 0
     waiting    what was sent and is not acknowledged: first number, and the one after the last
     """
 
     next: int | None = None
     reachable: int | None = None
+    probed: int = 0
     ack: int | None = None
     ack_ns: int = 0
     window: int | None = None
@@ -89,8 +91,8 @@ def _of_gaps(seen: Seen, past: Past, other: Past) -> list[str]:
     found = []
     if past.next is not None and seen.seq > past.next and not seen.flags & RST:
         found.append("lost_segment")
-    if seen.ack is not None and other.reachable is not None and seen.ack > other.reachable:
-        found.append("ack_lost_segment")
+    if seen.ack is not None and other.reachable is not None:
+        found += ["ack_lost_segment"] * (seen.ack > max(other.reachable, other.probed))
     return found
 
 
@@ -143,7 +145,8 @@ def _remember(seen: Seen, past: Past, other: Past, found: tuple[str, ...]) -> No
             other.waiting.popleft()
     if "ack_lost_segment" in found:
         other.reachable = seen.ack
-    if "zero_window_probe" not in found:
+    past.probed = seen.end if "zero_window_probe" in found else 0
+    if not past.probed:
         _advance(seen, past, found)
 
 

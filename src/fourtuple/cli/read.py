@@ -134,7 +134,7 @@ def _human_text(
         return frame_report(timeline, found, frame, translator, terminal)
     if frames:
         return frame_list(timeline, found, translator, terminal, connection=connection, raw=raw)
-    return report(timeline, translator, terminal, connection=connection, raw=raw)
+    return report(timeline, translator, terminal, connections=found, connection=connection, raw=raw)
 
 
 def _require_connection(index: int | None, count: int, translator: Translator) -> None:

@@ -25,7 +25,8 @@ def join(parts: Iterable[Message]) -> Message:
     """Sentences one after another."""
     whole: Message | None = None
     for part in parts:
-        whole = part if whole is None else Message("{first} {second}", {"first": whole, "second": part})
+        both = {"first": whole, "second": part}
+        whole = part if whole is None else Message("{first} {second}", both)
     return whole or Message("")
 
 

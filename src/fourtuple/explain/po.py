@@ -62,7 +62,8 @@ def _has_strings(block: list[tuple[int, str]]) -> bool:
 
 def _entry(block: list[tuple[int, str]]) -> Entry:
     parts: dict[str, list[str]] = {}
-    current, fuzzy, references = "", False, ()
+    current, fuzzy = "", False
+    references: tuple[str, ...] = ()
     for number, line in block:
         if line.startswith("#"):
             fuzzy = fuzzy or (line.startswith("#,") and "fuzzy" in line)

@@ -115,7 +115,9 @@ def _opening(about: About) -> list[Message]:
         )
         return [asked, *_offer(about)]
     if about.connection.handshake == "simultaneous":
-        return [about.says("{Sender} confirms the SYN that crossed its own: {sum}.", sum=_sum(about))]
+        return [
+            about.says("{Sender} confirms the SYN that crossed its own: {sum}.", sum=_sum(about))
+        ]
     if about.ack is None or not about.ack.holds:
         return [about.says("The second step: {sender} agrees with ack {ack}.")]
     agreed = about.says(
@@ -276,7 +278,11 @@ def _acknowledgment(about: About) -> list[Message]:
         return []
     if "wrong_ack" in about.notes:
         return [about.says("ack {ack} is wrong: not all of that has reached {sender}.")]
-    if sum_ is not None and sum_.holds and not (about.flags & FIN and about.own_state == "LAST_ACK"):
+    if (
+        sum_ is not None
+        and sum_.holds
+        and not (about.flags & FIN and about.own_state == "LAST_ACK")
+    ):
         return [_confirmed(about, sum_)]
     bare = not segment.length and not about.flags & FIN
     return [_repeated(about)] if bare else []
@@ -337,7 +343,9 @@ def _fate(about: About) -> list[Message]:
         found.append(about.says("The wire delivered it with other bytes."))
     if "lost_segment" in notes and about.seq is not None:
         expected = about.seq.total
-        found.append(about.says("Numbers from {expected} up to it were not seen.", expected=expected))
+        found.append(
+            about.says("Numbers from {expected} up to it were not seen.", expected=expected)
+        )
     if "ack_lost_segment" in notes and "wrong_ack" not in notes:
         found.append(about.says("It acknowledges numbers that were not seen."))
     return found

@@ -18,7 +18,7 @@ _SEVERITIES = {
     "error": N_("error"),
     "warning": N_("warning"),
     "note": N_("note"),
-    "chat": N_("chat"),
+    "chat": N_("normal"),
 }
 _VERDICTS = {
     "confirmed": (N_("confirmed"), "green"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from fourtuple.explain.model import Message
 from fourtuple.render.cells import Painter
-from fourtuple.render.text import pad, width_of
+from fourtuple.render.text import pad, width_of, wrap
 from fourtuple.wire import FieldValue, View
 
 __all__ = ["BOXED", "BOX_WIDTH", "box"]
@@ -92,7 +92,8 @@ def _options(options: Sequence[FieldValue], painter: Painter) -> _Place:
         f"{painter.words(Message(field.label))} {painter.words(field.text)}".strip()
         for field in options
     )
-    return _Place(_ROW, f"{total} bytes", ", ".join(named))
+    label = Message("Options: {count} byte", {"count": total}, "Options: {count} bytes", total)
+    return _Place(_ROW, painter.words(label), ", ".join(named))
 
 
 def _ruler() -> list[str]:
@@ -144,7 +145,15 @@ def _lines(row: Sequence[_Place], painter: Painter) -> Iterator[str]:
     middle = (height - 1) // 2
     for line in range(height):
         yield _line([_letter(place, line, middle) for place in row], row, painter, "")
-    yield _line([place.value for place in row], row, painter, "bold")
+    for values in _stacked(row):
+        yield _line(values, row, painter, "bold")
+
+
+def _stacked(row: Sequence[_Place]) -> list[list[str]]:
+    """The values, those of a row that is all one field on as many lines as they need."""
+    if len(row) > 1:
+        return [[place.value for place in row]]
+    return [[line] for line in wrap(row[0].value, row[0].width)]
 
 
 def _letter(place: _Place, line: int, middle: int) -> str:

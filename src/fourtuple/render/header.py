@@ -36,8 +36,10 @@ _PROBLEMS = {
         "not yet filled in by the network card"
     ),
 }
+_HEADS = (N_("byte"), N_("bits"), N_("field"), N_("value"), N_("bytes"))
 _SHOWN_BYTES = 8
-_HEX_WIDTH = 16
+#: what those take: two digits and a blank each, and the mark that there are more
+_HEX_WIDTH = 26
 
 
 def frame_report(
@@ -145,14 +147,15 @@ def _layer(view: View, painter: Painter) -> Iterator[str]:
 def _table(view: View, painter: Painter) -> Iterator[str]:
     """A line a field: where it begins (byte, bit), how many bits, label, value, bytes."""
     rows = [row for field in view.fields() for row in _rows(field, view, painter)]
-    label = max((width_of(row[2]) for row in rows), default=0)
+    head = tuple(painter.words(Message(name)) for name in _HEADS)
     room = painter.terminal.width
-    label = min(label, max(room // 3, 12))
-    value = max(room - label - _HEX_WIDTH * 2 - 16, 12)
-    for place, bits, name, text, data in rows:
-        line = f"{place:>6} {bits:>5}  {painter.terminal.pad(name, label)}  "
-        line += painter.terminal.pad(text, value) + "  " + data
-        yield painter.terminal.clip(line.rstrip(), room)
+    label = min(max(width_of(row[2]) for row in (head, *rows)), max(room // 3, 12))
+    value = max(room - label - _HEX_WIDTH - 19, 12)
+    for index, (place, bits, name, text, data) in enumerate((head, *rows)):
+        pad = painter.terminal.pad
+        line = f"{pad(place, 6, right=True)} {pad(bits, 5, right=True)}  {pad(name, label)}  "
+        line = painter.terminal.clip(f"{line}{pad(text, value)}  {data}".rstrip(), room)
+        yield painter.terminal.paint("dim" if index == 0 else "", line)
 
 
 def _rows(

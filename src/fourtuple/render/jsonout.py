@@ -46,11 +46,13 @@ def connection_objects(
     file: str | None = None,
 ) -> Iterator[Object]:
     """An object for each connection. `file` is the name that the user gave."""
-    findings = tuple(findings)
     name = timeline.meta.get("file") if file is None else file
+    own: dict[int, list[Finding]] = {}
+    for finding in findings:
+        own.setdefault(finding.connection, []).append(finding)
     for connection in connections:
-        own = [finding for finding in findings if finding.connection == connection.index]
-        yield _connection(timeline, connection, own, translator, name)
+        found = own.get(connection.index, [])
+        yield _connection(timeline, connection, found, translator, name)
 
 
 def _connection(

@@ -7,6 +7,7 @@ their contents ask for, the wire gets what is left. No line is wider than the te
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
@@ -64,11 +65,7 @@ class _Drawer:
 
     def lanes(self, five: bool) -> list[str]:
         lanes = self._five() if five else self._three()
-        body = [
-            self._join(line, lanes, row)
-            for row in self.view.rows
-            for line in self._lines(row, lanes, five)
-        ]
+        body = [line for row in self.view.rows for line in self._row(row, lanes, five)]
         return [*self._heads(lanes), self._rule(lanes, top=True), *body, self._rule(lanes)]
 
     # --- where the lanes stand
@@ -147,21 +144,36 @@ class _Drawer:
         line = joint.join(glyphs.rule * span for span in spans)
         return self.painter.terminal.paint("dim", line)
 
-    def _join(self, line: list[Line], lanes: Sequence[_Lane], row: Row) -> str:
-        bar = self.painter.terminal.paint("dim", self.painter.glyphs.bar)
-        time, *cells = line
-        laid = [self.painter.lay(cell, lane.width) for cell, lane in zip(cells, lanes, strict=True)]
-        head = self.painter.lay(time, self.time_width)
-        return f"{head} {bar} " + f" {bar} ".join(laid).rstrip()
-
-    def _lines(self, row: Row, lanes: Sequence[_Lane], five: bool) -> Iterator[list[Line]]:
-        """The row's lines: for each, the time and one line a lane."""
+    def _row(self, row: Row, lanes: Sequence[_Lane], five: bool) -> Iterator[str]:
+        """The row's lines: as many as its fullest lane needs."""
         widths = [lane.width for lane in lanes]
-        cells = self._five_cells(row, widths) if five else self._three_cells(row, widths)
-        time: Cell = [[("dim", self._time(row).rjust(self.time_width))]]
-        height = max(1, *map(len, cells))
-        for index in range(height):
-            yield [cell[index] if index < len(cell) else [] for cell in (time, *cells)]
+        if not five:
+            cells = self._three_cells(row, widths)
+        elif row.kind == RowKind.NOTE:
+            # a sentence runs on over the server's kernel lane, in which nothing happens then
+            widths[2:4] = [widths[2] + 3 + widths[3]]
+            cells = self._noted_cells(row, widths)
+        else:
+            cells = self._five_cells(row, widths)
+        time = self._time(row).rjust(self.time_width)
+        for line in zip_longest(*cells, fillvalue=[]):
+            yield self._join(time, line, widths)
+            time = " " * self.time_width
+
+    def _join(self, time: str, line: Sequence[Line], widths: Sequence[int]) -> str:
+        paint, bar = self.painter.terminal.paint, self.painter.glyphs.bar
+        laid = [self.painter.lay(cell, width) for cell, width in zip(line, widths, strict=True)]
+        joint = f" {paint('dim', bar)} "
+        return (paint("dim", time) + joint + joint.join(laid)).rstrip()
+
+    def _noted_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
+        painter = self.painter
+        return [
+            painter.program(row.client_program, widths[0]),
+            painter.kernel(row.client_kernel),
+            self._middle(row, widths[2]),
+            painter.program(row.server_program, widths[3]),
+        ]
 
     def _five_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
         painter = self.painter

@@ -33,7 +33,7 @@ from fourtuple.render.wires import Crossing
 __all__ = ["rows_of"]
 
 #: shorter gaps are never shown as silences, whatever the others are
-_SILENCE_NS = 10_000_000
+_SILENCE_NS = 25_000_000
 #: a gap this many times the usual one is a silence
 _UNUSUAL = 10
 

@@ -32,24 +32,28 @@ def report(
     translator: Translator,
     terminal: Terminal,
     *,
+    connections: Sequence[Connection] | None = None,
     connection: int | None = None,
     raw: bool = False,
 ) -> str:
-    """The whole report, lines ended by newlines. `connection` asks for one of them by index;
-    IndexError where there is none."""
-    reporter = _Reporter(timeline, Painter(terminal, translator), raw)
+    """The whole report, lines ended by newlines. `connections` are the timeline's, where they are
+    known already; `connection` asks for one of them by index, IndexError where there is none."""
+    found = connections_of(timeline) if connections is None else connections
+    reporter = _Reporter(timeline, found, Painter(terminal, translator), raw)
     blocks = reporter.blocks(connection)
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
 class _Reporter:
-    def __init__(self, timeline: Timeline, painter: Painter, raw: bool) -> None:
+    def __init__(
+        self, timeline: Timeline, connections: Sequence[Connection], painter: Painter, raw: bool
+    ) -> None:
         self.timeline = timeline
+        self.connections = connections
         self.painter = painter
         self.raw = raw
         self.text = Blocks(painter)
-        self.connections = connections_of(timeline)
-        self.findings = findings_of(timeline, self.connections)
+        self.findings = findings_of(timeline, connections)
 
     def blocks(self, connection: int | None) -> Iterator[list[str]]:
         """The report's paragraphs, in order."""

@@ -4,7 +4,7 @@ It stops, and calls the rest payload, at whatever it does not know, at a header 
 itself, and at a fragment that is not the first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fourtuple.wire.arp import ArpView
@@ -65,13 +65,12 @@ INNER: dict[str, dict[int, type[View]]] = {
 @dataclass(frozen=True, slots=True)
 class Packet:
     """A frame's bytes and its layers, outermost first; what follows the last header that is known
-    is a `PayloadView`. Bytes after the end of the IP packet (Ethernet's padding) belong to no
-    layer: they are the `trailer`."""
+    is a `PayloadView`. The layers follow from the rest, so packets are equal without them."""
 
     data: bytes
     link_type: int
     original_length: int
-    layers: tuple[View, ...]
+    layers: tuple[View, ...] = field(compare=False)
 
     def layer(self, kind: type[V]) -> V | None:
         """The first layer of a class."""
@@ -105,9 +104,10 @@ class Packet:
 
     @property
     def trailer(self) -> bytes:
-        """The captured bytes after the end of the IP packet or ARP message."""
-        inside = self.ip or self.arp
-        return self.data[inside.offset + inside.extent :] if inside else b""
+        """The captured bytes that no layer takes: Ethernet's padding after a short packet, or
+        what a datagram's length leaves over."""
+        last = self.layers[-1] if self.layers else None
+        return self.data[last.offset + len(last.header) :] if last else b""
 
     @property
     def quoted(self) -> "Packet | None":

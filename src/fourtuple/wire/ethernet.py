@@ -62,7 +62,7 @@ class Ethernet(Value):
 
     def __post_init__(self) -> None:
         check_addresses(self, mac_bytes, mac_text, "source", "destination")
-        check_type(self.type)
+        _check_type(self.type)
 
     def emit(self, payload: bytes = b"", ip: IpValue | None = None) -> bytes:
         addresses = mac_bytes(self.destination) + mac_bytes(self.source)
@@ -74,7 +74,7 @@ class Ethernet(Value):
         return cls(view.source, view.destination, view.type)
 
 
-def check_type(number: int) -> None:
+def _check_type(number: int) -> None:
     """ValueNotLegal unless `number` is an ethertype."""
     check_bits(type=(number, 16))
     if number < SMALLEST_TYPE:
@@ -95,7 +95,7 @@ class Vlan(Value):
 
     def __post_init__(self) -> None:
         check_bits(vlan=(self.vlan, 12), priority=(self.priority, 3))
-        check_type(self.type)
+        _check_type(self.type)
 
     def emit(self, payload: bytes = b"", ip: IpValue | None = None) -> bytes:
         tag = self.priority << 13 | self.drop_eligible << 12 | self.vlan

@@ -24,17 +24,6 @@ TYPES = {
 }
 ERRORS = frozenset((3, 4, 5, 11, 12))
 WITH_LENGTH = frozenset((3, 11, 12))
-UNREACHABLE = {
-    0: "network",
-    1: "host",
-    2: "protocol",
-    3: "port",
-    4: "fragmentation needed",
-    5: "source route failed",
-    9: "network prohibited",
-    10: "host prohibited",
-    13: "communication prohibited",
-}
 
 
 class IcmpView(View):

@@ -55,7 +55,8 @@ class Icmp6View(View):
     name = "ICMPv6"
     LABELS = (
         *OPTION_LABELS.values(),
-        *("Target address", "Destination address", "Reachable time (ms)", "Retransmit timer (ms)"),
+        *("Address", "Target address", "Destination address"),
+        *("Reachable time (ms)", "Retransmit timer (ms)"),
     )
     __slots__ = ()
 

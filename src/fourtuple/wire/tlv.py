@@ -67,7 +67,7 @@ class Part:
         return FieldValue(self.name, self.label, bit_offset, len(data) * 8, value, text)
 
 
-def in_one_piece(item: Item) -> tuple[Part, ...]:
+def _in_one_piece(item: Item) -> tuple[Part, ...]:
     """No parts: the body stays whole."""
     return ()
 
@@ -97,7 +97,7 @@ def option_fields(
     start: int,
     style: Style,
     names: Mapping[int, str],
-    parts: Callable[[Item], tuple[Part, ...]] = in_one_piece,
+    parts: Callable[[Item], tuple[Part, ...]] = _in_one_piece,
 ) -> Iterator[FieldValue]:
     """The options from byte `start` of a header to its end: each a field, its parts children.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Rule
+from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN
@@ -59,7 +60,7 @@ GAP = Rule(
         "Treat what is said about loss with care. Capture with a larger buffer (tcpdump -B), or "
         "filter more; on a mirrored port both directions must be mirrored."
     ),
-    reference="tcpdump(1), \"packets dropped by kernel\"",
+    reference='tcpdump(1), "packets dropped by kernel"',
 )
 ZERO_WINDOW = Rule(
     code="zero-window",
@@ -170,8 +171,9 @@ def _delayed(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
         covered = _covered(connection.segments[:position], ack)
         waited_ns = ack.t_ns - covered.left_ns if covered else 0
         if covered and _DELAYED_NS[0] <= waited_ns <= _DELAYED_NS[1]:
-            params = {"ms": waited_ns // 1_000_000, "what": f"frame {covered.frame}"}
-            yield finding(DELAYED_ACK, connection, [covered, ack], **params, **of_side(ack.from_client))
+            params = {"ms": waited_ns // 1_000_000, "what": frames_text([covered.frame])}
+            params |= of_side(ack.from_client)
+            yield finding(DELAYED_ACK, connection, [covered, ack], **params)
 
 
 def _covered(before: tuple[SegmentFact, ...], ack: SegmentFact) -> SegmentFact | None:

@@ -116,7 +116,7 @@ def _sizes(connection: Connection, client: bool) -> Iterator[Finding]:
 
 
 def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iterator[Finding]:
-    """Calls that gave more than a segment holds: the stream's bytes tell which segments are theirs."""
+    """Calls that gave more than a segment holds; the stream's numbers tell which are theirs."""
     mss = connection.mss[1 if client else 0]
     begin = 1
     for call in end_of(timeline, connection, client).calls:
@@ -145,9 +145,7 @@ def _moved(call: Call) -> int:
     return call.result if isinstance(call.result, int) else call.size or 0
 
 
-def _carriers(
-    connection: Connection, client: bool, begin: int, end: int
-) -> Iterator[SegmentFact]:
+def _carriers(connection: Connection, client: bool, begin: int, end: int) -> Iterator[SegmentFact]:
     """The first transmissions of numbers from `begin` to `end`, if they carry exactly these."""
     fresh = [
         s
