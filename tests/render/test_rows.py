@@ -16,6 +16,11 @@ def told() -> Story:
     return story
 
 
+def halves(story: Story) -> list[tuple[int, str]]:
+    rows = moments(viewed(story.timeline()))[3:]
+    return [(row.wire.frame, row.wire.phase) for row in rows if row.wire]
+
+
 def wires(story: Story) -> list[int | None]:
     view = viewed(story.timeline())
     return [row.wire.frame if row.wire else None for row in moments(view)]
@@ -28,6 +33,13 @@ def test_a_call_and_the_frame_it_sends_share_a_row() -> None:
     view = viewed(story.timeline())
     assert calls_shown(view)[3] == ["whole send(14)"]
     assert moments(view)[3].wire is not None
+
+
+def test_a_frame_after_a_calls_return_was_not_sent_by_it() -> None:
+    story = told()
+    story.client.calls("getsockname", result="10.77.0.1:40000", took_ms=0.1)
+    story.client.fin()
+    assert calls_shown(viewed(story.timeline()))[3:] == [["whole getsockname()"], []]
 
 
 def test_a_call_that_waits_is_a_bar_until_a_frame_wakes_it() -> None:
@@ -92,9 +104,28 @@ def test_an_overtaken_frame_leaves_in_one_row_and_arrives_in_another() -> None:
     story = opened()
     story.client.send(10, late_ms=5)
     story.client.send(10)
-    view = viewed(story.timeline())
-    phases = [(row.wire.frame, row.wire.phase) for row in moments(view)[3:] if row.wire]
-    assert phases == [(4, "leaves"), (5, "whole"), (4, "arrives")]
+    assert halves(story) == [(4, "leaves"), (5, "whole"), (4, "arrives")]
+
+
+def test_frames_that_arrive_in_order_are_whole_however_many_are_under_way() -> None:
+    story = opened()
+    for _ in range(3):
+        story.client.send(10, late_ms=5, verdict=Verdict.DELIVERED)
+    story.server.ack()
+    assert halves(story) == [(4, "whole"), (5, "whole"), (6, "whole"), (7, "whole")]
+
+
+def test_a_frame_that_the_wire_delayed_is_divided_where_others_entered_meanwhile() -> None:
+    story = opened()
+    story.client.send(10, late_ms=5)
+    story.server.send(10)
+    assert halves(story) == [(4, "leaves"), (5, "whole"), (4, "arrives")]
+
+
+def test_a_frame_that_was_delayed_alone_is_whole() -> None:
+    story = opened()
+    story.client.send(10, late_ms=5)
+    assert halves(story) == [(4, "whole")]
 
 
 def test_the_receivers_state_changes_where_an_overtaken_frame_arrives() -> None:

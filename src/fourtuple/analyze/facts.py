@@ -6,7 +6,8 @@ marked as one. The roles turn sides into pairs (client, server): role 0 is the c
 """
 
 from fourtuple.analyze import shape
-from fourtuple.analyze.life import MAX_SCALE, Draft, Life
+from fourtuple.analyze.draft import Draft
+from fourtuple.analyze.life import MAX_SCALE, Life
 from fourtuple.analyze.model import COUNT_NAMES, Connection, SegmentFact, StateChange
 from fourtuple.analyze.states import after
 from fourtuple.event.model import Endpoint, Verdict

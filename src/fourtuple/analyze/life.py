@@ -10,66 +10,17 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from fourtuple.analyze.batch import Raw
-from fourtuple.analyze.model import Arithmetic
-from fourtuple.analyze.numbers import Side, Taken, acknowledgment, continuation, unwrapped
-from fourtuple.analyze.words import Past, Seen, words
-from fourtuple.event.model import Endpoint, Verdict
+from fourtuple.analyze.draft import Draft, Moment
+from fourtuple.analyze.judgment import judge
+from fourtuple.analyze.numbers import Side, Taken, unwrapped
+from fourtuple.analyze.words import Past
+from fourtuple.event.model import Endpoint
 from fourtuple.wire import ACK, FIN, RST, SYN
 
-__all__ = ["MAX_SCALE", "Draft", "Life", "Moment"]
+__all__ = ["MAX_SCALE", "Life"]
 
 #: a window scale beyond this counts as this (RFC 7323, section 2.3)
 MAX_SCALE = 14
-
-
-@dataclass(slots=True)
-class Draft:
-    """A segment with what is known of it so far; numbers are relative, `side` is 0 or 1."""
-
-    raw: Raw
-    side: int
-    seq: int
-    ack: int | None
-    window: int
-    acked: int = 0
-    arithmetic: tuple[Arithmetic, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def frame(self) -> int:
-        return self.raw.row + 1
-
-    @property
-    def end(self) -> int:
-        raw = self.raw
-        return self.seq + raw.length + bool(raw.flags & SYN) + bool(raw.flags & FIN)
-
-    @property
-    def sack(self) -> list[tuple[int, int]]:
-        """The blocks that SACK reports, as relative numbers of the peer."""
-        edges = [edge - self.raw.ack + (self.ack or 0) for edge in self.raw.sack]
-        near = [(edge + (1 << 31)) % (1 << 32) - (1 << 31) for edge in edges]
-        return list(zip(near[::2], near[1::2], strict=False))
-
-    @property
-    def arrives(self) -> bool:
-        return self.raw.verdict in Verdict.ARRIVED
-
-    @property
-    def injected(self) -> bool:
-        return self.raw.verdict == Verdict.INJECTED
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A segment entered the wire (`side` sent it), or left it (`arrived`: it reached `side`), and
-    what that means to the side: events of analyze.states."""
-
-    t_ns: int
-    draft: Draft
-    side: int
-    arrived: bool
-    events: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -96,7 +47,11 @@ class Life:
         """A segment entered the wire."""
         draft = self._placed(raw)
         self._arrive_before(draft)
-        self._judge(draft)
+        side, peer = self.sides[draft.side], self.sides[1 - draft.side]
+        pasts = (self.pasts[draft.side], self.pasts[1 - draft.side])
+        judge(draft, side, peer, pasts, self.rtt_ns, self.complete)
+        if self.reused and not self.drafts and raw.flags & (SYN | ACK) == SYN:
+            draft.notes += ("reused_ports",)
         self.drafts.append(draft)
         if not draft.injected:
             self._enter(draft)
@@ -146,54 +101,6 @@ class Life:
     def _acknowledged(self, earlier: Draft, by: Draft) -> bool:
         assert by.ack is not None
         return earlier.side != by.side and earlier.seq < earlier.end <= by.ack
-
-    def _judge(self, draft: Draft) -> None:
-        """Arithmetic, words and notes of a segment, before it changes anything."""
-        raw, index = draft.raw, draft.side
-        side, peer = self.sides[index], self.sides[1 - index]
-        sums = []
-        again = side.sent is not None and draft.seq < side.sent
-        if not again and not raw.flags & RST:
-            sums.append(continuation(side, draft.seq))
-        if draft.ack is not None:
-            sums.append(acknowledgment(side, peer, draft.ack))
-            draft.acked = max(0, draft.ack - (side.highest_ack or 0)) if sums[-1] else 0
-        draft.arithmetic = tuple(one for one in sums if one is not None)
-        seen = self._seen(draft, side)
-        pasts = (self.pasts[index], self.pasts[1 - index])
-        found = words(seen, *pasts, self.rtt_ns, self.complete)
-        draft.notes = (*found, *self._notes(draft, side, peer, found))
-
-    def _seen(self, draft: Draft, side: Side) -> Seen:
-        raw = draft.raw
-        known = side.isn is not None or bool(raw.flags & SYN)
-        return Seen(
-            raw.t_ns,
-            raw.flags,
-            draft.seq,
-            draft.ack,
-            raw.length,
-            raw.window,
-            draft.window if known else None,
-            bool(raw.sack),
-        )
-
-    def _notes(
-        self, draft: Draft, side: Side, peer: Side, words_found: tuple[str, ...]
-    ) -> list[str]:
-        found, flags = [], draft.raw.flags
-        other = self.pasts[1 - draft.side]
-        found += ["probe"] * ("keep_alive" in words_found and other.window == 0)
-        opens = side.isn is not None and peer.isn is not None and peer.last_ack is not None
-        if not flags & (SYN | RST) and opens and side.highest_ack is None and draft.ack == 1:
-            found.append("handshake_ack")
-        if self.complete and draft.ack is not None and not flags & RST:
-            reached = side.received if side.received is not None else -1
-            found += ["wrong_ack"] * (draft.ack > reached)
-        if self.complete and not flags & RST and side.sent is not None and draft.seq > side.sent:
-            found.append("wrong_seq")
-        reuses = self.reused and flags & (SYN | ACK) == SYN and not self.drafts
-        return found + ["reused_ports"] * reuses
 
     def _enter(self, draft: Draft) -> None:
         """The sender sent it."""

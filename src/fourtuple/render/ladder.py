@@ -23,8 +23,8 @@ __all__ = ["FIVE_LANES", "THREE_LANES", "ladder"]
 FIVE_LANES, THREE_LANES = 100, 70
 #: the longest state's name, and the same beside the bar of a call in progress
 _STATE_WIDTH, _BARRED_STATE_WIDTH = 11, 13
-#: an end is no wider, however much room there is
-_MOST_END = 40
+#: an end is no wider than the first before the wire has a good arrow, and never than the second
+_BRIEF_END, _MOST_END = 20, 40
 #: what is added to an arrow before calls get room for their arguments: with five lanes, with three
 _GOOD_ARROW, _FAIR_ARROW = 14, 6
 
@@ -109,9 +109,10 @@ class _Drawer:
         def spare() -> int:
             return room - wire - sum(ends)
 
-        for full in (False, True):
+        for full, most in ((False, _BRIEF_END), (True, _MOST_END)):
             for index, of_end in enumerate(cells):
-                ends[index] += max(0, min(self._asks(of_end, full) - ends[index], spare()))
+                asked = min(self._asks(of_end, full), most)
+                ends[index] += max(0, min(asked - ends[index], spare()))
             wire += min(arrow, spare())
         return ends[0], ends[1], wire
 

@@ -5,9 +5,11 @@ Rules. Time runs downward and no row changes the order of two things of one lane
 most one frame, and one call's begin or end a lane. A call's begin opens a row; the frame that its
 host sends during the call joins it, as does the call's return. Where a frame wakes a waiting call,
 the return joins the frame's row. Anything further apart than a silence opens a row of its own. A
-frame that others overtook gets two rows: where it left and where it arrived.
+frame that others overtook, or that the wire delayed while others entered, gets two rows: where it
+left and where it arrived.
 """
 
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +36,8 @@ __all__ = ["rows_of"]
 
 #: shorter gaps are never shown as silences, whatever the others are
 _SILENCE_NS = 25_000_000
+#: a frame this long after a call's return may still have been sent by it: two clocks stamped them
+_CLOCKS_NS = 100_000
 #: a gap this many times the usual one is a silence
 _UNUSUAL = 10
 
@@ -103,16 +107,21 @@ def _marks(own: OwnCalls, crossings: Sequence[Crossing]) -> list[_Mark]:
 
 def _overtaken(crossings: Sequence[Crossing]) -> list[Crossing]:
     """The crossings, one that others overtook divided into its departure and its arrival."""
-    found = []
+    found: list[Crossing] = []
     entered = sorted(crossing.t_ns for crossing in crossings)
-    for crossing in crossings:
-        if bisect_right(entered, crossing.t_ns) < bisect_left(entered, crossing.left_ns):
-            found.append(replace(crossing, cell=replace(crossing.cell, phase="leaves")))
-            arrival = replace(crossing.cell, phase="arrives")
+    # by direction: when the earliest of those that entered later had arrived
+    first_ns = {_CLIENT: sys.maxsize, _SERVER: sys.maxsize}
+    for crossing in reversed(crossings):
+        cell, side = crossing.cell, crossing.cell.from_client
+        meanwhile = bisect_right(entered, crossing.t_ns) < bisect_left(entered, crossing.left_ns)
+        if first_ns[side] < crossing.left_ns or (meanwhile and cell.verdict == "delayed"):
+            arrival = replace(cell, phase="arrives")
             found.append(Crossing(crossing.left_ns, crossing.left_ns, arrival))
-        else:
-            found.append(crossing)
-    return found
+            crossing = replace(crossing, cell=replace(cell, phase="leaves"))
+        if crossing.left_ns:
+            first_ns[side] = min(first_ns[side], crossing.left_ns)
+        found.append(crossing)
+    return found[::-1]
 
 
 def _silence(times_ns: list[int]) -> int:
@@ -133,8 +142,10 @@ def _drafts(marks: Sequence[_Mark], silence_ns: int) -> list[_Draft]:
 
 def _joins(mark: _Mark, draft: _Draft) -> bool:
     if isinstance(mark, Crossing):
-        sender = mark.cell.from_client
-        return draft.crossing is None and set(draft.begun) | set(draft.ended) == {sender}
+        side = mark.cell.from_client
+        calling = set(draft.begun) == {side} and set(draft.ended) <= {side}
+        done = side in draft.ended and mark.t_ns - draft.last_ns > _CLOCKS_NS
+        return draft.crossing is None and calling and not done
     if mark.begins:
         return False
     side = mark.of_client

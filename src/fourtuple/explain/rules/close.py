@@ -70,8 +70,8 @@ HALF_CLOSED = Rule(
     what=N_("{Side} closed its direction; {other} had not closed its own by the end."),
     why=N_("Only {side} sent a FIN ({frames})."),
     remedy=N_(
-        "If it lasts, the program at {other} did not close its socket when recv() returned 0 bytes: "
-        "its socket stays in CLOSE_WAIT (ss -tn state close-wait lists such sockets)."
+        "If it lasts, the program at {other} did not close its socket when recv() returned 0 "
+        "bytes: its socket stays in CLOSE_WAIT (ss -tn state close-wait lists such sockets)."
     ),
     reference="RFC 9293, section 3.6.1; lab run close",
 )

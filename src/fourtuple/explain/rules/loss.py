@@ -84,8 +84,8 @@ KEEPALIVE = Rule(
         "had acknowledged."
     ),
     remedy=N_(
-        "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up after "
-        "TCP_KEEPCNT probes."
+        "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up "
+        "after TCP_KEEPCNT probes."
     ),
     reference="RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer",
 )
@@ -95,8 +95,8 @@ DELAYED_ACK = Rule(
     title=N_("A delayed acknowledgment"),
     what=N_("{Side}'s kernel waited {ms} ms before it acknowledged {what}."),
     why=N_(
-        "The segment had arrived, and its acknowledgment carried nothing else ({frames}): the kernel "
-        "waits a little, so that an answer of the program can take it along."
+        "The segment had arrived, and its acknowledgment carried nothing else ({frames}): the "
+        "kernel waits a little, so that an answer of the program can take it along."
     ),
     remedy=N_(
         "Nothing to do, unless the other side waits for it before it sends on (Nagle's algorithm): "
@@ -138,13 +138,14 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     sent = [s for s in connection.segments if s.from_client is client]
     spurious = [s for s in sent if "spurious_retransmission" in s.notes]
-    again = [s for s in sent if "retransmission" in s.notes and s not in spurious]
+    again = [s for s in sent if {"retransmission", "resent"}.intersection(s.notes)]
+    probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
-        (AGAIN, again),
+        (AGAIN, [s for s in again if s not in spurious]),
         (SPURIOUS, spurious),
         (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),
-        (KEEPALIVE, [s for s in sent if "keep_alive" in s.notes and "probe" not in s.notes]),
+        (KEEPALIVE, [s for s in probes if not {"probe", "resent"}.intersection(s.notes)]),
     )
     for rule, segments in groups:
         if segments:

@@ -1,0 +1,60 @@
+"""A segment on its way to becoming a fact, and the moments at which it meant something."""
+
+from dataclasses import dataclass
+
+from fourtuple.analyze.batch import Raw
+from fourtuple.analyze.model import Arithmetic
+from fourtuple.event.model import Verdict
+from fourtuple.wire import FIN, SYN
+
+__all__ = ["Draft", "Moment"]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A segment with what is known of it so far; numbers are relative, `side` is 0 or 1."""
+
+    raw: Raw
+    side: int
+    seq: int
+    ack: int | None
+    window: int
+    acked: int = 0
+    arithmetic: tuple[Arithmetic, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frame(self) -> int:
+        return self.raw.row + 1
+
+    @property
+    def end(self) -> int:
+        raw = self.raw
+        return self.seq + raw.length + bool(raw.flags & SYN) + bool(raw.flags & FIN)
+
+    @property
+    def sack(self) -> list[tuple[int, int]]:
+        """The blocks that SACK reports, as relative numbers of the peer."""
+        edges = [edge - self.raw.ack + (self.ack or 0) for edge in self.raw.sack]
+        near = [(edge + (1 << 31)) % (1 << 32) - (1 << 31) for edge in edges]
+        return list(zip(near[::2], near[1::2], strict=False))
+
+    @property
+    def arrives(self) -> bool:
+        return self.raw.verdict in Verdict.ARRIVED
+
+    @property
+    def injected(self) -> bool:
+        return self.raw.verdict == Verdict.INJECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A segment entered the wire (`side` sent it), or left it (`arrived`: it reached `side`), and
+    what that means to the side: events of analyze.states."""
+
+    t_ns: int
+    draft: Draft
+    side: int
+    arrived: bool
+    events: tuple[str, ...]
