@@ -33,8 +33,11 @@ def _command(command: Any, path: str) -> Iterator[str]:
 
 
 def _parameter(parameter: Any) -> str:
-    is_option = parameter.param_type_name == "option"
-    name = ", ".join(parameter.opts) if is_option else parameter.human_readable_name
+    value = parameter.metavar or ""
+    if parameter.param_type_name == "option":
+        name = f"{', '.join(parameter.opts)} {value}".strip()
+    else:
+        name = value or parameter.name.upper()
     return f"| `{name}` | {_plain(parameter.help)} |"
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fourtuple.analyze import connections
+from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments
 from fourtuple.lab.runner import Options, run
 from fourtuple.render.verdicts import failures_of, passed
@@ -60,14 +62,16 @@ def _spin() -> None:
 
 
 def _run_often(name: str, runs: int, family: int) -> int:
-    experiment = all_experiments()[name]
+    experiment, english = all_experiments()[name], Translator("en")
     begin_s = time.monotonic()
     failures = []
     for number in range(runs):
         timeline = run(experiment, Options(family=family, seed=number))
-        if not passed(timeline):
+        found = connections(timeline)
+        if not passed(timeline, found):
             failures.append(number)
-            print(f"  run {number}: {failures_of(timeline)}", flush=True)
+            for failure in failures_of(timeline, found):
+                print(f"  run {number}: {english.text(failure)}", flush=True)
     each_s = (time.monotonic() - begin_s) / max(runs, 1)
     outcome = f"{runs} runs, {len(failures)} failed, {each_s:.2f} s each"
     print(f"{name} (IPv{family}): {outcome}", flush=True)

@@ -54,7 +54,7 @@ class Party:
     isn: int
     next: int = 0
     expects: int = 0
-    early: list[tuple[int, int]] = field(default_factory=list)
+    coming: list[tuple[int, int, int]] = field(default_factory=list)
     window: int = 64240
     inode: int = 0
     peer: "Party" = field(init=False)
@@ -106,7 +106,7 @@ class Party:
         end = number + len(data) + bool(flags & SYN) + bool(flags & FIN)
         injected = verdict == Verdict.INJECTED
         self.next = self.next if injected else max(self.next, end)
-        acknowledged = self.expects if ack is None else ack
+        acknowledged = self.hear() if ack is None else ack
         header = Tcp(
             self.endpoint.port,
             self.peer.endpoint.port,
@@ -117,15 +117,16 @@ class Party:
             options=options,
         )
         if not lost:
-            self.peer.hear(number, end)
+            self.peer.coming.append((self.story.now + int((1 + late_ms) * MS), number, end))
         return self.story.record(self, header, data, lost, late_ms, verdict)
 
-    def hear(self, begin: int, end: int) -> None:
-        """Keep what arrived, and count on as far as there is no gap."""
-        self.early.append((begin, end))
-        for first, last in sorted(self.early):
-            if first <= self.expects:
-                self.expects = max(self.expects, last)
+    def hear(self) -> int:
+        """What has arrived by the time of the next segment, counted as far as there is no gap."""
+        arrived = [(begin, end) for at, begin, end in self.coming if at <= self.story.now]
+        for begin, end in sorted(arrived):
+            if begin <= self.expects:
+                self.expects = max(self.expects, end)
+        return self.expects
 
     def calls(self, name: str, *args: str | int, took_ms: float | None = 0.2, **facts: Any) -> None:
         """The end's program makes a call; `took_ms` None: it has not returned."""
@@ -221,7 +222,7 @@ class Story:
     def reborn(self, client_isn: int = 777_777, server_isn: int = 888_888) -> None:
         """Both ends forget the connection; the same four-tuple is used again."""
         for party, isn in ((self.client, client_isn), (self.server, server_isn)):
-            party.isn, party.next, party.expects, party.early = isn, 0, 0, []
+            party.isn, party.next, party.expects, party.coming = isn, 0, 0, []
 
     def datagram(self, sender: Party, size: int) -> int:
         """A UDP datagram."""

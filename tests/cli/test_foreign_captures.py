@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fourtuple.analyze import connections
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts import Host, RunningProgram
 from fourtuple.lab.runner import Options, run
@@ -22,7 +23,7 @@ PAGE = "<p>Hello, world!</p>\n" * 400  # several segments
 
 def run_script(script: Callable[[Lab], None], family: int) -> None:
     timeline = run(Experiment("capture", "?", "", (), (), False, script), Options(family=family))
-    assert passed(timeline), failures_of(timeline)
+    assert passed(timeline), failures_of(timeline, connections(timeline))
 
 
 def tcpdump(host: Host, interface: str, file: Path) -> RunningProgram:

@@ -1,7 +1,9 @@
 """Every experiment holds on this machine's kernel, over both families."""
 
+import dataclasses
 import io
 
+import msgspec
 import pytest
 
 from fourtuple.analyze import connections
@@ -44,7 +46,7 @@ each_run = pytest.mark.parametrize("timeline", RUNS, indirect=True, ids=str)
 @pytest.mark.kernel
 @each_run
 def test_it_passes_and_says_something(timeline: Timeline) -> None:
-    assert failures_of(timeline) == ()
+    assert failures_of(timeline, connections(timeline)) == ()
     assert passed(timeline)
     assert len(checks_of(timeline)) >= 3
     assert [note for note in timeline.of(Note) if note.kind == "claim"]
@@ -86,3 +88,28 @@ def test_names_are_unique_and_each_has_a_question_a_background_and_rows() -> Non
         assert one.question.endswith("?")
         assert one.background
         assert one.covers
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("timeline", [("close", 4)], indirect=True)
+def test_a_state_that_the_kernel_contradicts_fails_the_run_and_is_named(timeline: Timeline) -> None:
+    at, snapshot = next(
+        (index, event)
+        for index, event in enumerate(timeline.events)
+        if isinstance(event, Snapshot) and any(r.state == "CLOSE_WAIT" for r in event.sockets)
+    )
+    lie = tuple(
+        msgspec.structs.replace(row, state="CLOSING" if row.state == "CLOSE_WAIT" else row.state)
+        for row in snapshot.sockets
+    )
+    events = list(timeline.events)
+    events[at] = msgspec.structs.replace(snapshot, sockets=lie)
+    forged = dataclasses.replace(timeline, events=tuple(events))
+
+    found = connections(forged)
+    assert not passed(forged, found)
+    (failure,) = failures_of(forged, found)
+    told = Translator("en").text(failure)
+    assert "server: the frames say CLOSE_WAIT" in told
+    assert "the kernel's socket table says CLOSING" in told
+    assert told in report(forged, Translator("en"), Terminal(400))

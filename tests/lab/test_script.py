@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fourtuple.analyze import connections
 from fourtuple.event.model import Call, Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import Experiment
@@ -25,7 +26,7 @@ def run_script(script: Callable[[Lab], None], limit_s: float = 20, family: int =
 
 def failure(timeline: Timeline) -> Any:
     (note,) = [note for note in timeline.of(Note) if note.kind == "failure"]
-    assert failures_of(timeline)
+    assert failures_of(timeline, connections(timeline))
     assert not passed(timeline)
     return note.params
 
@@ -183,7 +184,7 @@ def test_textbook_programs_run_beside_each_other_and_every_call_is_kept(family: 
         lab.expect(calling.output, "HELLO\n", "what it printed")
 
     timeline = run_script(script, family=family)
-    assert passed(timeline), failures_of(timeline)
+    assert passed(timeline), failures_of(timeline, connections(timeline))
     calls = {
         host: [c for c in timeline.of(Call) if c.host == host] for host in ("client", "server")
     }

@@ -107,7 +107,8 @@ def test_kill_9_of_the_launcher_leaves_nothing_behind(moment: int | None) -> Non
         assert launcher.stdout.readline() == "begun\n"
         if moment is None:
             assert launcher.stdout.readline() == "ready\n"
-            assert len(marked(mark)) >= 7  # launcher, keeper, director, wire, two hosts, sleep
+            # launcher, keeper, director, wire, two hosts, sleep
+            assert wait_until(lambda: len(marked(mark)) == 7)
         else:
             time.sleep(random.Random(moment).uniform(0, 0.25))
         launcher.kill()

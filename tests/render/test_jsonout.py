@@ -123,8 +123,12 @@ def test_a_frame_of_no_connection_has_nulls() -> None:
     assert (found["connection"], found["from"], found["seq"]) == (None, None, None)
 
 
+def experiment(timeline: Timeline) -> dict[str, Any]:
+    return experiment_object(timeline, connections(timeline), Translator())
+
+
 def test_an_experiment_has_every_field_of_the_contract() -> None:
-    found = experiment_object(Scene().exchange(), Translator())
+    found = experiment(Scene().exchange())
     assert found == {
         "kind": "experiment",
         "experiment": "exchange",
@@ -152,13 +156,13 @@ def test_an_experiment_has_every_field_of_the_contract() -> None:
 def test_one_check_that_fails_fails_the_experiment() -> None:
     scene = Scene()
     scene.note(50_000, "check", what="x", expected="1", actual="2", ok=False)
-    assert experiment_object(scene.exchange(), Translator())["verdict"] == "fail"
+    assert experiment(scene.exchange())["verdict"] == "fail"
 
 
 def test_a_run_that_did_not_end_fails_although_all_its_checks_hold() -> None:
     scene = Scene()
     scene.note(50_000, "failure", "{text}", text="out of time")
-    found = experiment_object(scene.exchange(), Translator())
+    found = experiment(scene.exchange())
     assert (found["verdict"], found["failures"]) == ("fail", ["out of time"])
 
 
@@ -167,4 +171,4 @@ def test_a_hostile_recording_still_gives_strict_json() -> None:
     scene.meta["covers"] = "not a list"
     scene.note(1, "check", what=["odd"], ok="yes", expected=None)
     scene.note(2, "claim", claim=7, values="x", verdict=None)
-    msgspec.json.decode(json_lines([experiment_object(scene.timeline(), Translator())]))
+    msgspec.json.decode(json_lines([experiment(scene.timeline())]))

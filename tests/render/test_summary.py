@@ -97,10 +97,10 @@ def test_a_run_that_failed_says_what_was_expected_and_why_it_ended() -> None:
     assert text.endswith("  - it ended early\n")
 
 
-def test_what_this_machine_lacks_is_said_with_the_remedy() -> None:
+def test_what_could_not_be_had_or_was_lost_is_said() -> None:
     scene = Scene()
-    scene.note(50_000, "degraded", what="kernel trace.", remedy="Run as root.")
-    assert "  - not available here: kernel trace. Run as root.\n" in told(scene.exchange())
+    scene.note(50_000, "degraded", "Frames lost: {count}.", count=3)
+    assert told(scene.exchange()).endswith("  - Frames lost: 3.\n")
 
 
 def test_a_claim_that_depends_says_on_what() -> None:

@@ -113,8 +113,8 @@ def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
         forward = source <= destination
         pair = (source, destination) if forward else (destination, source)
         key = (kind, family, *pair)
-        edges_of = tuple(sack[: 2 * header[-1]])
-        yield Raw(row, *timed, key, forward, *header[8:-1], sack=edges_of)
+        rest = [*header[8:-1], tuple(sack[: 2 * header[-1]])]
+        yield Raw(*[row, *timed, key, forward, *rest])
 
 
 def _chosen(timeline: Timeline) -> Mask:

@@ -89,7 +89,8 @@ def _initial_states(life: Life, client: int) -> Pair:
             flags[draft.side ^ client].add(draft.raw.flags)
     ours, theirs = flags
     if any(f & (SYN | ACK) == SYN for f in ours):
-        return "CLOSED", _passive(theirs)
+        answered = any(f & ACK and not f & (SYN | RST) for f in ours)
+        return "CLOSED", "LISTEN" if answered and not theirs else _passive(theirs)
     if any(f & SYN for f in theirs):
         return "SYN_SENT", "LISTEN"
     return _midway(ours), _midway(theirs)

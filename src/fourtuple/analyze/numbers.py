@@ -110,7 +110,7 @@ def acknowledgment(side: Side, peer: Side, ack: int) -> Arithmetic | None:
 
     Beyond what the peer was seen to send, the sum stops: then it does not hold.
     """
-    first = 0 if peer.isn is not None else None
+    first = 0 if peer.isn is not None else peer.open[0].seq if peer.open else None
     base = side.highest_ack if side.highest_ack is not None else first
     if base is None or ack <= base:
         return None

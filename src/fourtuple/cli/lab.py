@@ -164,12 +164,14 @@ def _print(
     timeline: "Timeline", translator: Translator, terminal: Terminal, json: bool, raw: bool
 ) -> bool:
     """Print the report, or the object; whether the run passed."""
+    from fourtuple.analyze import connections
     from fourtuple.render.jsonout import experiment_object, json_lines
     from fourtuple.render.summary import report
     from fourtuple.render.verdicts import passed
 
+    found = connections(timeline)
     if json:
-        write(json_lines([experiment_object(timeline, translator)]))
+        write(json_lines([experiment_object(timeline, found, translator)]))
     else:
-        write(report(timeline, translator, terminal, raw=raw))
-    return passed(timeline)
+        write(report(timeline, translator, terminal, connections=found, raw=raw))
+    return passed(timeline, found)

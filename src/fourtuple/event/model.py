@@ -156,7 +156,7 @@ class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
     program   a process began or ended: params pid, program, command, status
     check     an expectation: params what, expected, actual, ok
     claim     a textbook sentence and its verdict: params claim, source, verdict, because
-    degraded  something chosen by default is not there: params what, remedy
+    degraded  something could not be had, or was lost: its message says what
     clock     the wall clock stepped: params step_ns
     failure   the run did not come to its end: params error, text
     text      a sentence of the script: params of its message

@@ -8,14 +8,12 @@ the wire did to it; nothing is said that the facts do not hold.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fourtuple.analyze import host_of
-from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Arithmetic, Connection, SegmentFact
-from fourtuple.event.model import Call
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.about import About
 from fourtuple.explain.headlines import headline
 from fourtuple.explain.model import Message
+from fourtuple.explain.opening import opening, third_step
 from fourtuple.explain.phrases import join
 from fourtuple.explain.text import N_
 from fourtuple.wire import ACK, FIN, RST, SYN
@@ -35,84 +33,12 @@ def _role(about: About) -> list[Message]:
     if about.flags & RST:
         return [_reset(about)]
     if about.flags & SYN:
-        return [_again(about)] if about.repeats else [*_opening(about), *_data(about)]
+        return [_again(about)] if about.repeats else [*opening(about), *_data(about)]
     if "keep_alive" in about.notes and "resent" not in about.notes:
         return [_probe(about)]
     if "handshake_ack" in about.notes and not about.repeats:
-        return [_third_step(about), *_data(about), *_fin(about)]
+        return [third_step(about), *_data(about), *_fin(about)]
     return [*_data(about), *_fin(about), *_acknowledgment(about), *_window(about)]
-
-
-def _opening(about: About) -> list[Message]:
-    """A SYN that is new."""
-    crossed = about.connection.handshake == "simultaneous"
-    if about.flags & ACK and crossed:
-        return [about.says("{Sender} confirms the SYN that crossed its own: {sum}.")]
-    if about.flags & ACK:
-        return [_second_step(about), *_offer(about)]
-    if crossed and any(s.flags & SYN for s in about.earlier(from_sender=False)):
-        asks = about.says(
-            "{Sender} asks at the same time as {receiver} (simultaneous open): its numbers begin "
-            "at {raw}, shown as 0."
-        )
-    else:
-        asks = about.says(
-            "The first step: {sender} asks for a connection. Its numbers begin at {raw}, shown as "
-            "0."
-        )
-    return [asks, *_offer(about)]
-
-
-def _second_step(about: About) -> Message:
-    if about.ack is None or not about.ack.holds:
-        return about.says("The second step: {sender} agrees with ack {ack}.")
-    return about.says(
-        "The second step: {sender} agrees and confirms the number of {receiver}: {sum}. Its own "
-        "numbers begin at {raw}, shown as 0."
-    )
-
-
-def _offer(about: About) -> list[Message]:
-    """What the options of a SYN promise."""
-    mss = about.connection.mss[0 if about.segment.from_client else 1]
-    if mss is None:
-        return []
-    return [about.says("It takes at most {mss} bytes of data in a segment (MSS).", mss=mss)]
-
-
-def _third_step(about: About) -> Message:
-    """The ACK that makes the connection; what the server's program has to do with it."""
-    if about.peer_state != "ESTABLISHED" or not about.segment.from_client:
-        return about.says("The third step: {sender} confirms the number of {receiver}: {sum}.")
-    if _accepted(about):
-        return about.says(
-            "The third step: {sender} confirms the number of {receiver}: {sum}. {Sender}'s kernel "
-            "sends it by itself, and connect() returns; {receiver}'s program was waiting in "
-            "accept()."
-        )
-    if _listener_watched(about):
-        return about.says(
-            "The third step: {sender} confirms the number of {receiver}: {sum}. {Sender}'s kernel "
-            "sends it by itself, and connect() returns; {receiver}'s kernel is done too, although "
-            "nobody has called accept()."
-        )
-    return about.says(
-        "The third step: {sender} confirms the number of {receiver}: {sum}. Both kernels do this "
-        "by themselves, whether or not {receiver}'s program has called accept()."
-    )
-
-
-def _accepted(about: About) -> bool:
-    """Whether the server's program had called accept() by then."""
-    end = end_of(about.timeline, about.connection, client=False)
-    return end.called(("accept",), about.segment.left_ns) is not None
-
-
-def _listener_watched(about: About) -> bool:
-    """Whether the recording has the calls of the server's program: then none is a call not made."""
-    host = host_of(about.timeline, about.connection.server.address)
-    calls = about.timeline.of(Call) if host else []
-    return any(call.host == host and call.name == "listen" for call in calls)
 
 
 #: what an RST says, by cause; where the cause is not certain, by cause and "?"

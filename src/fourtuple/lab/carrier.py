@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from fourtuple.errors import HostLost
 from fourtuple.event.model import Note, Verdict
 from fourtuple.lab.channel import Channel
 from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Log
@@ -62,7 +61,7 @@ class End:
 
 
 class Carrier:
-    """Carries frames between two ends until the director closes the channel."""
+    """Carries frames between two ends until the director says "stop"."""
 
     def __init__(self, log: Log, channel: Channel, ends: tuple[End, End], link: Link) -> None:
         self._log = log
@@ -126,9 +125,7 @@ class Carrier:
             self._log.write(note)
 
     def _answer(self) -> bool:
-        try:
-            self._channel.receive()
-        except HostLost:
+        if self._channel.receive() == "stop":
             return False
         lost = sum(end.packets.drops() for end in self._ends)
         self._channel.send({"frames": self._number, "lost": lost})

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fourtuple.errors import HostLost, OutOfTime
@@ -48,6 +49,7 @@ class Network:
         self._hosts: dict[str, Host] = {}
         self._observers: dict[str, Observer] = {}
         self._wire: Channel | None = None
+        self._wire_pid = 0
         apply_sysctls(_SILENT)  # this namespace is the wire's: its kernel has nothing to say
 
     def pair(self, sysctls: Mapping[str, str | int], mtu: int) -> tuple[Host, Host]:
@@ -106,9 +108,16 @@ class Network:
             ]
             Carrier(self._log, theirs, (ends[0], ends[1]), self._link).run()
 
-        fork_process(carry, self._log)
+        self._wire_pid = fork_process(carry, self._log)
         theirs.close()
         self._ask_wire(None)  # ready: both ends are open
+
+    def end(self) -> None:
+        """End the wire: what the kernels say when their programs are killed is not of the run."""
+        if self._wire is not None:
+            with suppress(HostLost):
+                self._wire.send("stop")
+            os.waitpid(self._wire_pid, 0)
 
     def _ask_wire(self, question: str | None) -> Any:
         assert self._wire is not None

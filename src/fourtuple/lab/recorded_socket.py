@@ -84,10 +84,12 @@ def _symbol(error: BaseException) -> str:
 def _outcome(result: Any) -> dict[str, Any]:
     if isinstance(result, bytes):
         return {"result": len(result), "data": result[:_KEPT_BYTES]}
-    if isinstance(result, tuple) and isinstance(result[0], int):  # accept
+    if isinstance(result, tuple) and isinstance(result[0], int):  # accept()
         return {"result": result[0], "new_inode": os.fstat(result[0]).st_ino}
     if isinstance(result, tuple) and isinstance(result[0], bytes):  # recvfrom
         return {"result": len(result[0]), "data": result[0][:_KEPT_BYTES]}
+    if isinstance(result, tuple):  # getsockname, getpeername
+        return {"result": _address_text(result)}
     if result is None:
         return {"result": 0}
     return {"result": result if isinstance(result, int) else str(result)}

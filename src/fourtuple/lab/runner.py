@@ -64,6 +64,8 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
             experiment.script(Lab(log, network, options.seed))
         except ExperimentError as error:
             log.write(failure(str(error), type(error).__name__))
+        finally:
+            network.end()
         _note_meta(log, {"seconds": round(time.monotonic() - begin_s, 3)})
         return 0
 

@@ -1,7 +1,7 @@
 """The output contract: JSON Lines for machines. Field names never change; texts are English or the
 language asked for, everything else is data."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -177,7 +177,9 @@ def _datagrams(timeline: Timeline, connection: Connection) -> dict[int, Object]:
     }
 
 
-def experiment_object(timeline: Timeline, translator: Translator) -> Object:
+def experiment_object(
+    timeline: Timeline, connections: Sequence[Connection], translator: Translator
+) -> Object:
     """What a run of the lab proved."""
     meta = timeline.meta
 
@@ -187,7 +189,7 @@ def experiment_object(timeline: Timeline, translator: Translator) -> Object:
     return {
         "kind": "experiment",
         "experiment": meta.get("experiment"),
-        "verdict": "pass" if passed(timeline) else "fail",
+        "verdict": "pass" if passed(timeline, connections) else "fail",
         "seconds": meta.get("seconds"),
         "covers": list(meta.get("covers", ())),
         "checks": [
@@ -211,6 +213,6 @@ def experiment_object(timeline: Timeline, translator: Translator) -> Object:
             }
             for claim in claims_of(timeline)
         ],
-        "failures": [say(failure) for failure in failures_of(timeline)],
+        "failures": [say(failure) for failure in failures_of(timeline, connections)],
         "views": dict(meta.get("views", {})),
     }

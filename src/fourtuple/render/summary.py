@@ -65,6 +65,7 @@ class _Reporter:
             yield from self._one(0)
         else:
             yield from self._many(self.connections)
+        yield self.text.bullets(degraded_of(self.timeline))
 
     def _run(self) -> Iterator[list[str]]:
         for index in range(min(len(self.connections), _LADDERS)):
@@ -73,7 +74,7 @@ class _Reporter:
             yield from self._many(self.connections)
         yield self.text.claims(claims_of(self.timeline))
         yield self.text.checks(checks_of(self.timeline))
-        yield self.text.bullets([*degraded_of(self.timeline), *failures_of(self.timeline)])
+        yield self.text.bullets(failures_of(self.timeline, self.connections))
 
     def _one(self, index: int) -> Iterator[list[str]]:
         view = build_view(self.timeline, self.connections, self.findings, index)

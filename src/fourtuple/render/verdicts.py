@@ -1,11 +1,15 @@
 """A lab run's checks and claims, out of the notes that its script left in the timeline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fourtuple.analyze import connections as connections_of
+from fourtuple.analyze.check import disagreements
+from fourtuple.analyze.model import Connection, Disagreement
 from fourtuple.event.model import Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
+from fourtuple.explain.text import N_
 from fourtuple.render.view import Check, Claim, Text
 
 __all__ = ["checks_of", "claims_of", "degraded_of", "failures_of", "passed"]
@@ -42,28 +46,48 @@ def claims_of(timeline: Timeline) -> tuple[Claim, ...]:
     )
 
 
-def failures_of(timeline: Timeline) -> tuple[Message, ...]:
-    """Why the run did not do what its script says; none for one that did."""
-    return tuple(
-        Message(note.message, note.params) for note in timeline.of(Note) if note.kind == "failure"
+def failures_of(timeline: Timeline, connections: Sequence[Connection]) -> tuple[Message, ...]:
+    """Why the run failed; none for one that did not.
+
+    It did not do what its script says, or a state that we infer from the frames is not the
+    kernel's: then one of the two views is wrong, and nothing that was said can be relied on.
+    """
+    told = [Message(n.message, n.params) for n in timeline.of(Note) if n.kind == "failure"]
+    found = disagreements(timeline, connections)
+    return (*told, *(_disagreed(timeline, one) for one in found))
+
+
+def _disagreed(timeline: Timeline, one: Disagreement) -> Message:
+    after = (one.t_ns - timeline.start_ns) / 1e6
+    text = N_(
+        "{ms} ms, {host}: the frames say {inferred}, the kernel's socket table says {kernel} "
+        "(connection {connection}, frame {frame})"
+    )
+    return Message(
+        text,
+        {
+            "ms": f"{after:.2f}",
+            "host": one.host,
+            "inferred": " / ".join(one.inferred),
+            "kernel": one.kernel,
+            "connection": one.connection,
+            "frame": one.frame,
+        },
     )
 
 
 def degraded_of(timeline: Timeline) -> tuple[Message, ...]:
-    """What was chosen by default and is not there on this machine, each with its remedy."""
-    return tuple(
-        Message(
-            "not available here: {what} {remedy}",
-            {key: _message(note.params, key) for key in ("what", "remedy")},
-        )
-        for note in timeline.of(Note)
-        if note.kind == "degraded"
-    )
+    """What could not be had, or was lost: by the lab that made it, or from the recording."""
+    return tuple(Message(n.message, n.params) for n in timeline.of(Note) if n.kind == "degraded")
 
 
-def passed(timeline: Timeline) -> bool:
-    """Whether the run came to its end and every expectation held."""
-    return not failures_of(timeline) and all(check.ok for check in checks_of(timeline))
+def passed(timeline: Timeline, connections: Sequence[Connection] | None = None) -> bool:
+    """Whether the run came to its end, every expectation held, and the views agree.
+
+    `connections` are the timeline's, where they are known already.
+    """
+    found = connections_of(timeline) if connections is None else connections
+    return not failures_of(timeline, found) and all(check.ok for check in checks_of(timeline))
 
 
 def _message(params: Mapping[str, Any], key: str) -> Text:
