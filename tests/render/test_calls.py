@@ -91,7 +91,7 @@ def test_a_second_life_of_the_addresses_has_its_own_calls() -> None:
 @pytest.mark.parametrize(
     ("call", "long", "short"),
     [
-        (made("connect", "10.77.0.2:8888"), "connect(10.77.0.2:8888)", "connect()"),
+        (made("connect", "10.77.0.2:8888"), "connect(10.77.0.2:8888)", "connect(:8888)"),
         (made("listen", 5), "listen(5)", "listen(5)"),
         (made("send", 14, size=14), "send(14)", "send(14)"),
         (made("recv", 4096, size=4096), "recv(4096)", "recv()"),

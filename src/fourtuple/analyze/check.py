@@ -24,7 +24,9 @@ __all__ = ["disagreements"]
 _WAITING_NS = 60_000_000_000 - 10_000_000
 
 #: a connection has no row in these: a listener's row is not its own
-_ROWLESS = frozenset(("CLOSED", "LISTEN", ""))
+_ROWLESS = frozenset(("CLOSED", "LISTEN"))
+#: the inferred state of an end of which the frames tell nothing
+_UNKNOWN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def _compare(lives: list[_Inferred], snapshot: Snapshot) -> Disagreement | None:
         # the next life may have begun in the kernel, though not on the wire
         allowed += _ahead(lives[len(begun)], snapshot)[1:]
     kernel = _kernel_state(current.end, snapshot)
-    if kernel in allowed or (kernel in _ROWLESS and _ROWLESS.intersection(allowed)):
+    rowless = kernel in _ROWLESS and bool(_ROWLESS.intersection(allowed))
+    if kernel in allowed or rowless or _UNKNOWN in allowed:
         return None
     inferred = tuple(dict.fromkeys(allowed))
     return Disagreement(

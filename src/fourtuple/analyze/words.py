@@ -7,8 +7,7 @@ recorded, so an old number is always a retransmission. Linux probes a zero windo
 number: that is keep_alive here.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fourtuple.wire import FIN, RST, SYN
 
@@ -51,7 +50,6 @@ class Past:
     next       the number after the highest one sent, probes of a zero window left out
     reachable  the highest acknowledgment that needs no segment that was not seen
     probed     the number after its latest segment where that was a probe of a zero window, else 0
-    waiting    what was sent and is not acknowledged: first number, and the one after the last
     """
 
     next: int | None = None
@@ -64,7 +62,6 @@ class Past:
     duplicate_acks: int = 0
     advanced_ns: int = 0
     previous: tuple[str, ...] = ()
-    waiting: deque[tuple[int, int]] = field(default_factory=deque)
 
 
 def words(seen: Seen, past: Past, other: Past, rtt_ns: int, complete: bool) -> tuple[str, ...]:
@@ -72,7 +69,7 @@ def words(seen: Seen, past: Past, other: Past, rtt_ns: int, complete: bool) -> t
     found = [*_of_probes(seen, past, other), *_of_gaps(seen, past, other)]
     if seen.plain:
         found += _of_windows(seen, other, found)
-        found += _of_repeated_ack(seen, past, other, found)
+        found += _of_repeated_ack(seen, past, other)
     if seen.end > seen.seq and not {"keep_alive", "zero_window_probe"}.intersection(found):
         found += _of_repeated_data(seen, past, other, rtt_ns, complete)
     _remember(seen, past, other, tuple(found))
@@ -103,7 +100,7 @@ def _of_windows(seen: Seen, other: Past, probes: list[str]) -> list[str]:
     return found
 
 
-def _of_repeated_ack(seen: Seen, past: Past, other: Past, found: list[str]) -> list[str]:
+def _of_repeated_ack(seen: Seen, past: Past, other: Past) -> list[str]:
     """Words for an empty segment whose numbers are those of the one before it."""
     if seen.length or seen.seq != past.next or seen.ack is None or seen.ack != past.ack:
         return []
@@ -127,8 +124,7 @@ def _of_repeated_data(
     if other.duplicate_acks >= 2 and other.ack == seen.seq and soon:
         return ["fast_retransmission", "retransmission"]
     overtaken = seen.t_ns - past.advanced_ns < (rtt_ns or _OVERTAKEN_NS)
-    same = (seen.seq, seen.end) in past.waiting
-    if complete or not overtaken or seen.end == past.next or same:
+    if complete or not overtaken or seen.end == past.next:
         return ["retransmission"]
     return ["out_of_order"]
 
@@ -141,8 +137,6 @@ def _remember(seen: Seen, past: Past, other: Past, found: tuple[str, ...]) -> No
         past.duplicate_acks = 0
     if seen.ack is not None:
         past.ack, past.ack_ns = seen.ack, seen.t_ns
-        while other.waiting and other.waiting[0][1] <= seen.ack:
-            other.waiting.popleft()
     if "ack_lost_segment" in found:
         other.reachable = seen.ack
     past.probed = seen.end if "zero_window_probe" in found else 0
@@ -155,7 +149,5 @@ def _advance(seen: Seen, past: Past, found: tuple[str, ...]) -> None:
         past.reachable = past.next
     elif past.reachable is None or seen.seq == past.reachable:
         past.reachable = seen.end
-    if seen.end > seen.seq:
-        past.waiting.append((seen.seq, seen.end))
     if past.next is None or seen.end > past.next:
         past.next, past.advanced_ns = seen.end, seen.t_ns

@@ -132,7 +132,7 @@ class Network:
         """("", what was seen) where nothing moves now, else (what does, ...).
 
         The wire answers between frames only. A socket whose retransmission timer runs waits for
-        an acknowledgement; one that probes a closed window is held to be at rest.
+        an acknowledgment; one that probes a closed window is held to be at rest.
         """
         wire = self._ask_wire("status")
         if wire["lost"]:

@@ -5,10 +5,11 @@ text}``. A socket is named by its descriptor. A call begun in the background has
 own, so that the script goes on while it blocks.
 """
 
+import os
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from fourtuple.errors import HostLost
 from fourtuple.lab.channel import Channel
@@ -17,7 +18,7 @@ from fourtuple.lab.recorded_socket import RecordedSocket, Recorder, recording
 __all__ = ["serve_calls"]
 
 
-def serve_calls(channel: Channel, recorder: Recorder) -> None:
+def serve_calls(channel: Channel, recorder: Recorder) -> NoReturn:
     """Carry out requests until the other end closes the channel."""
     channel.send({"id": 0, "value": recorder.pid})
     with recording(recorder):
@@ -26,7 +27,7 @@ def serve_calls(channel: Channel, recorder: Recorder) -> None:
             try:
                 request = channel.receive()
             except HostLost:
-                return
+                os._exit(0)  # at once: nothing that ends here is a call of the script
             if request["background"]:
                 threading.Thread(target=puppet.answer, args=(request,), daemon=True).start()
             else:

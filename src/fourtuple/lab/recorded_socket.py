@@ -153,6 +153,13 @@ class RecordedSocket(_StandardSocket):
 
         self._note("socket", names, make)
 
+    def __repr__(self) -> str:
+        # the standard one asks the kernel for both names: calls that the program did not make
+        return f"<socket fd={_StandardSocket.fileno(self)}>"
+
+    def __del__(self) -> None:
+        self._real_close()  # the interpreter closes what nobody holds: the kernel sees a close()
+
     def identity(self) -> dict[str, Any]:
         """What names this socket: descriptor, inode, both ends as far as they are known."""
         descriptor = _StandardSocket.fileno(self)

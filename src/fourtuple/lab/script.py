@@ -70,7 +70,7 @@ class Lab:
 
     def settle(self) -> None:
         """Wait until nothing moves: no frame is under way, every program sleeps, and no socket
-        waits for an acknowledgement. OutOfTime where that does not come about."""
+        waits for an acknowledgment. OutOfTime where that does not come about."""
         seen: list[Any] = []
         while len(seen) < _LOOKS:
             restless, look = self._network.at_rest()

@@ -11,7 +11,7 @@ SERVER_SAYS = b"20240002 Chloe"
     covers="A4",
     question="What does one message each way look like, from connect() to the last ACK?",
     background=(
-        "Every byte has a number; an acknowledgement names the next one expected (RFC 9293, 3.4). "
+        "Every byte has a number; an acknowledgment names the next one expected (RFC 9293, 3.4). "
         "Here each side sends its identity and name, 14 bytes, and the client closes first."
     ),
 )

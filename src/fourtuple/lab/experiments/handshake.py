@@ -22,7 +22,7 @@ def handshake(lab: Lab) -> None:
     steps = lab.segments()
     lab.expect(steps.flags, ["SYN", "SYN ACK", "ACK"], "flags of the three segments")
     lab.expect(steps.every("seq"), [0, 0, 1], "sequence numbers, relative to each side's first")
-    lab.expect(steps.every("ack"), [None, 1, 1], "acknowledgement numbers")
+    lab.expect(steps.every("ack"), [None, 1, 1], "acknowledgment numbers")
     lab.expect(steps.lengths, [0, 0, 0], "payload bytes")
     syn, syn_ack, ack = steps
     lab.expect(

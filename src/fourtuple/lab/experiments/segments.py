@@ -27,7 +27,7 @@ def segments(lab: Lab) -> None:
         data = lab.segments(sent_by=client, payload=True)[before:]
         lab.expect(data.lengths, [full, full, size - 2 * full], "payloads on the wire")
         last = lab.segments(sent_by=server)[-1]
-        lab.expect(last.ack, data[0].seq + size, "the acknowledgement that covers all of it")
+        lab.expect(last.ack, data[0].seq + size, "the acknowledgment that covers all of it")
         lab.expect(peer.recv_exactly(size), message, "what the server's program reads")
         lab.settle()
     lab.claim(
@@ -61,7 +61,7 @@ def segments_timestamps(lab: Lab) -> None:
     lab.settle()
     data = lab.segments(sent_by=client, payload=True)
     lab.expect(data.lengths, [full, full, 2950 - 2 * full], "payloads on the wire")
-    lab.expect(lab.segments(sent_by=server)[-1].ack, 1 + 2950, "the acknowledgement of it all")
+    lab.expect(lab.segments(sent_by=server)[-1].ack, 1 + 2950, "the acknowledgment of it all")
     lab.expect(peer.recv_exactly(2950), message, "what the server's program reads")
     lab.claim(
         "a segment of an Ethernet carries 1460 bytes of data",
