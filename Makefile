@@ -27,6 +27,7 @@ check: $(VENV)/.installed-dev ## style, types, layers, translations
 	$(BIN)/python scripts/generate_docs.py --check
 
 bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
+	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
 soak: $(VENV)/.installed ## each experiment 300 times beside busy processors; kill -9 at 50 moments

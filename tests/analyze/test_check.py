@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from story import Story, exchange, opened, refused, unread
 
 from fourtuple.analyze import connections, disagreements
 from fourtuple.analyze.model import Disagreement
 from fourtuple.event.model import Snapshot
 from fourtuple.event.timeline import Timeline
+from story import Story, exchange, opened, refused, unread
 
 
 def found(timeline: Timeline) -> tuple[Disagreement, ...]:

@@ -1,12 +1,12 @@
 """Which host an address belongs to."""
 
 import pytest
-from story import exchange
 
 from fourtuple.analyze import host_of
 from fourtuple.analyze.hosts import plain
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
+from story import exchange
 
 
 def test_the_lab_says_whose_address_it_is():

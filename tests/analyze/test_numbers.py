@@ -2,11 +2,11 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from story import Story, exchange, opened
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import Arithmetic, SegmentFact
 from fourtuple.analyze.numbers import Side, unwrapped
+from story import Story, exchange, opened
 
 numbers32 = st.integers(0, 2**32 - 1)
 

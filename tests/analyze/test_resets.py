@@ -1,10 +1,9 @@
 """Who sent an RST and why, with no more certainty than the evidence gives."""
 
-from story import Story, opened, refused, unread
-
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import Reset
 from fourtuple.event.model import Verdict
+from story import Story, opened, refused, unread
 
 
 def only_reset(story: Story) -> Reset:

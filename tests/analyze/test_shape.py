@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from story import Story, exchange, opened, refused, unread
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import Connection
+from story import Story, exchange, opened, refused, unread
 
 
 def told(tell: Callable[[Story], object], **how: bool) -> Connection:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from story import Story, closed, exchange, opened, refused, unread
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.states import EVENTS, STATES, TRANSITIONS, after
 from fourtuple.event.model import Verdict
+from story import Story, closed, exchange, opened, refused, unread
 
 
 def states(story: Story) -> list[str]:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from story import MS, Story, closed, exchange, opened, refused, unread
 
 from analyze.chance import chatter
 from fourtuple.analyze import connections
 from fourtuple.event.frames import FrameTableBuilder, Vantage
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
+from story import MS, Story, closed, exchange, opened, refused, unread
 
 
 @given(st.integers(0, 10_000), st.booleans(), st.integers(1, 9))

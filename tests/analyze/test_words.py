@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from octets import PCAP_NANO, pcap, pcap_record
-from story import Story, opened
 
 from analyze.chance import chatter
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import COUNT_NAMES, Connection
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import Sack
+from octets import PCAP_NANO, pcap, pcap_record
+from story import Story, opened
 
 
 def notes(story: Story) -> tuple[str, ...]:

@@ -43,6 +43,11 @@ def failing(step: str, number: int, **changes: object) -> Machine:
     return replace(GOOD, trial=trial, **changes)
 
 
+def forbidden(step: str, setting: str, value: int) -> Machine:
+    """An ordinary user's machine on which a setting forbids a namespace."""
+    return failing(step, errno.EPERM, settings={setting: value}, privileges=frozenset())
+
+
 def answer(machine: Machine, key: str) -> Capability:
     (found,) = (one for one in judge(machine) if one.key == key)
     return found
@@ -60,7 +65,7 @@ def test_a_good_machine_answers_yes_to_everything() -> None:
     assert works("trace", found)
 
 
-APPARMOR = {"kernel/apparmor_restrict_unprivileged_userns": 1}
+APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
 
 
 @pytest.mark.parametrize(
@@ -82,16 +87,17 @@ APPARMOR = {"kernel/apparmor_restrict_unprivileged_userns": 1}
             "user.max_net_namespaces is 0.",
         ),
         (
-            failing("user", errno.EPERM, settings={"kernel/unprivileged_userns_clone": 0}),
+            forbidden("user", "kernel/unprivileged_userns_clone", 0),
             "user",
             "sudo sysctl -w kernel.unprivileged_userns_clone=1",
         ),
         (
-            failing("user", errno.EPERM, settings=APPARMOR),
+            forbidden("user", APPARMOR, 1),
             "user",
             "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
         ),
-        (failing("net", errno.EPERM, settings=APPARMOR), "net", "AppArmor takes all privileges"),
+        (forbidden("net", APPARMOR, 1), "net", "AppArmor takes all privileges"),
+        (failing("user", errno.ENOENT), "user", "sudo mount -t proc proc /proc"),
         (failing("user", errno.EPERM, filtered=True), "user", "seccomp=unconfined"),
         (failing("user", errno.EPERM), "user", "chroot"),
         (failing("user", errno.EINVAL), "user", "built without CONFIG_USER_NS"),
@@ -122,6 +128,11 @@ def test_what_the_lab_lacks_is_named_with_its_remedy(
         require_lab()
     assert caught.value.exit_status == 3
     assert told in str(caught.value).replace("\n", " ")
+
+
+def test_root_is_not_told_of_settings_that_bind_only_others() -> None:
+    machine = failing("user", errno.EPERM, settings={APPARMOR: 1}, filtered=True)
+    assert "seccomp" in words(answer(machine, "user"))
 
 
 def test_what_rests_on_a_refused_namespace_is_said_to_be_untried() -> None:
@@ -311,6 +322,17 @@ def test_where_proc_sys_is_read_only_the_container_option_is_named() -> None:
     )
     assert "/proc/sys is read-only" in told
     assert "systempaths=unconfined" in told
+
+
+@pytest.mark.kernel
+def test_without_proc_it_is_asked_for() -> None:
+    told = on_a_machine_where(
+        """
+        unshare_user(0x00020000)  # CLONE_NEWNS
+        subprocess.run(["mount", "-t", "tmpfs", "none", "/proc"], check=True)
+        """
+    )
+    assert told.startswith("The file system /proc is not mounted.")
 
 
 @pytest.mark.kernel

@@ -1,7 +1,9 @@
 """What a lab run knows of a connection besides its frames: its programs' calls, its sockets' rows.
 
 Rules: a row belongs to an end by both endpoints; a call belongs to it by the socket's inode, or by
-both endpoints where the call knows them. A capture has no such evidence, and every list is empty.
+both endpoints where the call knows them. Inodes and four-tuples are used again, so what was closed
+before the connection began, and what followed its own close(), is another's. A capture has no such
+evidence, and every list is empty.
 """
 
 from collections.abc import Iterator
@@ -42,10 +44,13 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
     if not client:
         local, remote = remote, local
     host = host_of(timeline, local.address) if timeline.events else None
-    rows = tuple(_rows(timeline, host, local, remote))
+    if host is None:
+        return End(local, remote, None, (), ())
+    found = _rows(timeline, host, local, remote)
+    rows = tuple((s, row) for s, row in found if s.t_ns >= connection.start_ns)
     inodes = {row.inode for _, row in rows} - {0}
-    calls = tuple(c for c in timeline.of(Call) if _is_of(c, host, inodes, local, remote))
-    return End(local, remote, host, rows, calls)
+    calls = [c for c in timeline.of(Call) if _is_of(c, host, inodes, local, remote)]
+    return End(local, remote, host, rows, tuple(_of_one_life(calls, connection.start_ns)))
 
 
 def row_of(snapshot: Snapshot, local: Endpoint, remote: Endpoint) -> SocketRow | None:
@@ -56,17 +61,23 @@ def row_of(snapshot: Snapshot, local: Endpoint, remote: Endpoint) -> SocketRow |
     return None
 
 
+def _of_one_life(calls: list[Call], start_ns: int) -> list[Call]:
+    """Those between the last close() before the connection began and its own close()."""
+    closes = [i for i, call in enumerate(calls) if call.name == "close"]
+    before = [i for i in closes if calls[i].t_ns < start_ns]
+    own = [i for i in closes if calls[i].t_ns >= start_ns]
+    return calls[before[-1] + 1 if before else 0 : own[0] + 1 if own else len(calls)]
+
+
 def _rows(
-    timeline: Timeline, host: str | None, local: Endpoint, remote: Endpoint
+    timeline: Timeline, host: str, local: Endpoint, remote: Endpoint
 ) -> Iterator[tuple[Snapshot, SocketRow]]:
     for snapshot in timeline.of(Snapshot):
         if snapshot.host == host and (row := row_of(snapshot, local, remote)):
             yield snapshot, row
 
 
-def _is_of(
-    call: Call, host: str | None, inodes: set[int], local: Endpoint, remote: Endpoint
-) -> bool:
+def _is_of(call: Call, host: str, inodes: set[int], local: Endpoint, remote: Endpoint) -> bool:
     if call.host != host:
         return False
     if call.inode in inodes or call.new_inode in inodes:

@@ -116,7 +116,7 @@ class SocketRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
-    """A host's whole TCP table at `t_ns`.
+    """A host's whole TCP table, as a look that began at `t_ns` saw it.
 
     `cause` says when it was taken: "entered" (the host's frame number `frame` had just reached
     the wire), "delivered" (that frame had just been given to the host), "call" (a call of one of

@@ -33,7 +33,9 @@ def _role(about: About) -> list[Message]:
     if about.flags & RST:
         return [_reset(about)]
     if about.flags & SYN:
-        return [_again(about)] if about.repeats else [*opening(about), *_data(about)]
+        answers = about.ack is not None  # crossing SYNs are answered with the same number again
+        again = about.repeats and not answers
+        return [_again(about)] if again else [*opening(about), *_fresh(about)]
     if "keep_alive" in about.notes and "resent" not in about.notes:
         return [_probe(about)]
     if "handshake_ack" in about.notes and not about.repeats:
@@ -92,8 +94,11 @@ def _probe(about: About) -> Message:
 
 
 def _data(about: About) -> list[Message]:
-    if about.repeats:
-        return [_again(about)]
+    return [_again(about)] if about.repeats else _fresh(about)
+
+
+def _fresh(about: About) -> list[Message]:
+    """Data that was not sent before."""
     length = about.segment.length
     if not length:
         return []

@@ -36,9 +36,9 @@ class Observer:
         with self._log.turn():
             if first is not None:
                 first()
-            rows, settled = self._settled_rows()
+            t_ns, rows, settled = self._settled_rows()
             snapshot = Snapshot(
-                t_ns=time.monotonic_ns(),
+                t_ns=t_ns,
                 host=self._host,
                 cause=cause,
                 frame=frame,
@@ -47,13 +47,19 @@ class Observer:
             )
             self._log.write(snapshot)
 
-    def _settled_rows(self) -> tuple[list[DiagSocket], bool]:
+    def _settled_rows(self) -> tuple[int, list[DiagSocket], bool]:
+        """When the look began, what it saw, and whether no segment waited any more.
+
+        A program may call while the kernel lists its sockets: what had happened before the look
+        began is in the rows, what happens meanwhile may be.
+        """
         for _ in range(_REPEATS):
+            begin_ns = time.monotonic_ns()
             rows = self._diag.dump()
             if not any(row.backlog_bytes for row in rows if row.state != "LISTEN"):
-                return rows, True
+                return begin_ns, rows, True
             time.sleep(_PAUSE_S)
-        return rows, False
+        return begin_ns, rows, False
 
 
 def socket_row(row: DiagSocket) -> SocketRow:

@@ -6,7 +6,6 @@ message ids of the catalog (English, with {fields}): whoever prints them transla
 """
 
 import errno
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +13,9 @@ from functools import cache
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.machine import Machine, measure
+from fourtuple.system.refusals import N_, why_refused
 
 __all__ = ["Capability", "capabilities", "judge", "require_lab", "works"]
-
-
-#: marks a message id for the catalog; explain's own marker lies in a layer above this one
-N_ = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +24,7 @@ class Capability:
 
     answer      "yes", "partly" (it works, with the limit that `detail` names) or "no"
     needed_for  the parts of fourtuple that do not work without it: lab, read, trace, live, scan
-    detail      what was measured; for a "no" a whole sentence, the cause
+    detail      what was measured; where there is a remedy a whole sentence, the cause
     remedy      what to do about it; "" where nothing is to be done, or an earlier row says it
     params      the values of the fields in `detail` and `remedy`
     """
@@ -44,15 +40,6 @@ class Capability:
     @property
     def ok(self) -> bool:
         return self.answer == "yes"
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why something is not there, and what to do about it."""
-
-    detail: str
-    remedy: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
 
 
 @cache
@@ -127,132 +114,12 @@ def _tried(step: str, machine: Machine) -> Capability:
     if number is None:
         detail = N_("not tried: something above is missing")
         return Capability(step, name, ("lab",), "no", detail)
-    why = _why_refused(step, number, machine)
+    why = why_refused(step, number, machine)
     answer = "partly" if step == "ehash" else "no"
     return Capability(step, name, ("lab",), answer, why.detail, why.remedy, why.params)
 
 
-def _why_refused(step: str, number: int, machine: Machine) -> _Refusal:
-    if step in ("user", "pid", "net"):
-        return _why_no_namespace(step, number, machine)
-    known = _REFUSALS.get((step, number)) or _REFUSALS.get((step, 0))
-    return known or _unexplained(step, number)
-
-
-def _unexplained(step: str, number: int) -> _Refusal:
-    return _Refusal(
-        N_("The kernel refused it ({step}): {error}."),
-        N_("Look for what forbids it: dmesg, and the modules in /sys/kernel/security/lsm."),
-        {"step": step, "error": os.strerror(number)},
-    )
-
-
-def _why_no_namespace(kind: str, number: int, machine: Machine) -> _Refusal:
-    """Limits answer ENOSPC, a kernel built without them EINVAL, and everybody else EPERM."""
-    limit = machine.settings.get(f"user/max_{kind}_namespaces")
-    setting = f"user.max_{kind}_namespaces"
-    if number == errno.ENOSPC and limit == 0:
-        return _Refusal(*_SWITCHED_OFF, {"setting": setting})
-    if number == errno.ENOSPC:
-        return _Refusal(*_EXHAUSTED, {"setting": setting, "limit": limit})
-    if number in (errno.EINVAL, errno.ENOSYS):
-        return _Refusal(*_NOT_BUILT, {"option": f"CONFIG_{kind.upper()}_NS"})
-    if number in (errno.EPERM, errno.EACCES):
-        for path, value, refusal in _FORBIDDING:
-            if machine.settings.get(path) == value:
-                return refusal
-        if machine.filtered:
-            return _CONTAINER
-        if kind == "user":
-            return _CHANGED_ROOT
-    return _unexplained(kind, number)
-
-
-_SWITCHED_OFF = (
-    N_("Namespaces are switched off: {setting} is 0."),
-    "sudo sysctl -w {setting}=10000",
-)
-_EXHAUSTED = (
-    N_("No further namespace may be made: {setting} is {limit}, or they are nested too deep."),
-    N_("Raise the limit with sudo sysctl -w {setting}=..., or leave a few namespaces."),
-)
-_NOT_BUILT = (
-    N_("This kernel was built without {option}."),
-    N_("Boot a kernel that has {option}; every large distribution's has."),
-)
-_FORBIDDING = (
-    (
-        "kernel/unprivileged_userns_clone",
-        0,
-        _Refusal(
-            N_("Only root may make user namespaces here: kernel.unprivileged_userns_clone is 0."),
-            N_("sudo sysctl -w kernel.unprivileged_userns_clone=1, or run fourtuple as root."),
-        ),
-    ),
-    (
-        "kernel/apparmor_restrict_unprivileged_userns",
-        1,
-        _Refusal(
-            N_(
-                "AppArmor takes all privileges from user namespaces: "
-                "kernel.apparmor_restrict_unprivileged_userns is 1 (Ubuntu's default)."
-            ),
-            N_(
-                "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, "
-                "or run fourtuple as root."
-            ),
-        ),
-    ),
-)
-_CONTAINER = _Refusal(
-    N_("A seccomp filter forbids user namespaces, as in most containers."),
-    N_(
-        "Start the container with --security-opt seccomp=unconfined "
-        "--security-opt systempaths=unconfined, or run fourtuple outside of it."
-    ),
-)
-_CHANGED_ROOT = _Refusal(
-    N_("The kernel forbids user namespaces to this process: it may live in a chroot."),
-    N_(
-        "Run fourtuple outside of the chroot; if there is none, look for what forbids it: "
-        "dmesg, and the modules in /sys/kernel/security/lsm."
-    ),
-)
-
-_READ_ONLY = _Refusal(
-    N_("Settings of the network cannot be written: /proc/sys is read-only, as in a container."),
-    N_("Start the container with --security-opt systempaths=unconfined."),
-)
-_NO_SOCK_DIAG = _Refusal(
-    N_("The kernel does not list its sockets: the module tcp_diag is missing."),
-    "sudo modprobe -a inet_diag tcp_diag udp_diag",
-)
-_NO_VETH = _Refusal(
-    N_("The kernel makes no veth pairs: the module veth is missing."), "sudo modprobe veth"
-)
-#: (step, errno) -> why; errno 0 stands for any other
-_REFUSALS = {
-    ("veth", errno.EOPNOTSUPP): _NO_VETH,
-    ("packet", errno.EAFNOSUPPORT): _Refusal(
-        N_("The kernel has no packet sockets: the module af_packet is missing."),
-        "sudo modprobe af_packet",
-    ),
-    ("packet", errno.ENOPROTOOPT): _Refusal(
-        N_("Packet sockets here cannot ignore outgoing frames (PACKET_IGNORE_OUTGOING)."),
-        N_("Use Linux 4.20 or later."),
-    ),
-    ("sysctl", errno.EROFS): _READ_ONLY,
-    ("sysctl", errno.EACCES): _READ_ONLY,
-    ("sock_diag", errno.ENOENT): _NO_SOCK_DIAG,
-    ("sock_diag", errno.EOPNOTSUPP): _NO_SOCK_DIAG,
-    ("sock_diag", errno.EPROTONOSUPPORT): _NO_SOCK_DIAG,
-    ("ehash", 0): _Refusal(
-        N_("A namespace here shares the host's socket hash: reading states takes longer."),
-        N_("Linux 6.1 and later have tcp_child_ehash_entries; nothing else is lost."),
-    ),
-}
-
-#: errno name in the trial outside -> (name, needed for)
+#: a privilege that counts outside of the lab -> (name, needed for)
 _PRIVILEGES = {
     "net_raw": ("CAP_NET_RAW", ("live", "scan")),
     "net_admin": ("CAP_NET_ADMIN", ("live",)),

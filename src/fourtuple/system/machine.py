@@ -74,32 +74,36 @@ def measure() -> Machine:
     )
 
 
+def _read(path: str) -> str:
+    """The text of a file of /proc; "" where this kernel does not have it or does not show it."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
 def _status() -> dict[str, str]:
     """/proc/self/status, line by line."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = _read("/proc/self/status").splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def _privileges(effective: int) -> frozenset[str]:
     """Those over this network, and sys_admin, which counts in the first user namespace only."""
     held = effective >> _CAP_SYS_ADMIN & 1
-    first = Path("/proc/self/ns/user").stat().st_ino == _FIRST_USER_NAMESPACE
+    namespace = Path("/proc/self/ns/user")
+    first = namespace.exists() and namespace.stat().st_ino == _FIRST_USER_NAMESPACE
     return try_privileges() | ({"sys_admin"} if held and first else set())
 
 
 def _settings() -> dict[str, int]:
-    found = {}
-    for name in _SETTINGS:
-        try:
-            found[name] = int(Path("/proc/sys", name).read_text())
-        except (OSError, ValueError):
-            continue  # this kernel does not have it, or does not show it
-    return found
+    texts = {name: _read(f"/proc/sys/{name}").strip() for name in _SETTINGS}
+    return {name: int(text) for name, text in texts.items() if text.isdigit()}
 
 
 def _tracefs() -> str:
     """Where tracefs is mounted; /sys/kernel/tracing before any other place."""
-    mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
+    mounts = (line.split() for line in _read("/proc/self/mounts").splitlines())
     places = [words[1] for words in mounts if len(words) > 2 and words[2] == "tracefs"]
     return min(places, key=lambda place: place != _TRACEFS, default="")
 

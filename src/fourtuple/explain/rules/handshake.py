@@ -32,7 +32,7 @@ SYN_UNANSWERED = Rule(
     severity="warning",
     title=N_("Handshake not completed"),
     what=N_("{client} asked {server} for a connection, and no answer was seen."),
-    why=N_("SYN was sent {count} times ({frames}); neither SYN+ACK nor RST came back."),
+    why=N_("The SYN ({frames}) was followed by neither SYN+ACK nor RST."),
     remedy=N_(
         "A closed port would answer with RST: so the host is away, a firewall drops the SYN or its "
         "answer, or the listener's queues are full. Capture at the server to see whether the SYN "
@@ -45,7 +45,7 @@ SYN_ACK_UNANSWERED = Rule(
     severity="warning",
     title=N_("Handshake stopped at the second step"),
     what=N_("{server} agreed to the connection, but {client} never confirmed it."),
-    why=N_("SYN+ACK was sent {count} times ({frames}); no ACK of the client arrived after it."),
+    why=N_("After the SYN+ACK ({frames}) no ACK of the client arrived."),
     remedy=N_(
         "The way back may be broken (routing, firewall), or the client is a scanner that asks "
         "without meaning to connect. The server's kernel keeps the half-open entry until it has "
@@ -60,7 +60,7 @@ STARTS_LATE = Rule(
     what=N_("The handshake of {client} and {server} is not in the capture."),
     why=N_(
         "No SYN of either side was captured. Numbers are counted from the first ones seen, window "
-        "scales are unknown, and who is client is a guess from the ports."
+        "scales are not known, and who is client is a guess from the ports."
     ),
     remedy=N_("Start the capture before the connection, where its beginning matters."),
     reference="RFC 9293, section 3.4; RFC 7323, section 2.2",
@@ -78,7 +78,7 @@ FAST_OPEN = Rule(
     code="fast-open",
     severity="chat",
     title=N_("TCP Fast Open"),
-    what=N_("The client's first {count} bytes came with its SYN, and the server took them."),
+    what=N_("The client's SYN brought {count} bytes of data, and the server took them."),
     why=N_("The SYN carries data, and the SYN+ACK acknowledges more than the SYN ({frames})."),
     remedy=N_(
         "Nothing to do: it saves a round trip. A request sent so may arrive twice: it must be safe "
@@ -114,9 +114,9 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         refusals = [r.frame for r in connection.resets if r.sender == "server"]
         yield finding(REFUSED, connection, [*syns[-1:], *refusals[:1]])
     elif connection.handshake == "syn-only":
-        yield finding(SYN_UNANSWERED, connection, syns, count=len(syns))
+        yield finding(SYN_UNANSWERED, connection, syns)
     elif connection.handshake == "syn-ack-unanswered":
-        yield finding(SYN_ACK_UNANSWERED, connection, agreed, count=len(agreed))
+        yield finding(SYN_ACK_UNANSWERED, connection, agreed)
     elif connection.handshake == "none":
         yield finding(STARTS_LATE, connection, segments[:1])
     elif connection.handshake == "simultaneous":

@@ -16,8 +16,8 @@ DROPPED = Rule(
     code="segment-lost",
     severity="note",
     title=N_("Segments lost on the wire"),
-    what=N_("The wire dropped {count} segments of {side}."),
-    why=N_("{frames} entered the wire and never left it."),
+    what=N_("The wire dropped {count} of the segments that {side} sent."),
+    why=N_("They entered the wire and never left it ({frames})."),
     remedy=N_(
         "See how TCP repairs it: a sender repeats what is not acknowledged; a lost segment without "
         "data is not repeated, a later one makes up for it."
@@ -28,7 +28,7 @@ AGAIN = Rule(
     code="retransmission",
     severity="warning",
     title=N_("Sent again"),
-    what=N_("{Side} sent {count} segments again."),
+    what=N_("{Side} sent {count} of its segments again."),
     why=N_("Their numbers had been sent before and were not acknowledged ({frames})."),
     remedy=N_(
         "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
@@ -40,7 +40,7 @@ SPURIOUS = Rule(
     code="spurious-retransmission",
     severity="note",
     title=N_("Sent again without need"),
-    what=N_("{Side} sent {count} segments again that had arrived."),
+    what=N_("{Side} sent {count} of its segments again, though they had arrived."),
     why=N_("{Other} had acknowledged their numbers before ({frames})."),
     remedy=N_(
         "Acknowledgments get lost or come late: look at the way back, and at delays that grew "
@@ -67,7 +67,7 @@ ZERO_WINDOW = Rule(
     severity="warning",
     title=N_("The receiver had no room"),
     what=N_("{Side} told {other} to stop: window 0."),
-    why=N_("{frames}: the window field is 0, so {other} may send nothing but probes."),
+    why=N_("The window field is 0 ({frames}): {other} may send nothing but probes."),
     remedy=N_(
         "The program at {side} reads more slowly than data comes. Look at what it does between two "
         "recv() calls; Recv-Q in ss -tn shows what waits for it."
@@ -78,10 +78,10 @@ KEEPALIVE = Rule(
     code="keepalive-probes",
     severity="chat",
     title=N_("Keepalive probes"),
-    what=N_("{Side} probed {count} times whether {other} is still there."),
+    what=N_("{Side} asked with probes whether {other} is still there."),
     why=N_(
-        "{frames}: without new data, with a number one lower than the next, which the other side "
-        "had acknowledged."
+        "They carry no new data, and a number one lower than the next, which {other} had "
+        "acknowledged ({frames})."
     ),
     remedy=N_(
         "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up "
@@ -137,8 +137,8 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 
 def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     sent = [s for s in connection.segments if s.from_client is client]
-    spurious = [s for s in sent if "spurious_retransmission" in s.notes]
-    again = [s for s in sent if {"retransmission", "resent"}.intersection(s.notes)]
+    again = [s for s in sent if _sent_before(s)]
+    spurious = [s for s in again if "spurious_retransmission" in s.notes]
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
@@ -150,6 +150,12 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     for rule, segments in groups:
         if segments:
             yield finding(rule, connection, segments, count=len(segments), **of_side(client))
+
+
+def _sent_before(segment: SegmentFact) -> bool:
+    """A retransmission; the SYN+ACK that answers a crossing SYN only looks like one."""
+    answers_syn = segment.flags & SYN and segment.acked
+    return bool({"retransmission", "resent"}.intersection(segment.notes)) and not answers_syn
 
 
 def _gaps(connection: Connection) -> Iterator[Finding]:

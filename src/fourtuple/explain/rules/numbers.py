@@ -33,7 +33,7 @@ TIMESTAMPS = Rule(
     title=N_("Timestamps take 12 bytes of every segment"),
     what=N_("Full segments of {side} carry {length} bytes, though the MSS is {mss}."),
     why=N_(
-        "Every segment carries the timestamps option: 10 bytes and 2 of padding. {mss} - 12 = "
+        "Each of them carries the timestamps option: 10 bytes and 2 of padding. {mss} - 12 = "
         "{length} ({frames})."
     ),
     remedy=N_(
@@ -46,7 +46,7 @@ TOO_LARGE = Rule(
     code="larger-than-mss",
     severity="note",
     title=N_("Segments larger than the MSS"),
-    what=N_("{count} segments of {side} carry up to {length} bytes, though the MSS is {mss}."),
+    what=N_("Segments of {side} carry up to {length} bytes, though the MSS is {mss}."),
     why=N_(
         "No such segment crossed a wire ({frames}). The capture was made where the sender's kernel "
         "had not cut it up yet (TSO, GSO), or where the receiver's had put it together already "
@@ -111,8 +111,7 @@ def _sizes(connection: Connection, client: bool) -> Iterator[Finding]:
         yield finding(TIMESTAMPS, connection, full, mss=mss, length=length, **of_side(client))
     if larger:
         length = max(s.length for s in larger)
-        params = {"count": len(larger), "length": length, "mss": mss} | of_side(client)
-        yield finding(TOO_LARGE, connection, larger, **params)
+        yield finding(TOO_LARGE, connection, larger, length=length, mss=mss, **of_side(client))
 
 
 def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fourtuple.analyze.evidence import End, end_of
 from fourtuple.analyze.model import Connection
-from fourtuple.event.model import Call, Snapshot, SocketRow
+from fourtuple.event.model import SocketRow
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message, Rule
 from fourtuple.explain.rules.making import finding
@@ -39,23 +39,24 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 
 
 def _before_accept(connection: Connection, end: End) -> Iterator[Finding]:
-    orphaned = [(s, r) for s, r in end.rows if r.inode == 0 and r.state == "ESTABLISHED"]
+    established = [row for _, row in end.rows if row.state == "ESTABLISHED"]
+    unowned = [row for row in established if row.inode == 0]
     finished = [s for s in connection.segments if "handshake_ack" in s.notes]
-    if orphaned and finished:
-        yield finding(BEFORE_ACCEPT, connection, finished[:1], outcome=_outcome(orphaned, end))
+    if unowned and finished:
+        taken = any(row.inode for _, row in end.rows)
+        yield finding(BEFORE_ACCEPT, connection, finished[:1], outcome=_outcome(unowned, taken))
 
 
-def _outcome(orphaned: list[tuple[Snapshot, SocketRow]], end: End) -> Message:
-    """How long it had no owner, and what waited for one."""
-    accepts: list[Call] = [c for c in end.calls if c.name == "accept" and c.end_ns is not None]
-    waiting = max(row.recv_q for _, row in orphaned)
+def _outcome(unowned: list[SocketRow], taken: bool) -> Message:
+    """What waited while it had no owner, and whether it got one."""
+    waiting = max(row.recv_q for row in unowned)
     if waiting:
         return Message(
-            "No program owned the connection; {count} byte waited in its receive buffer.",
+            "No program owned the connection, and {count} byte waited in its receive buffer.",
             {"count": waiting},
-            "No program owned the connection; {count} bytes waited in its receive buffer.",
+            "No program owned the connection, and {count} bytes waited in its receive buffer.",
             waiting,
         )
-    if not accepts:
-        return Message("No program took the connection with accept() in the recording.")
-    return Message("Only later did accept() give it to the program.")
+    if taken:
+        return Message("Only later did accept() give it to a program.")
+    return Message("No program had taken it with accept() when the recording ended.")

@@ -55,7 +55,7 @@ AFTER_CLOSE = Rule(
         "Close only after the other side has said all; shutdown(SHUT_WR) ends sending and keeps "
         "reading. The sender gets ECONNRESET or EPIPE."
     ),
-    reference="RFC 9293, section 3.6.1; net/ipv4/tcp_input.c, tcp_rcv_state_process; lab run close",
+    reference="RFC 9293, section 3.6.1; net/ipv4/tcp_input.c, tcp_rcv_state_process",
 )
 UNKNOWN_CONNECTION = Rule(
     code="no-such-connection",
@@ -95,7 +95,7 @@ UNEXPLAINED = Rule(
     severity="note",
     title=N_("RST of unknown cause"),
     what=N_("{Side} broke the connection off with RST."),
-    why=N_("{frames}: the evidence fits several causes and proves none."),
+    why=N_("The evidence fits several causes and proves none ({frames})."),
     remedy=N_(
         "With the kernel's tracepoint tcp:tcp_send_reset on that host the kernel itself names the "
         "reason."

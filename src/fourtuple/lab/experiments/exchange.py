@@ -1,4 +1,4 @@
-"""One message each way, and an orderly end (row A4)."""
+"""One message each way, and an orderly end (rows A4, C1)."""
 
 from fourtuple.lab.experiment import experiment
 from fourtuple.lab.script import Lab
@@ -8,7 +8,7 @@ SERVER_SAYS = b"20240002 Chloe"
 
 
 @experiment(
-    covers="A4",
+    covers="A4 C1",
     question="What does one message each way look like, from connect() to the last ACK?",
     background=(
         "Every byte has a number; an acknowledgment names the next one expected (RFC 9293, 3.4). "

@@ -1,0 +1,357 @@
+"""A story for every rule of the catalog and more: what the texts are tried on."""
+
+from collections.abc import Callable
+
+from fourtuple.event.model import Verdict
+from fourtuple.wire import MaximumSegmentSize, Timestamps
+from story import Story, closed, exchange, opened, refused, unread
+
+__all__ = ["TALES"]
+
+Tale = Callable[[], Story]
+
+
+def _opened_with_unanswered_syn() -> Story:
+    story = Story()
+    story.client.syn(lost=True)
+    story.client.syn(seq=0, lost=True)
+    return story
+
+
+def _confirmation_missing() -> Story:
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack()
+    story.server.syn_ack(seq=0)
+    return story
+
+
+def _late_capture() -> Story:
+    story = Story(complete=False)
+    for party in (story.client, story.server):
+        party.next = party.expects = 100
+    story.client.send(5)
+    story.server.ack()
+    return story
+
+
+def _crossed() -> Story:
+    story = Story()
+    story.client.syn(late_ms=5)
+    story.server.syn(late_ms=5)
+    story.wait(10)
+    story.client.syn_ack(seq=0)
+    story.server.syn_ack(seq=0)
+    return story
+
+
+def _fast_open() -> Story:
+    story = Story()
+    story.client.syn(data=b"GET /")
+    story.server.syn_ack()
+    story.client.ack()
+    return story
+
+
+def _reused() -> Story:
+    story = exchange()
+    story.reborn()
+    story.client.syn()
+    story.server.syn_ack()
+    return story
+
+
+def _segmented() -> Story:
+    story = opened()
+    story.client.calls("send", "2950 bytes", result=2950, size=2950)
+    for size in (1460, 1460, 30):
+        story.client.send(size)
+    story.server.ack()
+    story.client.table(story.client.row("ESTABLISHED"))
+    return story
+
+
+def _with_timestamps() -> Story:
+    story = Story()
+    story.greeting = (MaximumSegmentSize(1460), Timestamps(1, 0))
+    stamps = (Timestamps(2, 1),)
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack(options=stamps)
+    story.client.send(1448, options=stamps)
+    return story
+
+
+def _offloaded() -> Story:
+    story = opened(complete=False)
+    story.client.send(2934)
+    return story
+
+
+def _wrong_acknowledgment() -> Story:
+    story = opened()
+    story.client.send(10)
+    story.server.ack(ack=61)
+    return story
+
+
+def _skipped() -> Story:
+    story = opened()
+    story.client.send(10, seq=101)
+    return story
+
+
+def _lost_and_repeated() -> Story:
+    story = opened()
+    story.client.send(100, lost=True)
+    story.wait(200)
+    story.client.send(100, seq=1)
+    story.server.ack()
+    story.wait(200)
+    story.client.send(100, seq=1)
+    story.server.ack()
+    return story
+
+
+def _lone_byte_repeated() -> Story:
+    story = opened()
+    story.client.send(1, lost=True)
+    story.wait(200)
+    story.client.send(1, seq=1)
+    return story
+
+
+def _fast_retransmission() -> Story:
+    story = opened(complete=False)
+    story.client.send(100, lost=True)
+    for _ in range(3):
+        story.client.send(100)
+        story.server.ack(ack=1)
+    story.client.send(100, seq=1)
+    return story
+
+
+def _overtaken() -> Story:
+    story = opened(complete=False)
+    story.client.send(100, seq=101)
+    story.client.send(100, seq=1)
+    return story
+
+
+def _gap() -> Story:
+    story = opened(complete=False)
+    story.captured = False
+    story.client.send(100)
+    story.captured = True
+    story.client.send(100)
+    story.server.ack()
+    return story
+
+
+def _closed_window() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.ack(window=0)
+    story.client.ack(seq=100)
+    story.server.ack(window=0)
+    story.client.send(1)
+    story.server.ack(window=0, ack=101)
+    story.server.ack(window=500, ack=101)
+    return story
+
+
+def _full_window() -> Story:
+    story = opened(scale=None)
+    story.server.ack(window=300)
+    story.client.send(300)
+    return story
+
+
+def _keepalive() -> Story:
+    story = opened()
+    story.client.send(100)
+    story.server.ack()
+    story.wait(60_000)
+    story.client.ack(seq=100)
+    story.server.ack()
+    return story
+
+
+def _delayed() -> Story:
+    story = opened()
+    story.client.send(100)
+    story.wait(40)
+    story.server.ack()
+    return story
+
+
+def _given_up() -> Story:
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.send(10, lost=True)
+    story.client.calls("recv", 100, errno="ETIMEDOUT")
+    return story
+
+
+def _server_first() -> Story:
+    story = opened()
+    story.server.fin()
+    story.client.ack()
+    story.client.fin()
+    story.server.ack()
+    return story
+
+
+def _both_first() -> Story:
+    story = opened()
+    story.client.fin(late_ms=5)
+    story.server.fin(ack=1, late_ms=5)
+    story.wait(10)
+    story.client.ack()
+    story.server.ack()
+    return story
+
+
+def _three_segments() -> Story:
+    story = opened()
+    story.client.fin()
+    story.server.fin()
+    story.client.ack()
+    return story
+
+
+def _half_closed() -> Story:
+    story = opened()
+    story.client.send(10)
+    story.client.fin()
+    story.server.ack()
+    return story
+
+
+def _likely_unread() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.rst_ack()
+    return story
+
+
+def _after_close() -> Story:
+    story = opened()
+    story.client.fin()
+    story.server.ack()
+    story.server.send(50)
+    story.client.rst(seq=2)
+    return story
+
+
+def _scanned() -> Story:
+    story = Story(complete=False)
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.rst()
+    return story
+
+
+def _invalid() -> Story:
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack(ack=777)
+    story.client.rst(seq=777)
+    return story
+
+
+def _forged() -> Story:
+    story = opened()
+    story.server.rst(seq=1, verdict=Verdict.INJECTED)
+    return story
+
+
+def _without_reason() -> Story:
+    story = opened(complete=False)
+    story.server.rst_ack()
+    return story
+
+
+def _accepted_late() -> Story:
+    story = Story()
+    story.server.calls("listen", 5, inode=99)
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    story.server.table(story.server.row("ESTABLISHED", inode=0), story.server.listener(1))
+    story.client.send(14)
+    story.server.ack()
+    story.server.table(story.server.row("ESTABLISHED", inode=0, recv_q=14))
+    story.server.calls("accept", inode=99, new_inode=22)
+    story.server.table(story.server.row("ESTABLISHED", recv_q=14), story.server.listener())
+    return story
+
+
+def _accept_waiting() -> Story:
+    story = Story()
+    story.server.calls("listen", 5, inode=99)
+    story.server.calls("accept", inode=99, new_inode=22, took_ms=20)
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
+    return story
+
+
+def _ill_treated() -> Story:
+    story = opened()
+    for verdict in (Verdict.HELD, Verdict.DELAYED, Verdict.DUPLICATED, Verdict.REWRITTEN):
+        story.client.send(10, verdict=verdict)
+    return story
+
+
+def _datagrams() -> Story:
+    story = Story(ports=(40000, 53))
+    story.datagram(story.client, 30)
+    return story
+
+
+#: the rules that each story meets, among others
+TALES: dict[str, Tale] = {
+    "connection-refused": refused,
+    "handshake-incomplete": _opened_with_unanswered_syn,
+    "syn-ack-unanswered": _confirmation_missing,
+    "capture-starts-late": _late_capture,
+    "simultaneous-open": _crossed,
+    "fast-open": _fast_open,
+    "ports-reused": _reused,
+    "established-before-accept": _accepted_late,
+    "segmented-send": _segmented,
+    "timestamps-take-12-bytes": _with_timestamps,
+    "larger-than-mss": _offloaded,
+    "wrong-acknowledgment": _wrong_acknowledgment,
+    "wrong-sequence-number": _skipped,
+    "segment-lost": _lost_and_repeated,
+    "retransmission": _lone_byte_repeated,
+    "spurious-retransmission": _lost_and_repeated,
+    "capture-gap": _gap,
+    "zero-window": _closed_window,
+    "keepalive-probes": _keepalive,
+    "delayed-ack": _delayed,
+    "timed-out": _given_up,
+    "time-wait-at-client": exchange,
+    "time-wait-at-server": _server_first,
+    "simultaneous-close": _both_first,
+    "three-segment-close": _three_segments,
+    "half-closed": _half_closed,
+    "closed-with-unread-data": unread,
+    "likely-closed-with-unread-data": _likely_unread,
+    "data-after-close": _after_close,
+    "no-such-connection": _scanned,
+    "reset-for-invalid-ack": _invalid,
+    "forged-reset": _forged,
+    "reset-unexplained": _without_reason,
+    # stories that meet no rule of their own
+    "": lambda: closed(opened()),
+    " fast": _fast_retransmission,
+    " late": _overtaken,
+    " full": _full_window,
+    " accept": _accept_waiting,
+    " verdicts": _ill_treated,
+    " datagrams": _datagrams,
+}

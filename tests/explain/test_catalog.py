@@ -1,0 +1,112 @@
+"""Every rule of the catalog is met by a story, told whole in both languages, and by no other."""
+
+import pytest
+
+from explain.tales import TALES
+from fourtuple.analyze import connections
+from fourtuple.explain import RULES, findings
+from fourtuple.explain.model import Finding, Message
+from fourtuple.explain.text import Translator
+from fourtuple.lab.experiment import all_experiments
+from story import Story, closed, exchange, opened
+
+
+def found(story: Story) -> tuple[Finding, ...]:
+    timeline = story.timeline()
+    return findings(timeline, connections(timeline))
+
+
+def codes(story: Story) -> set[str]:
+    return {finding.code for finding in found(story)}
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_each_rule_is_met_by_its_story(code):
+    story = TALES[code]()
+    (finding, *_) = [finding for finding in found(story) if finding.code == code]
+    assert finding.severity in ("chat", "note", "warning", "error")
+    assert finding.frames
+    assert set(finding.frames) <= set(range(1, len(story.timeline().frames) + 1))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", TALES)
+def test_each_finding_is_told_whole(name, language):
+    translator = Translator(language)
+    for finding in found(TALES[name]()):
+        rule = finding.rule
+        for text in (rule.title, rule.what, rule.why, rule.remedy):
+            told = translator.text(Message(text, finding.params))
+            assert told
+            assert "{" not in told
+        assert rule.reference
+
+
+def test_a_usual_connection_is_told_of_and_warned_of_nothing():
+    assert codes(exchange()) == {"time-wait-at-client"}
+    assert codes(opened()) == set()
+    assert codes(closed(opened(complete=False))) == {"time-wait-at-client"}
+
+
+def test_syns_that_cross_are_not_said_to_be_sent_again():
+    assert codes(TALES["simultaneous-open"]()) == {"simultaneous-open"}
+
+
+def test_findings_come_connection_by_connection_and_by_first_frame():
+    story = TALES["ports-reused"]()
+    order = [(finding.connection, finding.frames[0]) for finding in found(story)]
+    assert order == sorted(order)
+    assert {connection for connection, _ in order} == {0, 1}
+
+
+def test_codes_are_stable_words():
+    assert all(code == rule.code for code, rule in RULES.items())
+    assert all(code.replace("-", "").isalnum() and code.islower() for code in RULES)
+
+
+def test_every_experiment_that_a_rule_refers_to_exists():
+    names = [
+        part.split()[-1]
+        for rule in RULES.values()
+        for part in rule.reference.split("; ")
+        if part.startswith("lab run ")
+    ]
+    assert names
+    assert set(names) <= set(all_experiments())
+
+
+def test_a_lost_segment_is_no_retransmission_and_a_needless_one_no_loss():
+    lost = {f.code: f for f in found(TALES["segment-lost"]())}
+    assert lost["segment-lost"].frames == (4,)
+    assert lost["retransmission"].frames == (5,)
+    assert lost["spurious-retransmission"].frames == (7,)
+
+
+def test_a_lone_byte_sent_again_is_no_keepalive():
+    assert "keepalive-probes" not in codes(TALES["retransmission"]())
+    assert "retransmission" not in codes(TALES["keepalive-probes"]())
+
+
+def test_a_probe_of_a_closed_window_is_no_keepalive():
+    assert "keepalive-probes" not in codes(TALES["zero-window"]())
+
+
+def test_a_send_is_matched_to_the_segments_that_carry_its_bytes():
+    (finding,) = [f for f in found(TALES["segmented-send"]()) if f.code == "segmented-send"]
+    assert finding.frames == (4, 5, 6)
+    assert finding.params["lengths"] == [1460, 1460, 30]
+
+
+def test_what_waited_before_accept_is_counted():
+    (finding,) = found(TALES["established-before-accept"]())
+    told = Translator("en").text(Message(finding.rule.what, finding.params))
+    assert told.endswith("and 14 bytes waited in its receive buffer.")
+
+
+def test_a_quick_acknowledgment_was_not_delayed():
+    assert "delayed-ack" not in codes(TALES["retransmission"]())
+    late = opened(complete=False)
+    late.client.send(100)
+    late.wait(40)
+    late.server.ack()
+    assert "delayed-ack" not in codes(late)  # a capture may be far from the receiver
