@@ -5,9 +5,13 @@ Nothing here is what a kernel would do; numbers may repeat, run ahead, and ackno
 
 import random
 
+from hypothesis import strategies as st
+
+from fourtuple.event.model import Verdict
+from fourtuple.wire import Sack, Timestamps, WindowScale
 from story import Party, Story, closed
 
-__all__ = ["chatter"]
+__all__ = ["chatter", "nonsense"]
 
 
 def chatter(seed: int, *, gaps: bool, port: int = 40000) -> Story:
@@ -76,3 +80,34 @@ def _close(story: Story, chance: random.Random) -> None:
         server.rst()
     elif how == "abort":
         client.rst_ack()
+
+
+#: what one end may say, however senseless: any flags, numbers near and far, any fate on the wire
+utterances = st.fixed_dictionaries(
+    {
+        "flags": st.integers(0, 511),
+        "data": st.sampled_from([b"", b"x", b"y" * 100]),
+        "raw_seq": st.sampled_from([0, 1, 2, 100, 2**31, 2**32 - 1]),
+        "raw_ack": st.sampled_from([0, 1, 2, 100, 2**31, 2**32 - 1]),
+        "window": st.sampled_from([0, 1, 65535]),
+        "verdict": st.sampled_from([None, *range(len(Verdict.NAMES))]),
+        "late_ms": st.sampled_from([-5, 0, 5, 5000]),
+        "options": st.sampled_from(
+            [(), (WindowScale(14),), (Sack(((0, 5), (2**32 - 1, 3))),), (Timestamps(1, 2),)]
+        ),
+    }
+)
+
+
+@st.composite
+def nonsense(draw: st.DrawFn) -> Story:
+    """A story that makes no sense at all, with tables and calls in between."""
+    story = Story(complete=draw(st.booleans()))
+    for _ in range(draw(st.integers(0, 12))):
+        speaker = draw(st.sampled_from([story.client, story.server]))
+        speaker.say(**draw(utterances))
+        state = draw(st.sampled_from(["ESTABLISHED", "CLOSE_WAIT", "nonsense", None]))
+        if state:
+            speaker.table(speaker.row(state, recv_q=1), settled=draw(st.booleans()))
+            speaker.calls(draw(st.sampled_from(["close", "send", "accept"])), size=5000)
+    return story

@@ -1,9 +1,13 @@
 """One sentence for each segment: what people read beside the picture."""
 
 import pytest
+from hypothesis import given, settings
 
+from analyze.chance import nonsense
 from explain.tales import TALES
 from fourtuple.analyze import connections
+from fourtuple.explain import findings
+from fourtuple.explain.model import Message
 from fourtuple.explain.segments import headline, sentence
 from fourtuple.explain.text import Translator
 from story import Story, exchange, refused, unread
@@ -151,3 +155,19 @@ def test_a_connection_has_one_line():
     assert line(TALES[" datagrams"]()) == (
         "10.77.0.1:40000 → 10.77.0.2:53: 30 bytes of UDP there, 0 back"
     )
+
+
+@given(nonsense())
+@settings(deadline=None)
+def test_senseless_segments_have_a_sentence_too(story: Story):
+    timeline = story.timeline()
+    found = connections(timeline)
+    parts = [
+        Message(text, finding.params)
+        for finding in findings(timeline, found)
+        for text in (finding.rule.what, finding.rule.why, finding.rule.remedy)
+    ]
+    parts += [sentence(one, segment, timeline) for one in found for segment in one.segments]
+    parts += [headline(one) for one in found]
+    for part in parts:
+        assert "{" not in Translator("zh").text(part)

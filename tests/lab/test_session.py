@@ -21,7 +21,7 @@ def texts(log: Log) -> list[str]:
     return [note.params["text"] for note in log.news() if isinstance(note, Note)]
 
 
-def test_the_director_is_the_first_process_of_its_pid_namespace_and_root_in_it() -> None:
+def test_the_director_is_the_first_process_of_its_pid_namespace_and_who_the_user_is() -> None:
     log = Log()
 
     def main() -> int:
@@ -29,7 +29,21 @@ def test_the_director_is_the_first_process_of_its_pid_namespace_and_root_in_it()
         return 0
 
     assert Session(main, log).wait(10)
-    assert texts(log) == ["1 0"]
+    assert texts(log) == [f"1 {os.geteuid()}"]
+
+
+def test_programs_that_are_executed_may_do_in_the_lab_what_root_may() -> None:
+    log = Log()
+
+    def main() -> None:
+        status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True)
+        (effective,) = [line for line in status.stdout.splitlines() if line.startswith("CapEff")]
+        log.write(Note(t_ns=0, kind="x", params={"text": effective.split()[1]}))
+
+    assert Session(main, log).wait(10)
+    (effective,) = texts(log)
+    raw, admin = 1 << 13, 1 << 12  # CAP_NET_RAW, CAP_NET_ADMIN
+    assert int(effective, 16) & (raw | admin) == raw | admin
 
 
 def test_it_stands_in_a_network_namespace_of_its_own() -> None:

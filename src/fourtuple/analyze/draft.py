@@ -12,7 +12,10 @@ __all__ = ["Draft", "Moment"]
 
 @dataclass(slots=True)
 class Draft:
-    """A segment with what is known of it so far; numbers are relative, `side` is 0 or 1."""
+    """A segment with what is known of it so far; numbers are relative, `side` (0 or 1) sent it.
+
+    `there`: it has reached the other end.
+    """
 
     raw: Raw
     side: int
@@ -22,6 +25,7 @@ class Draft:
     acked: int = 0
     arithmetic: tuple[Arithmetic, ...] = ()
     notes: tuple[str, ...] = ()
+    there: bool = False
 
     @property
     def frame(self) -> int:
@@ -35,6 +39,8 @@ class Draft:
     @property
     def sack(self) -> list[tuple[int, int]]:
         """The blocks that SACK reports, as relative numbers of the peer."""
+        if not self.raw.sack:
+            return []
         edges = [edge - self.raw.ack + (self.ack or 0) for edge in self.raw.sack]
         near = [(edge + (1 << 31)) % (1 << 32) - (1 << 31) for edge in edges]
         return list(zip(near[::2], near[1::2], strict=False))

@@ -16,16 +16,16 @@ def host_of(timeline: Timeline, address: str) -> str | None:
     if not isinstance(hosts, Mapping):
         return None
     for name, addresses in hosts.items():
-        if isinstance(addresses, (list, tuple)) and plain_address(address) in addresses:
+        if isinstance(addresses, (list, tuple)) and _plain_address(address) in addresses:
             return str(name)
     return None
 
 
-def plain_address(address: str) -> str:
+def _plain_address(address: str) -> str:
     """An IPv4 address mapped into IPv6 (a dual-stack socket's) as the IPv4 address it is."""
     return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
 
 
 def plain(endpoint: Endpoint) -> Endpoint:
     """The endpoint with its address as frames show it."""
-    return Endpoint(plain_address(endpoint.address), endpoint.port)
+    return Endpoint(_plain_address(endpoint.address), endpoint.port)

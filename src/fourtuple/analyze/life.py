@@ -6,8 +6,8 @@ is client, and the facts themselves, are made at the end (analyze.facts). Rules:
 segment was sent by no end, a lost one reaches none. What an end acknowledges has reached it.
 """
 
-from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 
 from fourtuple.analyze.batch import Raw
 from fourtuple.analyze.draft import Draft, Moment
@@ -39,6 +39,7 @@ class Life:
     drafts: list[Draft] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     pending: list[tuple[int, int, Draft]] = field(default_factory=list)
+    unproven: tuple[list[tuple[int, int, Draft]], ...] = field(default_factory=lambda: ([], []))
     syn_ns: int | None = None
     rtt_ns: int = 0
     got_fin: list[bool] = field(default_factory=lambda: [False, False])
@@ -59,6 +60,8 @@ class Life:
             self._arrive(draft, raw.t_ns)
         elif draft.arrives:
             heappush(self.pending, (raw.left_ns, raw.row, draft))
+            if draft.end > draft.seq:
+                heappush(self.unproven[draft.side], (draft.end, raw.row, draft))
 
     def finish(self) -> None:
         """No more segments come: what is under way arrives."""
@@ -71,6 +74,8 @@ class Life:
         index = 0 if raw.forward else 1
         side, peer = self.sides[index], self.sides[1 - index]
         if raw.flags & SYN and side.isn is None:
+            if side.base not in (None, raw.seq):
+                side, peer = self._forget(index)
             side.isn = side.base = raw.seq
         if side.base is None:
             # an RST that answers a segment without ACK has the number 0 (RFC 9293, 3.10.7.1)
@@ -82,6 +87,16 @@ class Life:
         window = raw.window << (side.scale or 0) if scaled else raw.window
         return Draft(raw, index, side.place(raw.seq), ack, window)
 
+    def _forget(self, index: int) -> tuple[Side, Side]:
+        """A SYN starts a side's numbers anew: what was counted from elsewhere means nothing."""
+        sides, pasts = list(self.sides), list(self.pasts)
+        sides[index], pasts[index] = Side(), Past()
+        peer, past = sides[1 - index], pasts[1 - index]
+        sides[1 - index] = replace(peer, last_ack=None, highest_ack=None, received=None, beyond=[])
+        pasts[1 - index] = replace(past, ack=None, duplicate_acks=0)
+        self.sides, self.pasts = (sides[0], sides[1]), (pasts[0], pasts[1])
+        return self.sides[index], self.sides[1 - index]
+
     def _arrive_before(self, draft: Draft) -> None:
         """Let arrive what left the wire before this segment, or is acknowledged by it."""
         while self.pending and self.pending[0][0] <= draft.raw.t_ns:
@@ -89,18 +104,11 @@ class Life:
             self._arrive(earlier, left_ns)
         if draft.ack is None or draft.injected:
             return
-        # both ends of a delivery are stamped by different clocks' readings: an acknowledgment
+        # both ends of a delivery are stamped by different readings of a clock: an acknowledgment
         # proves that what it covers had arrived
-        known = [item for item in self.pending if self._acknowledged(item[2], draft)]
-        if known:
-            self.pending = [item for item in self.pending if item not in known]
-            heapify(self.pending)
-            for _, _, earlier in sorted(known, key=lambda item: item[:2]):
-                self._arrive(earlier, draft.raw.t_ns)
-
-    def _acknowledged(self, earlier: Draft, by: Draft) -> bool:
-        assert by.ack is not None
-        return earlier.side != by.side and earlier.seq < earlier.end <= by.ack
+        unproven = self.unproven[1 - draft.side]
+        while unproven and unproven[0][0] <= draft.ack:
+            self._arrive(heappop(unproven)[2], draft.raw.t_ns)
 
     def _enter(self, draft: Draft) -> None:
         """The sender sent it."""
@@ -162,7 +170,10 @@ class Life:
         return ("got FIN",)
 
     def _arrive(self, draft: Draft, t_ns: int) -> None:
-        """It reached the other end."""
+        """It reached the other end, if it has not before."""
+        if draft.there:
+            return
+        draft.there = True
         raw, index = draft.raw, 1 - draft.side
         side = self.sides[index]
         events: tuple[str, ...]

@@ -5,6 +5,7 @@ are RFC 9293's, in sock_diag's spelling: CLOSED LISTEN SYN_SENT SYN_RECV ESTABLI
 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -168,10 +169,10 @@ class Connection:
 
     def segment(self, frame: int) -> SegmentFact:
         """The segment that came in `frame`; KeyError where it is not of this connection."""
-        for segment in self.segments:
-            if segment.frame == frame:
-                return segment
-        raise KeyError(frame)
+        position = bisect_left(self.segments, frame, key=lambda segment: segment.frame)
+        if position == len(self.segments) or self.segments[position].frame != frame:
+            raise KeyError(frame)
+        return self.segments[position]
 
 
 @dataclass(frozen=True, slots=True)

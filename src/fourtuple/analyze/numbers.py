@@ -5,6 +5,7 @@ Relative numbers are counted on past 2^32, so they never wrap; one before the fi
 SYN and FIN take one number each (RFC 9293, section 3.4). Numbers that do not add up are facts.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -44,7 +45,8 @@ class Side:
     last      its latest segment with new numbers; `open` are those not acknowledged yet
     fin       the number of its FIN
     last_ack  the latest acknowledgment it sent; `highest_ack` the highest
-    received  the number after the last one that reached it without a gap; `beyond` what came early
+    received  the number after the last one that reached it without a gap; `beyond` what came early,
+              as spans in order
     """
 
     isn: int | None = None
@@ -78,8 +80,11 @@ class Side:
         """Numbers from `begin` up to, not including, `end` reached this side."""
         if self.received is None:
             self.received = begin
-        self.beyond.append((begin, end))
-        self._close_gaps()
+        if begin > self.received:
+            self._keep(begin, end)
+        else:
+            self.received = max(self.received, end)
+            self._close_gaps()
 
     def confirm(self, number: int) -> None:
         """Everything before `number` must have reached this side: it says so."""
@@ -87,12 +92,20 @@ class Side:
             self.received = number
             self._close_gaps()
 
+    def _keep(self, begin: int, end: int) -> None:
+        """Add to `beyond`, which stays in order and free of overlaps."""
+        first = bisect_left(self.beyond, begin, key=lambda span: span[1])
+        last = bisect_right(self.beyond, end, key=lambda span: span[0])
+        touched = self.beyond[first:last]
+        spans = [(begin, end), *touched]
+        self.beyond[first:last] = [(min(spans)[0], max(span[1] for span in spans))]
+
     def _close_gaps(self) -> None:
         assert self.received is not None
-        waiting = sorted(self.beyond)
-        while waiting and waiting[0][0] <= self.received:
-            self.received = max(self.received, waiting.pop(0)[1])
-        self.beyond = waiting
+        reached = bisect_right(self.beyond, self.received, key=lambda span: span[0])
+        for _, end in self.beyond[:reached]:
+            self.received = max(self.received, end)
+        del self.beyond[:reached]
 
 
 def continuation(side: Side, seq: int) -> Arithmetic | None:

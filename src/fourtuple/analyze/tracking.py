@@ -99,6 +99,8 @@ def _belongs(lives: Sequence[Life], raw: Raw) -> Life | None:
         index = 0 if raw.forward else 1
         same = [life for life in lives if life.sides[index].isn == raw.seq]
         return same[-1] if same else lives[-1] if _opens(lives[-1], raw) else None
+    if len(lives) == 1:
+        return lives[0]
     return min(reversed(lives), key=lambda life: life.distance(raw))
 
 
@@ -108,6 +110,8 @@ def _opens(life: Life, raw: Raw) -> bool:
     side, peer = life.sides[index], life.sides[1 - index]
     if side.isn is not None:
         return False
+    if raw.flags & ACK and peer.isn is not None and raw.ack == (peer.isn + 1) % (1 << 32):
+        return True
     if side.sent is not None:
         # it was overtaken: it stands right before the side's first byte
         return side.base == raw.seq

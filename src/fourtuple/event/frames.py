@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fourtuple.event.model import Verdict
 
-__all__ = ["FrameTable", "FrameTableBuilder", "Vantage"]
+__all__ = ["FrameTable", "FrameTableBuilder", "Vantage", "table_of"]
 
 Int64s = npt.NDArray[np.int64]
 

@@ -15,7 +15,7 @@ from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
 from fourtuple.wire import Packet, TcpView, dissect
 from fourtuple.wire.columns import Columns, decode_columns
 
-__all__ = ["Datagram", "OtherFrame", "Segment", "Timeline"]
+__all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 
 E = TypeVar("E", Call, State, Snapshot, Note)
 

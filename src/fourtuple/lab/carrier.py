@@ -22,7 +22,7 @@ from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Log
 from fourtuple.lab.observer import Observer
 from fourtuple.system.packet import PacketSocket, WallClock
 
-__all__ = ["CarriedFrame", "Carrier", "Link", "StraightLink"]
+__all__ = ["CarriedFrame", "Carrier", "End", "Link", "StraightLink"]
 
 _ARP = b"\x08\x06"
 

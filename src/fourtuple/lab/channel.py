@@ -64,5 +64,6 @@ class Channel:
 
 
 def channel_pair() -> tuple[Channel, Channel]:
+    """Two ends of one channel: what is sent into one is received from the other."""
     left, right = socket.socketpair()
     return Channel(left), Channel(right)

@@ -17,7 +17,7 @@ from typing import Any, Self
 from fourtuple.errors import CallFailed, OutOfTime
 from fourtuple.lab.channel import Channel
 
-__all__ = ["Host", "HostSocket", "Pending", "Program", "Puppet", "RunningProgram"]
+__all__ = ["Beginning", "Host", "HostSocket", "Pending", "Program", "Puppet", "RunningProgram"]
 
 _SHUTDOWN = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
 
@@ -225,6 +225,11 @@ class RunningProgram(Program):
             self._status = info.si_status + (128 if killed else 0)
             self.host.program_ended(self, self._status)
         return self._status
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return not select.select([self._pidfd], [], [], 0)[0]
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal."""

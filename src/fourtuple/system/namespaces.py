@@ -30,6 +30,9 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_CAPABILITY_VERSION_3 = 0x20080522
 
 
 @cache
@@ -49,15 +52,32 @@ def unshare(flags: int) -> None:
 
 
 def unshare_user(flags: int = 0) -> None:
-    """Enter a new user namespace in which the caller is root, along with those of `flags`.
+    """Enter a new user namespace along with those of `flags`, and hold every capability in it.
 
     The caller's own ids are the only ones mapped, which needs no privilege (user_namespaces(7)).
+    They are mapped to themselves: a program that does not want to be root, or would become
+    somebody else if it were, runs as it does outside. The capabilities are made ambient, so that
+    programs which are executed have them too.
     """
     uid, gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER | flags)
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    _make_capabilities_ambient()
+
+
+def _make_capabilities_ambient() -> None:
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    # two words each of effective, permitted and inheritable, low words first (capget(2))
+    sets = (ctypes.c_uint32 * 6)()
+    _check(_libc().capget(header, sets), "capget")
+    sets[2], sets[5] = sets[1], sets[4]
+    _check(_libc().capset(header, sets), "capset")
+    permitted = sets[1] | sets[4] << 32
+    for capability in range(permitted.bit_length()):
+        status = _libc().prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+        _check(status, "prctl")
 
 
 def network_namespace() -> int:

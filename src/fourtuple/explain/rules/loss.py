@@ -138,12 +138,11 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     sent = [s for s in connection.segments if s.from_client is client]
     again = [s for s in sent if _sent_before(s)]
-    spurious = [s for s in again if "spurious_retransmission" in s.notes]
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
-        (AGAIN, [s for s in again if s not in spurious]),
-        (SPURIOUS, spurious),
+        (AGAIN, [s for s in again if "spurious_retransmission" not in s.notes]),
+        (SPURIOUS, [s for s in again if "spurious_retransmission" in s.notes]),
         (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),
         (KEEPALIVE, [s for s in probes if not {"probe", "resent"}.intersection(s.notes)]),
     )
@@ -171,11 +170,11 @@ def _delayed(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
     """Only where the wire saw both moments at the receiver's door: a capture may be far from it."""
     if not timeline.complete:
         return
-    for position, ack in enumerate(connection.segments):
+    for ack in connection.segments:
         bare = not ack.length and not ack.flags & (SYN | FIN | RST)
         if not bare or not ack.acked or "handshake_ack" in ack.notes:
             continue
-        covered = _covered(connection.segments[:position], ack)
+        covered = _covered(connection, ack)
         waited_ns = ack.t_ns - covered.left_ns if covered else 0
         if covered and _DELAYED_NS[0] <= waited_ns <= _DELAYED_NS[1]:
             params = {"ms": waited_ns // 1_000_000, "what": frames_text([covered.frame])}
@@ -183,17 +182,10 @@ def _delayed(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
             yield finding(DELAYED_ACK, connection, [covered, ack], **params)
 
 
-def _covered(before: tuple[SegmentFact, ...], ack: SegmentFact) -> SegmentFact | None:
-    """The last segment to arrive of those that an acknowledgment is for."""
-    arrived = [
-        s
-        for s in before
-        if s.from_client is not ack.from_client
-        and s.arrived
-        and s.next_seq > s.seq
-        and ack.ack is not None
-        and s.next_seq <= ack.ack
-    ]
+def _covered(connection: Connection, ack: SegmentFact) -> SegmentFact | None:
+    """The last segment to arrive of those that an acknowledgment adds up."""
+    frames = [frame for sum_ in ack.arithmetic if sum_.kind == "ack" for frame in sum_.frames]
+    arrived = [s for s in map(connection.segment, frames) if s.arrived]
     return max(arrived, key=lambda s: s.left_ns, default=None)
 
 

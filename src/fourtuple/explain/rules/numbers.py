@@ -121,8 +121,9 @@ def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iter
     for call in end_of(timeline, connection, client).calls:
         if call.name not in _SENDING or (size := _moved(call)) == 0:
             continue
-        carriers = list(_carriers(connection, client, begin, begin + size))
-        if mss is not None and size > mss and carriers:
+        large = mss is not None and size > mss
+        carriers = list(_carriers(connection, client, begin, begin + size)) if large else []
+        if carriers:
             yield finding(
                 SEGMENTED,
                 connection,
