@@ -142,12 +142,13 @@ def test_a_capture_that_starts_late_counts_each_side_from_its_first_byte():
     assert sums(second) == ["ack 11 = 1 + 10"]
 
 
-def test_the_rst_of_a_closed_port_has_the_number_0_and_means_no_first_byte():
+def test_the_rst_of_a_closed_port_is_shown_as_wireshark_shows_it():
+    """Its raw number is 0, and belongs to no sequence (RFC 9293, section 3.10.7.1)."""
     story = Story()
     story.client.syn()
     story.server.rst_ack(raw_seq=0)
     refusal = segments(story)[-1]
-    assert (refusal.seq, refusal.ack) == (0, 1)
+    assert (refusal.raw_seq, refusal.seq, refusal.ack) == (0, 1, 1)
     assert sums(refusal) == ["ack 1 = 0 + 1"]
 
 

@@ -147,6 +147,22 @@ def test_an_rst_with_a_wrong_number_closes_nobody_where_every_frame_was_seen():
     assert states(story)[-1] == "CLOSED ESTABLISHED"
 
 
+def test_a_syn_that_the_wire_made_puts_no_client_in_syn_sent():
+    story = Story()
+    story.client.syn(verdict=Verdict.INJECTED)
+    story.server.syn_ack(ack=1)
+    story.client.rst(seq=1)
+    assert states(story) == ["CLOSED SYN_RECV", "CLOSED SYN_RECV", "CLOSED CLOSED"]
+
+
+def test_what_the_wire_made_is_not_held_against_its_alleged_sender():
+    story = opened()
+    story.client.send(100, seq=1, verdict=Verdict.INJECTED)
+    story.client.send(50, seq=1)
+    (connection,) = connections(story.timeline())
+    assert [s.notes for s in connection.segments[3:]] == [(), ()]
+
+
 def test_a_wrong_syn_ack_draws_an_rst_and_the_client_goes_on_asking():
     story = Story()
     story.client.syn()

@@ -92,7 +92,8 @@ def _initial_states(life: Life, client: int) -> Pair:
         answered = any(f & ACK and not f & (SYN | RST) for f in ours)
         return "CLOSED", "LISTEN" if answered and not theirs else _passive(theirs)
     if any(f & SYN for f in theirs):
-        return "SYN_SENT", "LISTEN"
+        # where every frame was seen, a SYN that no client sent was none: the wire made it
+        return "CLOSED" if life.complete else "SYN_SENT", "LISTEN"
     return _midway(ours), _midway(theirs)
 
 

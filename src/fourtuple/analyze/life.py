@@ -3,7 +3,8 @@
 `Life.step` takes a segment as it enters the wire; segments that reach the other end later wait in
 a queue until their time has come. Each moment becomes events for the tables in analyze.states. Who
 is client, and the facts themselves, are made at the end (analyze.facts). Rules: an injected
-segment was sent by no end, a lost one reaches none. What an end acknowledges has reached it.
+segment was sent by no end, so it is not judged by what its alleged sender sent; a lost one reaches
+nobody. What an end acknowledges has reached it.
 """
 
 from dataclasses import dataclass, field, replace
@@ -48,14 +49,10 @@ class Life:
         """A segment entered the wire."""
         draft = self._placed(raw)
         self._arrive_before(draft)
-        side, peer = self.sides[draft.side], self.sides[1 - draft.side]
-        pasts = (self.pasts[draft.side], self.pasts[1 - draft.side])
-        judge(draft, side, peer, pasts, self.rtt_ns, self.complete)
-        if self.reused and not self.drafts and raw.flags & (SYN | ACK) == SYN:
-            draft.notes += ("reused_ports",)
-        self.drafts.append(draft)
         if not draft.injected:
+            self._judge(draft)
             self._enter(draft)
+        self.drafts.append(draft)
         if draft.arrives and raw.left_ns <= raw.t_ns:
             self._arrive(draft, raw.t_ns)
         elif draft.arrives:
@@ -78,8 +75,7 @@ class Life:
                 side, peer = self._forget(index)
             side.isn = side.base = raw.seq
         if side.base is None:
-            # an RST that answers a segment without ACK has the number 0 (RFC 9293, 3.10.7.1)
-            side.base = 0 if raw.flags & RST and raw.seq == 0 else (raw.seq - 1) % (1 << 32)
+            side.base = (raw.seq - 1) % (1 << 32)
         if raw.flags & ACK and peer.base is None:
             peer.base = (raw.ack - 1) % (1 << 32)
         ack = peer.place(raw.ack) if raw.flags & ACK else None
@@ -109,6 +105,13 @@ class Life:
         unproven = self.unproven[1 - draft.side]
         while unproven and unproven[0][0] <= draft.ack:
             self._arrive(heappop(unproven)[2], draft.raw.t_ns)
+
+    def _judge(self, draft: Draft) -> None:
+        side, peer = self.sides[draft.side], self.sides[1 - draft.side]
+        pasts = (self.pasts[draft.side], self.pasts[1 - draft.side])
+        judge(draft, side, peer, pasts, self.rtt_ns, self.complete)
+        if self.reused and not self.drafts and draft.raw.flags & (SYN | ACK) == SYN:
+            draft.notes += ("reused_ports",)
 
     def _enter(self, draft: Draft) -> None:
         """The sender sent it."""

@@ -4,8 +4,7 @@
 follows from what it sent and what reached it. What is absent changes nothing, which is what makes
 a retransmission harmless. Rules: the sender's state changes when its segment enters the wire, the
 receiver's when it leaves the wire; a segment that was lost changes nothing at the receiver.
-`received` and `sent` say which events a segment stands for; whether a number is acceptable has been
-decided before (analyze.numbers).
+Which events a segment stands for, and whether its numbers are acceptable, analyze.life decides.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a recording says beside each frame: the sentence of each segment, for other tools to show."""
+"""What a recording says beside each frame: the sentence of its segment, for other tools to show."""
 
 from collections.abc import Mapping
 
