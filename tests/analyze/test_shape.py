@@ -136,6 +136,21 @@ def test_both_close_at_once():
     assert one.close == "simultaneous"
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_fin_that_does_not_acknowledge_the_other_had_crossed_it(complete: bool):
+    """Though the first seems to have arrived: clocks err, and so does a capture's order."""
+    story = opened(complete=complete)
+    story.server.fin()
+    fin = story.client.fin(ack=1)
+    acks = story.client.ack(ack=2), story.server.ack(ack=2)
+    (one,) = connections(story.timeline())
+    assert one.close == "simultaneous"
+    states = {s.frame: (s.client_state, s.server_state) for s in one.segments}
+    assert states[fin] == ("CLOSING", "CLOSING")
+    assert states[acks[0]] == ("CLOSING", "TIME_WAIT")
+    assert states[acks[1]] == ("TIME_WAIT", "TIME_WAIT")
+
+
 def test_one_fin_closes_one_direction():
     story = opened()
     story.client.fin()

@@ -4,7 +4,7 @@ import pytest
 
 from explain.tales import TALES
 from fourtuple.analyze import connections
-from fourtuple.explain import RULES, findings
+from fourtuple.explain.catalog import RULES, findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments

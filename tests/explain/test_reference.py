@@ -1,6 +1,6 @@
 """The catalog as a page of the documentation."""
 
-from fourtuple.explain import RULES
+from fourtuple.explain.catalog import RULES
 from fourtuple.explain.reference import findings_markdown
 
 

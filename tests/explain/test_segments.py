@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from analyze.chance import nonsense
 from explain.tales import TALES
 from fourtuple.analyze import connections
-from fourtuple.explain import findings
+from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Message
 from fourtuple.explain.segments import headline, sentence
 from fourtuple.explain.text import Translator

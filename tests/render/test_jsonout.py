@@ -7,7 +7,7 @@ import msgspec
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import COUNT_NAMES
 from fourtuple.event.timeline import Timeline
-from fourtuple.explain import findings
+from fourtuple.explain.catalog import findings
 from fourtuple.explain.text import Translator
 from fourtuple.render.jsonout import (
     connection_objects,

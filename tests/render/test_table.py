@@ -3,7 +3,7 @@
 import pytest
 
 from fourtuple.analyze import connections
-from fourtuple.explain import findings
+from fourtuple.explain.catalog import findings
 from fourtuple.render.table import connection_table
 from fourtuple.render.text import width_of
 from render.shown import painter

@@ -73,3 +73,11 @@ def test_datagrams_have_a_length_and_a_direction() -> None:
         ("UDP", True, 100, None),
         ("UDP", False, 7, None),
     ]
+
+
+def test_a_lone_byte_that_is_sent_again_is_no_keepalive() -> None:
+    story = opened()
+    story.client.send(1)
+    story.wait(250)
+    story.client.send(1, seq=1)
+    assert labels(story)[-1] == ["retransmission"]

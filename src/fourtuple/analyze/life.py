@@ -44,6 +44,7 @@ class Life:
     syn_ns: int | None = None
     rtt_ns: int = 0
     got_fin: list[bool] = field(default_factory=lambda: [False, False])
+    fin_seen: list[bool] = field(default_factory=lambda: [False, False])
 
     def step(self, raw: Raw) -> None:
         """A segment entered the wire."""
@@ -125,10 +126,35 @@ class Life:
             self._take(side, draft)
         elif side.sent is None or draft.seq > side.sent:
             side.sent = draft.seq if not raw.flags & RST else side.sent
+        crossed = self._crossed(draft)
         events = self._sent(raw.flags)
         if draft.ack is not None:
             events = self._acknowledge(draft, side, peer) + events
         self._note_moment(raw.t_ns, draft, index, False, events)
+        if crossed is not None:
+            self.moments.append(replace(crossed, t_ns=max(crossed.t_ns, raw.t_ns)))
+
+    def _crossed(self, draft: Draft) -> Moment | None:
+        """The arrival of the peer's FIN, where this first FIN shows that it was still to come.
+
+        A FIN acknowledges all that its sender has got. One that does not acknowledge the peer's
+        had been sent before that one was dealt with, whatever the clocks or the capture's order
+        say: the two crossed. The arrival is taken back, for the caller to note it afterwards.
+        """
+        index, fin = draft.side, self.sides[1 - draft.side].fin
+        first = draft.raw.flags & FIN and not self.fin_seen[index]
+        self.fin_seen[index] |= bool(draft.raw.flags & FIN)
+        if not first or not self.got_fin[index] or draft.ack is None:
+            return None
+        if fin is None or draft.ack > fin:
+            return None
+        for position in reversed(range(len(self.moments))):
+            moment = self.moments[position]
+            if moment.side == index and moment.arrived and "got FIN" in moment.events:
+                before = tuple(event for event in moment.events if event != "got FIN")
+                self.moments[position] = replace(moment, events=before)
+                return replace(moment, events=("got FIN",))
+        return None
 
     def _learn(self, side: Side, raw: Raw) -> None:
         side.mss = raw.mss if raw.mss >= 0 else None

@@ -94,7 +94,7 @@ def _machine_text(
     frames: bool,
 ) -> str:
     from fourtuple.analyze import connections
-    from fourtuple.explain import findings
+    from fourtuple.explain.catalog import findings
     from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
 
     found = connections(timeline)

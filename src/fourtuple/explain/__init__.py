@@ -1,5 +1,4 @@
-"""Facts -> words: findings with stable codes, a sentence for every segment, in two languages."""
-
-from fourtuple.explain.catalog import RULES, findings
-
-__all__ = ["RULES", "findings"]
+"""Facts -> words. `catalog` has the rules and the findings that connections meet, `segments` a
+sentence for every segment, `text` turns messages into a language: every command needs that, and so
+nothing here imports numpy.
+"""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fourtuple.analyze import connections as connections_of
 from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import Timeline
-from fourtuple.explain import findings as findings_of
+from fourtuple.explain.catalog import findings as findings_of
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import Translator
 from fourtuple.render.blocks import Blocks

@@ -90,7 +90,12 @@ def _shows(segment: SegmentFact) -> tuple[str, ...]:
 
 def _labels(segment: SegmentFact) -> tuple[Message, ...]:
     words = [VERDICT_WORDS[segment.verdict]] if segment.verdict in VERDICT_WORDS else []
-    words += [_NOTES[note] for note in segment.notes if note in _NOTES]
+    # a lone byte that is sent again looks like a keepalive, and is none
+    words += [
+        _NOTES["retransmission" if note == "keep_alive" and "resent" in segment.notes else note]
+        for note in segment.notes
+        if note in _NOTES
+    ]
     return tuple(Message(word) for word in words)
 
 

@@ -7,10 +7,7 @@ are terms and are not translated.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
-
-if TYPE_CHECKING:
-    from fourtuple.wire.view import View
+from typing import Generic, Protocol, Self, TypeVar, overload
 
 __all__ = [
     "Address",
@@ -19,6 +16,7 @@ __all__ = [
     "Flags",
     "Named",
     "Number",
+    "Source",
     "bytes_text",
     "hexadecimal",
 ]
@@ -51,6 +49,18 @@ def bytes_text(data: bytes) -> str:
     return data[:SHOWN_BYTES].hex(" ") + (" ..." if len(data) > SHOWN_BYTES else "")
 
 
+class Source(Protocol):
+    """What a field is read from: a view."""
+
+    def number(self, bit_offset: int, bits: int) -> int | None:
+        """The number in `bits` bits from `bit_offset`; None where they are not all there."""
+
+    def raw_field(
+        self, name: str, label: str, at: int, count: int, show: Callable[[bytes], str]
+    ) -> FieldValue:
+        """`count` whole bytes from byte `at`, as a field."""
+
+
 class Field(Generic[T]):
     """A row of a header's table: `bits` wide, beginning where the row before it ended."""
 
@@ -66,15 +76,15 @@ class Field(Generic[T]):
     @overload
     def __get__(self, view: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, view: "View", owner: type | None = None) -> T: ...
-    def __get__(self, view: "View | None", owner: type | None = None) -> Self | T:
+    def __get__(self, view: Source, owner: type | None = None) -> T: ...
+    def __get__(self, view: Source | None, owner: type | None = None) -> Self | T:
         return self if view is None else self.read(view)
 
-    def read(self, view: "View") -> T:
+    def read(self, view: Source) -> T:
         """The property's value; the empty one where the field is cut off."""
         raise NotImplementedError
 
-    def found(self, view: "View") -> FieldValue:
+    def found(self, view: Source) -> FieldValue:
         """The field with its value and text."""
         raise NotImplementedError
 
@@ -86,10 +96,10 @@ class Number(Field[int]):
         super().__init__(bits, label)
         self.show = show
 
-    def read(self, view: "View") -> int:
+    def read(self, view: Source) -> int:
         return view.number(self.bit_offset, self.bits) or 0
 
-    def found(self, view: "View") -> FieldValue:
+    def found(self, view: Source) -> FieldValue:
         value = view.number(self.bit_offset, self.bits)
         text = "" if value is None else self.show(value)
         return FieldValue(self.name, self.label, self.bit_offset, self.bits, value, text)
@@ -124,7 +134,7 @@ class Flags(Number):
         super().__init__(len(names), label, show)
         self.names = names
 
-    def found(self, view: "View") -> FieldValue:
+    def found(self, view: Source) -> FieldValue:
         whole = super().found(view)
         return FieldValue(
             *(whole.name, whole.label, whole.bit_offset, whole.bits, whole.value, whole.text),
@@ -135,7 +145,7 @@ class Flags(Number):
         )
 
 
-def _flag(name: str, label: str, bit_offset: int, view: "View") -> FieldValue:
+def _flag(name: str, label: str, bit_offset: int, view: Source) -> FieldValue:
     value = view.number(bit_offset, 1)
     return FieldValue(name, label, bit_offset, 1, value, "" if value is None else str(value))
 
@@ -147,9 +157,9 @@ class Address(Field[str]):
         super().__init__(bits, label)
         self.show = show
 
-    def read(self, view: "View") -> str:
+    def read(self, view: Source) -> str:
         return self.found(view).text
 
-    def found(self, view: "View") -> FieldValue:
+    def found(self, view: Source) -> FieldValue:
         at, count = self.bit_offset // 8, self.bits // 8
         return view.raw_field(self.name, self.label, at, count, self.show)
