@@ -9,11 +9,22 @@ import shutil
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.capabilities import require_lab
 
 pytest_plugins = ["pytester"]
+
+# timing never decides a test: on a busy machine an example may take its time. In CI the examples
+# are the same each time, so that a change is judged by what it changes; elsewhere they are new
+settings.register_profile(
+    "fourtuple",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("fourtuple")
 
 #: where Debian keeps tcpdump and ip; an ordinary user's PATH may lack them
 SYSTEM_PATH = ":/usr/sbin:/sbin"

@@ -190,7 +190,8 @@ def _trailer(data: bytes, painter: Painter) -> list[str]:
 
 def _bytes(data: bytes, painter: Painter) -> Iterator[str]:
     """A dump in the form of hexdump -C, as wide as the terminal allows."""
-    count = 16 if painter.terminal.width >= 76 else 8
+    # a line: six digits of offset, two blanks, three columns a byte, a blank, a column a byte
+    count = next((n for n in (16, 8) if 9 + 4 * n <= painter.terminal.width), 4)
     for at in range(0, len(data), count):
         row = data[at : at + count]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
