@@ -43,7 +43,9 @@ def sample() -> Timeline:
             source="sock_diag",
             frame=1,
         ),
-        Snapshot(t_ns=2_100, host="server", cause="delivered", frame=3, sockets=(row,)),
+        Snapshot(
+            t_ns=2_100, end_ns=2_150, host="server", cause="delivered", frame=3, sockets=(row,)
+        ),
         Note(t_ns=9_500, kind="check", params={"what": "lengths", "ok": True}, frames=(1, 3)),
     )
     meta = {"experiment": "sample", "kernel": "Linux 6.18", "hosts": {"client": ["10.77.0.1"]}}
@@ -96,6 +98,7 @@ events = st.one_of(
     st.builds(
         Snapshot,
         t_ns=clocks,
+        end_ns=clocks,
         host=words,
         cause=words,
         frame=numbers,

@@ -155,6 +155,7 @@ class Party:
         self.story.events.append(
             Snapshot(
                 t_ns=self.story.now,
+                end_ns=self.story.now,
                 host=self.name,
                 cause=cause,
                 frame=frame,

@@ -53,6 +53,7 @@ def with_state(timeline: Timeline, snapshot: Snapshot, state: str) -> Timeline:
     )
     edited = type(snapshot)(
         t_ns=snapshot.t_ns,
+        end_ns=snapshot.end_ns,
         host=snapshot.host,
         cause=snapshot.cause,
         frame=snapshot.frame,

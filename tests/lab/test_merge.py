@@ -12,7 +12,9 @@ def row(state: str) -> SocketRow:
 
 
 def snapshot(t_ns: int, *rows: SocketRow, frame: int = 0) -> Snapshot:
-    return Snapshot(t_ns=t_ns, host="client", cause="call", frame=frame, sockets=rows)
+    return Snapshot(
+        t_ns=t_ns, end_ns=t_ns + 1, host="client", cause="call", frame=frame, sockets=rows
+    )
 
 
 def call(end_ns: int | None) -> Call:
@@ -69,8 +71,8 @@ def test_a_state_change_is_what_differs_between_two_looks() -> None:
     ]
     changes = [(s.t_ns, s.old, s.new, s.frame) for s in state_changes(looks)]
     assert changes == [
-        (2, "CLOSED", "SYN_SENT", 3),
-        (4, "SYN_SENT", "ESTABLISHED", 4),
-        (5, "ESTABLISHED", "CLOSED", 0),
+        (3, "CLOSED", "SYN_SENT", 3),
+        (5, "SYN_SENT", "ESTABLISHED", 4),
+        (6, "ESTABLISHED", "CLOSED", 0),
     ]
     assert all(isinstance(s, State) and s.inode == 7 for s in state_changes(looks))

@@ -109,7 +109,12 @@ class Scene:
         own = SocketRow("tcp", SERVER, CLIENT, "ESTABLISHED", waiting, 0, inode, 2, 0)
         self.events.append(
             Snapshot(
-                t_ns=us(at), host="server", cause="delivered", frame=frame, sockets=(listener, own)
+                t_ns=us(at),
+                end_ns=us(at),
+                host="server",
+                cause="delivered",
+                frame=frame,
+                sockets=(listener, own),
             )
         )
 

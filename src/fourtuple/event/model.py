@@ -116,7 +116,10 @@ class SocketRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
-    """A host's whole TCP table, as a look that began at `t_ns` saw it.
+    """A host's whole TCP table, as a look from `t_ns` to `end_ns` saw it.
+
+    A program may call while the kernel lists its sockets: what had happened before the look began
+    is in the rows, what happened meanwhile may be.
 
     `cause` says when it was taken: "entered" (the host's frame number `frame` had just reached
     the wire), "delivered" (that frame had just been given to the host), "call" (a call of one of
@@ -124,6 +127,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     """
 
     t_ns: int
+    end_ns: int
     host: str
     cause: str
     frame: int = 0

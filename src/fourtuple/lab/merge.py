@@ -72,7 +72,7 @@ def _state_in(sockets: Mapping[Any, SocketRow], key: Any) -> str:
 
 def _change(snapshot: Snapshot, row: SocketRow, old: str, new: str) -> State:
     return State(
-        t_ns=snapshot.t_ns,
+        t_ns=snapshot.end_ns,
         host=snapshot.host,
         local=row.local,
         remote=row.remote,

@@ -36,9 +36,10 @@ class Observer:
         with self._log.turn():
             if first is not None:
                 first()
-            t_ns, rows, settled = self._settled_rows()
+            begin_ns, rows, settled = self._settled_rows()
             snapshot = Snapshot(
-                t_ns=t_ns,
+                t_ns=begin_ns,
+                end_ns=time.monotonic_ns(),
                 host=self._host,
                 cause=cause,
                 frame=frame,
@@ -48,11 +49,7 @@ class Observer:
             self._log.write(snapshot)
 
     def _settled_rows(self) -> tuple[int, list[DiagSocket], bool]:
-        """When the look began, what it saw, and whether no segment waited any more.
-
-        A program may call while the kernel lists its sockets: what had happened before the look
-        began is in the rows, what happens meanwhile may be.
-        """
+        """When the look began, what it saw, and whether no segment waited any more."""
         for _ in range(_REPEATS):
             begin_ns = time.monotonic_ns()
             rows = self._diag.dump()

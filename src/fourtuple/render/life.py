@@ -15,23 +15,27 @@ __all__ = ["Life", "life_of"]
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A connection from its first frame until the next one with the same addresses begins."""
+    """A connection from `since_ns` until the next one with the same addresses begins.
+
+    It begins with its first frame; but where no other used its addresses before, all that happened
+    earlier is of this life too: a socket is SYN_SENT while its host still asks for its neighbour.
+    """
 
     connection: Connection
+    since_ns: int
     until_ns: int
 
     def spans(self, begin_ns: int, end_ns: int | None) -> bool:
         """Whether something from `begin_ns` to `end_ns` (None: for ever) falls into this life."""
         ended = sys.maxsize if end_ns is None else end_ns
-        return ended >= self.connection.start_ns and begin_ns < self.until_ns
+        return ended >= self.since_ns and begin_ns < self.until_ns
 
 
 def life_of(connection: Connection, connections: Sequence[Connection]) -> Life:
     """The life of one of the `connections`."""
     ends = {connection.client, connection.server}
-    later = [
-        other.start_ns
-        for other in connections
-        if other.index > connection.index and {other.client, other.server} == ends
-    ]
-    return Life(connection, min(later, default=sys.maxsize))
+    others = [other for other in connections if {other.client, other.server} == ends]
+    later = [other.start_ns for other in others if other.index > connection.index]
+    earlier = any(other.index < connection.index for other in others)
+    since_ns = connection.start_ns if earlier else -sys.maxsize
+    return Life(connection, since_ns, min(later, default=sys.maxsize))

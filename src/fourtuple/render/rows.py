@@ -57,9 +57,14 @@ _Mark = _CallMark | Crossing
 
 @dataclass(slots=True)
 class _Draft:
-    """A row in the making. `begun` and `ended` hold a side's call, `states` its new state."""
+    """A row in the making. `begun` and `ended` hold a side's call, `states` its new state.
+
+    It shows the time `t_ns`, its frame's where it has one; what joined it happened from `first_ns`
+    to `last_ns`.
+    """
 
     t_ns: int
+    first_ns: int
     last_ns: int
     crossing: Crossing | None = None
     begun: dict[bool, Call] = field(default_factory=dict)
@@ -134,7 +139,7 @@ def _drafts(marks: Sequence[_Mark], silence_ns: int) -> list[_Draft]:
     for mark in marks:
         near = bool(drafts) and mark.t_ns - drafts[-1].last_ns < silence_ns
         if not (near and _joins(mark, drafts[-1])):
-            drafts.append(_Draft(mark.t_ns, mark.t_ns))
+            drafts.append(_Draft(mark.t_ns, mark.t_ns, mark.t_ns))
         _add(mark, drafts[-1])
         drafts[-1].last_ns = mark.t_ns
     return drafts
@@ -166,8 +171,8 @@ def _add(mark: _Mark, draft: _Draft) -> None:
 
 def _settle(change: Change, drafts: list[_Draft]) -> None:
     """Put a change of state where its cause is; one without a cause in sight opens a row."""
-    if not drafts or (change.t_ns < drafts[0].t_ns and not change.frame):
-        drafts.insert(0, _Draft(change.t_ns, change.t_ns))
+    if not drafts or (change.t_ns < drafts[0].first_ns and not change.frame):
+        drafts.insert(0, _Draft(change.t_ns, change.t_ns, change.t_ns))
     _place(drafts, change.t_ns, change.frame, change.of_client).states[change.of_client] = (
         change.state
     )
@@ -183,7 +188,7 @@ def _place(drafts: list[_Draft], t_ns: int, frame: int, of_client: bool | None =
             return halves[-1]
         if (draft.wire.phase == "leaves") == (draft.wire.from_client == of_client):
             return draft
-    begun = [draft for draft in drafts if draft.t_ns <= t_ns]
+    begun = [draft for draft in drafts if draft.first_ns <= t_ns]
     return begun[-1] if begun else drafts[0]
 
 
