@@ -73,6 +73,13 @@ def test_all_four_views_are_there(timeline: Timeline) -> None:
 
 @pytest.mark.kernel
 @each_run
+def test_the_picture_shows_every_state_that_a_kernel_was_in(timeline: Timeline) -> None:
+    shown = report(timeline, Translator("en"), Terminal(160))
+    assert {s.new for s in timeline.of(State)} <= set(shown.split())
+
+
+@pytest.mark.kernel
+@each_run
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_recording_read_back_reads_as_the_run_did(timeline: Timeline, language: str) -> None:
     translator, terminal = Translator(language), Terminal(120)

@@ -1,7 +1,10 @@
 """What a script can do, and what happens when it does not hold."""
 
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -76,6 +79,27 @@ def test_a_call_that_never_returns_ends_the_run_at_its_limit() -> None:
     }
     accept = timeline.of(Call)[-1]
     assert (accept.name, accept.end_ns) == ("accept", None)
+
+
+def test_a_run_whose_director_is_killed_has_failed() -> None:
+    def script(lab: Lab) -> None:
+        del lab
+        os._exit(0)
+
+    assert failure(run_script(script))["text"] == "the lab ended before the script did"
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_run_without_standard_streams_runs(closed: int) -> None:
+    code = f"""
+import os
+os.close({closed})
+from fourtuple.lab.experiment import find_experiment
+from fourtuple.lab.runner import run
+from fourtuple.render.verdicts import passed
+os._exit(0 if passed(run(find_experiment("handshake"))) else 1)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_script_that_never_ends_is_stopped_from_outside() -> None:

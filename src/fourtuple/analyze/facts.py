@@ -90,11 +90,24 @@ def _initial_states(life: Life, client: int) -> Pair:
     ours, theirs = flags
     if any(f & (SYN | ACK) == SYN for f in ours):
         answered = any(f & ACK and not f & (SYN | RST) for f in ours)
+        if _asked_in_vain(life, client):
+            return "CLOSED", "LISTEN" if any(f & SYN for f in theirs) else ""
         return "CLOSED", "LISTEN" if answered and not theirs else _passive(theirs)
     if any(f & SYN for f in theirs):
         # where every frame was seen, a SYN that no client sent was none: the wire made it
         return "CLOSED" if life.complete else "SYN_SENT", "LISTEN"
     return _midway(ours), _midway(theirs)
+
+
+def _asked_in_vain(life: Life, client: int) -> bool:
+    """Whether a SYN arrived and another followed it before the end that it went to said anything:
+    a closed port would have answered."""
+    asked = 0
+    for draft in life.drafts:
+        if draft.side != client:
+            break
+        asked += draft.raw.flags & (SYN | ACK) == SYN and draft.arrives
+    return asked > 1
 
 
 def _passive(flags: set[int]) -> str:

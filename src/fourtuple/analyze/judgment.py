@@ -2,16 +2,19 @@
 
 Rules: judged before the segment changes anything. Where the wire saw every frame (`complete`), a
 number that does not follow is wrong; in a capture it only shows a gap. Wireshark's keep_alive also
-covers a lone byte that is sent again before it was acknowledged: the note "resent" tells.
+covers a lone byte that is sent again before it was acknowledged: the note "resent" tells. What
+answers a probe need not have the same window as before, which Wireshark asks for: a scaled window
+is rounded, so the notes "keepalive_answer" and "probe_answer" go by the numbers and the order.
 """
 
 from fourtuple.analyze.draft import Draft
 from fourtuple.analyze.model import Arithmetic
 from fourtuple.analyze.numbers import Side, acknowledgment, continuation
 from fourtuple.analyze.words import Past, Seen, words
-from fourtuple.wire import RST, SYN
+from fourtuple.event.model import Verdict
+from fourtuple.wire import FIN, RST, SYN
 
-__all__ = ["judge"]
+__all__ = ["answered", "judge"]
 
 
 def judge(
@@ -35,6 +38,17 @@ def judge(
     if complete and not draft.raw.flags & RST:
         notes += _wrong(draft, side)
     draft.notes = (*found, *notes)
+
+
+def answered(draft: Draft, probe: Draft | None, side: Side) -> str | None:
+    """The note for a segment that answers the peer's latest segment, if that is a `probe`."""
+    if probe is None or not (probe.there or probe.raw.verdict == Verdict.DELIVERED):
+        return None
+    bare = not draft.raw.length and not draft.raw.flags & (SYN | FIN | RST)
+    if not bare or draft.ack is None or draft.acked or draft.seq != side.sent:
+        return None
+    of_keepalive = "keep_alive" in probe.notes and "probe" not in probe.notes
+    return "keepalive_answer" if of_keepalive else "probe_answer"
 
 
 def _sequence(draft: Draft, side: Side) -> Arithmetic | None:

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 from fourtuple.analyze.batch import Raw
 from fourtuple.analyze.draft import Draft, Moment
-from fourtuple.analyze.judgment import judge
+from fourtuple.analyze.judgment import answered, judge
 from fourtuple.analyze.numbers import Side, Taken, unwrapped
 from fourtuple.analyze.words import Past
 from fourtuple.event.model import Endpoint
@@ -45,6 +45,7 @@ class Life:
     rtt_ns: int = 0
     got_fin: list[bool] = field(default_factory=lambda: [False, False])
     fin_seen: list[bool] = field(default_factory=lambda: [False, False])
+    probes: list[Draft | None] = field(default_factory=lambda: [None, None])
 
     def step(self, raw: Raw) -> None:
         """A segment entered the wire."""
@@ -113,6 +114,17 @@ class Life:
         judge(draft, side, peer, pasts, self.rtt_ns, self.complete)
         if self.reused and not self.drafts and draft.raw.flags & (SYN | ACK) == SYN:
             draft.notes += ("reused_ports",)
+        self._pair_probes(draft)
+
+    def _pair_probes(self, draft: Draft) -> None:
+        """A probe waits for its one answer until its sender says something else."""
+        index = draft.side
+        answer = answered(draft, self.probes[1 - index], self.sides[index])
+        if answer is not None:
+            draft.notes += (answer,)
+            self.probes[1 - index] = None
+        asks = {"keep_alive", "zero_window_probe"}.intersection(draft.notes)
+        self.probes[index] = draft if asks and "resent" not in draft.notes else None
 
     def _enter(self, draft: Draft) -> None:
         """The sender sent it."""

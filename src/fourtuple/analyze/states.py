@@ -76,6 +76,8 @@ TRANSITIONS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("SYN_SENT", "sent SYN ACK"): "SYN_RECV",
         ("SYN_SENT", "sent ACK"): "ESTABLISHED",
         ("LISTEN", "sent ACK"): "ESTABLISHED",
+        # an end that let an earlier SYN go unanswered shows only now that it is closed
+        ("", "sent RST ACK"): "CLOSED",
         # reset. An RST sent from SYN_SENT or SYN_RECV without ACK answers a wrong number, and the
         # handshake goes on (RFC 9293, section 3.10.7.3). On Linux a refused SYN_RECV
         # entry is removed; its listener never left LISTEN.

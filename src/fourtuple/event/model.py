@@ -162,6 +162,7 @@ class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
     claim     a textbook sentence and its verdict: params claim, source, verdict, because
     degraded  something could not be had, or was lost: its message says what
     clock     the wall clock stepped: params step_ns
+    end       the script came to its end
     failure   the run did not come to its end: params error, text
     text      a sentence of the script: params of its message
 

@@ -13,7 +13,7 @@ from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.log import Log
 from fourtuple.lab.network import Network
 from fourtuple.lab.script import Lab
-from fourtuple.lab.session import Session, failure
+from fourtuple.lab.session import Session, failure, open_standard_streams
 from fourtuple.system.capabilities import require_lab
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
     """
     require_lab()
     options = options or Options()
+    open_standard_streams()
     log = Log()
     try:
         session = Session(_director(experiment, options, log), log)
@@ -50,7 +51,10 @@ def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
             log.write(failure(f"stopped after {options.limit_s:g} s", "OutOfTime"))
         from fourtuple.lab.merge import merge  # numpy, whose threads no fork should meet
 
-        return merge(log.news())
+        records = log.news()
+        if not any(isinstance(r, Note) and r.kind in ("failure", "end") for r in records):
+            records.append(failure("the lab ended before the script did", "HostLost"))
+        return merge(records)
     finally:
         log.close()
 
@@ -67,6 +71,7 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
         finally:
             network.end()
         _note_meta(log, {"seconds": round(time.monotonic() - begin_s, 3)})
+        log.write(Note(t_ns=time.monotonic_ns(), kind="end"))
         return 0
 
     return main

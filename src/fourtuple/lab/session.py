@@ -27,7 +27,7 @@ from fourtuple.system.namespaces import (
 )
 from fourtuple.system.sysctl import write_sysctl
 
-__all__ = ["Session", "failure", "fork_process"]
+__all__ = ["Session", "failure", "fork_process", "open_standard_streams"]
 
 #: buckets of the hash table of connections: a dump walks them all, few are enough for a lab
 _HASH_BUCKETS = 64
@@ -59,6 +59,16 @@ def fork_process(main: Callable[[], int | None], log: Log) -> int:
         log.write(failure(traceback.format_exc(), "crash"))
     finally:
         os._exit(status)
+
+
+def open_standard_streams() -> None:
+    """Give standard input, output and error to /dev/null where the caller was started without.
+
+    Otherwise the next thing opened would get their numbers, and be written to as they are.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 class Session:

@@ -17,8 +17,8 @@ def close(lab: Lab) -> None:
     client, server = lab.pair()
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
-    peer = listener.accept()
     lab.settle()
+    peer = listener.accept()
     opening = len(lab.segments())
 
     sock.close()
@@ -53,8 +53,8 @@ def close(lab: Lab) -> None:
     frames = steps.frames
     lab.claim(
         "close takes four segments",
-        len(steps) == 4,
-        "the server's kernel had acknowledged the FIN before its program closed",
+        "when the other program closes: if at once, its FIN carries the ACK, and there are three",
+        "here the server's kernel had acknowledged the FIN before its program closed",
         source="A",
         evidence=frames,
     )
@@ -67,8 +67,8 @@ def close(lab: Lab) -> None:
     )
     lab.claim(
         "TIME_WAIT lasts 2 MSL",
-        "Linux waits 60 s, whatever the MSL (TCP_TIMEWAIT_LEN)",
-        "the kernel's own timer has {seconds} s left",
+        False,
+        "Linux waits 60 s whatever the MSL is (TCP_TIMEWAIT_LEN); its timer has {seconds} s left",
         source="E",
         evidence=[frames[3]],
         seconds=seconds,

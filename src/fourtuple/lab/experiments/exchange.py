@@ -19,6 +19,7 @@ def exchange(lab: Lab) -> None:
     client, server = lab.pair()
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
+    lab.settle()
     peer = listener.accept()
 
     sock.send(CLIENT_SAYS)

@@ -42,9 +42,9 @@ def handshake(lab: Lab) -> None:
         evidence=[ack.frame],
     )
     lab.claim(
-        "a SYN carries no data but uses one sequence number",
+        "a SYN uses one sequence number, though it carries no data",
         syn.length == 0 and syn_ack.ack == 1,
-        "the SYN carries 0 bytes with seq 0, and its answer acknowledges 1",
+        "this one carries 0 bytes with seq 0, and its answer acknowledges 1",
         source="A",
         evidence=[syn.frame, syn_ack.frame],
     )

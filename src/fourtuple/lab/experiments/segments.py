@@ -6,16 +6,18 @@ from fourtuple.lab.script import Lab
 
 @experiment(
     covers="A7",
-    question="How does one send of 2950 bytes cross the wire?",
+    question="How does one send of 2950 bytes cross the wire, and one of 2934?",
     background=(
         "A segment carries at most MSS bytes: the MTU of 1500 less 20 bytes of IPv4 header (40 of "
-        "IPv6) and 20 of TCP header. Timestamps are switched off here, so all of it is payload."
+        "IPv6) and 20 of TCP header. Timestamps are switched off here, so all of it is payload. "
+        "What does not fill a segment is the last one: over IPv4, 30 bytes of 2950 and 14 of 2934."
     ),
 )
 def segments(lab: Lab) -> None:
     client, server = lab.pair(timestamps=False)
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
+    lab.settle()
     peer = listener.accept()
     full = lab.payload_per_segment
 
@@ -53,6 +55,7 @@ def segments_timestamps(lab: Lab) -> None:
     client, server = lab.pair(timestamps=True)
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
+    lab.settle()
     peer = listener.accept()
     full = lab.payload_per_segment - 12
 

@@ -20,6 +20,7 @@ def unread_data(lab: Lab) -> None:
     listener = server.socket().listen(8888)
 
     sock = client.socket().connect(server, 8888)
+    lab.settle()
     peer = listener.accept()
     sock.send(MESSAGE)
     lab.settle()
@@ -36,6 +37,7 @@ def unread_data(lab: Lab) -> None:
 
     before = len(lab.segments())
     sock = client.socket().connect(server, 8888)
+    lab.settle()
     peer = listener.accept()
     sock.send(MESSAGE)
     lab.settle()
