@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fourtuple.analyze.evidence import End, end_of, row_of
 from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection, Disagreement, StateChange
-from fourtuple.analyze.states import after
+from fourtuple.analyze.states import UNKNOWN, after
 from fourtuple.event.model import Endpoint, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 
@@ -25,8 +25,6 @@ _WAITING_NS = 60_000_000_000 - 10_000_000
 
 #: a connection has no row in these: a listener's row is not its own
 _ROWLESS = frozenset(("CLOSED", "LISTEN"))
-#: the inferred state of an end of which the frames tell nothing
-_UNKNOWN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _compare(lives: list[_Inferred], snapshot: Snapshot) -> Disagreement | None:
         allowed += _ahead(lives[len(begun)], snapshot)[1:]
     kernel = _kernel_state(current.end, snapshot)
     rowless = kernel in _ROWLESS and bool(_ROWLESS.intersection(allowed))
-    if kernel in allowed or rowless or _UNKNOWN in allowed:
+    if kernel in allowed or rowless or UNKNOWN in allowed:
         return None
     inferred = tuple(dict.fromkeys(allowed))
     return Disagreement(

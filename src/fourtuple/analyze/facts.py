@@ -9,7 +9,7 @@ from fourtuple.analyze import shape
 from fourtuple.analyze.draft import Draft
 from fourtuple.analyze.life import MAX_SCALE, Life
 from fourtuple.analyze.model import COUNT_NAMES, Connection, SegmentFact, StateChange
-from fourtuple.analyze.states import after
+from fourtuple.analyze.states import UNKNOWN, after
 from fourtuple.event.model import Endpoint, Verdict
 from fourtuple.wire import ACK, RST, SYN
 
@@ -91,7 +91,7 @@ def _initial_states(life: Life, client: int) -> Pair:
     if any(f & (SYN | ACK) == SYN for f in ours):
         answered = any(f & ACK and not f & (SYN | RST) for f in ours)
         if _asked_in_vain(life, client):
-            return "CLOSED", "LISTEN" if any(f & SYN for f in theirs) else ""
+            return "CLOSED", UNKNOWN
         return "CLOSED", "LISTEN" if answered and not theirs else _passive(theirs)
     if any(f & SYN for f in theirs):
         # where every frame was seen, a SYN that no client sent was none: the wire made it
@@ -100,14 +100,18 @@ def _initial_states(life: Life, client: int) -> Pair:
 
 
 def _asked_in_vain(life: Life, client: int) -> bool:
-    """Whether a SYN arrived and another followed it before the end that it went to said anything:
-    a closed port would have answered."""
+    """Whether a SYN arrived and got no answer, though a later one did.
+
+    Both a closed port and a listener answer at once: so till then it was neither, or the listener
+    dropped the SYN, as Linux does where the accept queue is full.
+    """
     asked = 0
     for draft in life.drafts:
+        flags = draft.raw.flags
         if draft.side != client:
-            break
-        asked += draft.raw.flags & (SYN | ACK) == SYN and draft.arrives
-    return asked > 1
+            return asked > 1 and bool(flags & ACK and flags & (SYN | RST))
+        asked += flags & (SYN | ACK) == SYN and draft.arrives
+    return False
 
 
 def _passive(flags: set[int]) -> str:

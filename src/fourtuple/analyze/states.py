@@ -10,7 +10,7 @@ Which events a segment stands for, and whether its numbers are acceptable, analy
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["EVENTS", "STATES", "TRANSITIONS", "after"]
+__all__ = ["EVENTS", "STATES", "TRANSITIONS", "UNKNOWN", "after"]
 
 STATES = (
     "CLOSED",
@@ -25,6 +25,9 @@ STATES = (
     "LAST_ACK",
     "TIME_WAIT",
 )
+
+#: an end of which the frames tell nothing yet
+UNKNOWN = ""
 
 #: what can happen to an end, and what it means
 EVENTS: Mapping[str, str] = MappingProxyType(
@@ -76,8 +79,9 @@ TRANSITIONS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("SYN_SENT", "sent SYN ACK"): "SYN_RECV",
         ("SYN_SENT", "sent ACK"): "ESTABLISHED",
         ("LISTEN", "sent ACK"): "ESTABLISHED",
-        # an end that let an earlier SYN go unanswered shows only now that it is closed
-        ("", "sent RST ACK"): "CLOSED",
+        # an end that let an earlier SYN go unanswered shows only by its answer what it is
+        (UNKNOWN, "sent SYN ACK"): "SYN_RECV",
+        (UNKNOWN, "sent RST ACK"): "CLOSED",
         # reset. An RST sent from SYN_SENT or SYN_RECV without ACK answers a wrong number, and the
         # handshake goes on (RFC 9293, section 3.10.7.3). On Linux a refused SYN_RECV
         # entry is removed; its listener never left LISTEN.
