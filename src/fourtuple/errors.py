@@ -13,7 +13,9 @@
         ├── OutOfTime              1   the wall-clock limit was reached
         └── HostLost               1   a process of the lab died
 
-A message says what is wrong, then (after a colon or in `remedy`) what to do about it.
+A message says what is wrong, then what to do about it. It is a message id with {fields}, whose
+values are `params`: who prints it can put it into another language. Text from elsewhere (names,
+values, the kernel's words) is only ever a value.
 """
 
 from collections.abc import Mapping
@@ -42,9 +44,17 @@ def N_(text: str) -> str:
 
 
 class FourtupleError(Exception):
-    """Anything that fourtuple raises on purpose."""
+    """Anything that fourtuple raises on purpose.
+
+    `message` is a message id; `params` are the values of its {fields}.
+    """
 
     exit_status = 1
+
+    def __init__(self, message: str = "", params: Mapping[str, object] | None = None) -> None:
+        super().__init__(message.format_map(params) if params else message)
+        self.message = message
+        self.params = params or {}
 
 
 class UsageError(FourtupleError):
@@ -58,17 +68,9 @@ class ValueNotLegal(UsageError, ValueError):
 
 
 class InputError(FourtupleError):
-    """A file or stream is not what it should be.
-
-    `message` is a message id; `params` are the values of its {fields}.
-    """
+    """A file or stream is not what it should be."""
 
     exit_status = 2
-
-    def __init__(self, message: str, params: Mapping[str, object] | None = None) -> None:
-        super().__init__(message.format_map(params) if params else message)
-        self.message = message
-        self.params = params or {}
 
 
 class CaptureDamaged(InputError):
@@ -94,11 +96,9 @@ class CapabilityMissing(FourtupleError):
     exit_status = 3
 
     def __init__(self, what: str, remedy: str, params: Mapping[str, object] | None = None) -> None:
-        text = f"{what}\n{remedy}" if remedy else what
-        super().__init__(text.format_map(params) if params else text)
+        super().__init__(f"{what}\n{remedy}" if remedy else what, params)
         self.what = what
         self.remedy = remedy
-        self.params = params or {}
 
 
 class ExperimentError(FourtupleError):
@@ -111,6 +111,10 @@ class ExpectationFailed(ExperimentError):
 
 class CallFailed(ExperimentError, OSError):
     """A call of a host's program raised an OSError: errno and strerror are the kernel's."""
+
+    def __init__(self, errno: int, text: str) -> None:
+        OSError.__init__(self, errno, text)
+        self.message, self.params = "{text}", {"text": str(self)}
 
 
 class OutOfTime(ExperimentError):

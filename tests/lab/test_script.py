@@ -288,3 +288,39 @@ def test_a_program_that_raises_ends_as_a_program_does_and_the_run_goes_on() -> N
     timeline = run_script(script)
     assert passed(timeline)
     assert values(timeline) == ["1", "True"]
+
+
+def test_half_a_connection_can_be_closed_and_an_option_set() -> None:
+    def script(lab: Lab) -> None:
+        client, server, sock, peer = connected(lab)
+        sock.set_option(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.shutdown("write")
+        lab.settle()
+        lab.expect(lab.state(client), "FIN_WAIT2", "the client has said all")
+        lab.expect(peer.recv(), b"", "the server knows")
+        peer.send(b"and yet")
+        lab.expect(sock.recv_exactly(7), b"and yet", "the other direction is open")
+        lab.expect(lab.state(server), "CLOSE_WAIT", "the server has not closed")
+
+    timeline = run_script(script)
+    assert passed(timeline), failures_of(timeline, connections(timeline))
+    arguments = {call.name: call.args for call in timeline.of(Call)}
+    assert arguments["setsockopt"] == ("IPPROTO_TCP", "TCP_NODELAY", 1)
+    assert arguments["shutdown"] == ("SHUT_WR",)
+
+
+def test_a_second_program_of_a_host_is_another_process() -> None:
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        listener = server.socket().listen(8888)
+        client.socket().connect(server, 8888)
+        client.program("another").socket().connect(server, 8888)
+        lab.settle()
+        lab.expect(len(lab.sockets(server)), 2, "connections at the server")
+        listener.accept()
+
+    timeline = run_script(script)
+    assert values(timeline) == ["2"]
+    pids = {call.program: call.pid for call in timeline.of(Call)}
+    assert set(pids) == {"client", "another", "server"}
+    assert len(set(pids.values())) == 3

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
-from fourtuple.errors import HostLost
+from fourtuple.errors import N_, HostLost
 
 __all__ = ["Channel", "channel_pair"]
 
 _LENGTH = struct.Struct("=I")
+
+ENDED_EARLY = N_("A process of the lab ended before its time.")
 
 
 class Channel:
@@ -32,7 +34,7 @@ class Channel:
             with self._lock:
                 self._socket.sendall(_LENGTH.pack(len(body)) + body)
         except (BrokenPipeError, ConnectionResetError):
-            raise HostLost("a process of the lab ended before its time") from None
+            raise HostLost(ENDED_EARLY) from None
 
     def receive(self, deadline_s: float | None = None) -> Any:
         """The next message. `deadline_s` is on time.monotonic()'s scale: TimeoutError after it;
@@ -57,7 +59,7 @@ class Channel:
             except ConnectionResetError:
                 part = b""
             if not part:
-                raise HostLost("a process of the lab ended before its time")
+                raise HostLost(ENDED_EARLY)
             parts.append(part)
             size -= len(part)
         return b"".join(parts)

@@ -6,13 +6,14 @@
 The name is the function's, with dashes. One file of `lab.experiments` may hold several.
 """
 
+import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fourtuple.errors import UsageError
+from fourtuple.errors import N_, UsageError
 
 if TYPE_CHECKING:
     from fourtuple.lab.script import Lab
@@ -58,8 +59,13 @@ def all_experiments() -> Mapping[str, Experiment]:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of that name; UsageError lists what there is."""
+    """The experiment of that name; UsageError names the one that may be meant, and all others."""
     known = all_experiments()
-    if name not in known:
-        raise UsageError(f"no experiment is called {name!r}: there are {', '.join(known)}")
-    return known[name]
+    if name in known:
+        return known[name]
+    names = {"name": name, "known": ", ".join(known)}
+    close = difflib.get_close_matches(name, known, 1)
+    if not close:
+        raise UsageError(N_("No experiment is called {name}. There are {known}."), names)
+    text = N_("No experiment is called {name}. Did you mean {close}? There are {known}.")
+    raise UsageError(text, {**names, "close": close[0]})

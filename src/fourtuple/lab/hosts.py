@@ -14,10 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from fourtuple.errors import CallFailed, OutOfTime
+from fourtuple.errors import N_, CallFailed, OutOfTime
 from fourtuple.lab.channel import Channel
 
 __all__ = ["Beginning", "Host", "HostSocket", "Pending", "Program", "Puppet", "RunningProgram"]
+
+NOT_RETURNED = N_("{host}: {call}() has not returned in time.")
+NOT_ENDED = N_("{host}: {program} has not ended in time.")
 
 _SHUTDOWN = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
 
@@ -113,7 +116,7 @@ class Pending:
         try:
             answer = self._puppet.answer(self._number, min(deadline_s, host.deadline_s))
         except TimeoutError:
-            raise OutOfTime(f"{host.name}: {self._method}() has not returned") from None
+            raise OutOfTime(NOT_RETURNED, {"host": host.name, "call": self._method}) from None
         if "errno" in answer:
             raise CallFailed(answer["errno"], f"{host.name}: {self._method}(): {answer['text']}")
         value = answer["value"]
@@ -218,7 +221,7 @@ class RunningProgram(Program):
             latest_s = self.host.deadline_s
             deadline_s = latest_s if limit_s is None else min(now_s + limit_s, latest_s)
             if not select.select([self._pidfd], [], [], max(0.0, deadline_s - now_s))[0]:
-                raise OutOfTime(f"{self.host.name}: {self.name} has not ended")
+                raise OutOfTime(NOT_ENDED, {"host": self.host.name, "program": self.name})
             info = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
             assert info is not None
             killed = info.si_code != os.CLD_EXITED

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from fourtuple.errors import HostLost, OutOfTime
+from fourtuple.errors import N_, HostLost, OutOfTime
 from fourtuple.event.model import Note, SocketRow
 from fourtuple.lab.baseline import apply_baseline, apply_sysctls
 from fourtuple.lab.carrier import Carrier, End, Link, StraightLink
@@ -36,6 +36,13 @@ _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_i
 
 #: the exit status of a program that is not there, as shells give it
 _NOT_FOUND = 127
+
+FRAMES_LOST = N_("The wire lost {count} frames: its receive buffer was full.")
+NOT_STARTED = N_("{host}: {program} has not started in time.")
+STILL_RUNNING = N_("The lab did not come to rest in time: on {host}, {program} is running.")
+STILL_WAITING = N_(
+    "The lab did not come to rest in time: on {host}, {local} waits for {remote} to acknowledge."
+)
 
 
 class Network:
@@ -126,27 +133,29 @@ class Network:
         try:
             return self._wire.receive(self.deadline_s)
         except TimeoutError:
-            raise OutOfTime("the wire does not answer") from None
+            raise OutOfTime(N_("The wire has not answered in time.")) from None
 
-    def at_rest(self) -> tuple[str, Any]:
-        """("", what was seen) where nothing moves now, else (what does, ...).
+    def at_rest(self) -> tuple[OutOfTime | None, Any]:
+        """(None, what was seen) where nothing moves now, else (what to say if time is up, None).
 
         The wire answers between frames only. A socket whose retransmission timer runs waits for
         an acknowledgment; one that probes a closed window is held to be at rest.
         """
         wire = self._ask_wire("status")
         if wire["lost"]:
-            raise HostLost(f"the wire lost {wire['lost']} frames: its receive buffer was full")
+            raise HostLost(FRAMES_LOST, {"count": wire["lost"]})
         for host in self._hosts.values():
             for program in host.programs:
                 if not program.resting():
-                    return f"{host.name}: {program.name} is running", None
+                    names = {"host": host.name, "program": program.name}
+                    return OutOfTime(STILL_RUNNING, names), None
         rows = [(name, row) for name, host in self._hosts.items() for row in self.sockets(host)]
         for name, row in rows:
             if row.timer == "retransmit":
-                return f"{name}: {row.local} to {row.remote} waits to be acknowledged", None
+                ends = {"host": name, "local": str(row.local), "remote": str(row.remote)}
+                return OutOfTime(STILL_WAITING, ends), None
         seen = [(name, row.local, row.remote, row.state, row.recv_q) for name, row in rows]
-        return "", (wire["frames"], seen)
+        return None, (wire["frames"], seen)
 
     # programs
 
@@ -162,7 +171,7 @@ class Network:
         try:
             pid = ours.receive(self.deadline_s)["value"]
         except TimeoutError:
-            raise OutOfTime(f"{host.name}: {name} does not start") from None
+            raise OutOfTime(NOT_STARTED, {"host": host.name, "program": name}) from None
         self._note("program", {"pid": pid, "program": name, "command": "script"}, host.name)
         return Puppet(host, name, pid, ours)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fourtuple import __version__
-from fourtuple.errors import ExperimentError
+from fourtuple.errors import N_, ExperimentError
 from fourtuple.event.model import Note
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.log import Log
@@ -23,6 +23,8 @@ __all__ = ["Options", "run"]
 
 #: how much later than the script's own limit the launcher ends the session
 _GRACE_S = 3.0
+STOPPED = N_("The run was stopped after {seconds} s.")
+ENDED = N_("The lab ended before the script did.")
 _VIEWS = {"calls": "wrapped", "states": "sock_diag", "frames": "wire"}
 
 
@@ -48,12 +50,12 @@ def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
     try:
         session = Session(_director(experiment, options, log), log)
         if not session.wait(options.limit_s + _GRACE_S):
-            log.write(failure(f"stopped after {options.limit_s:g} s", "OutOfTime"))
+            log.write(failure(STOPPED, "OutOfTime", {"seconds": f"{options.limit_s:g}"}))
         from fourtuple.lab.merge import merge  # numpy, whose threads no fork should meet
 
         records = log.news()
         if not any(isinstance(r, Note) and r.kind in ("failure", "end") for r in records):
-            records.append(failure("the lab ended before the script did", "HostLost"))
+            records.append(failure(ENDED, "HostLost"))
         return merge(records)
     finally:
         log.close()
@@ -67,7 +69,7 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
         try:
             experiment.script(Lab(log, network, options.seed))
         except ExperimentError as error:
-            log.write(failure(str(error), type(error).__name__))
+            log.write(failure(error.message, type(error).__name__, error.params))
         finally:
             network.end()
         _note_meta(log, {"seconds": round(time.monotonic() - begin_s, 3)})

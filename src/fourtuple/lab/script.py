@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourtuple.errors import CallFailed, ExpectationFailed, OutOfTime
+from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime
 from fourtuple.event.model import Note, Verdict
 from fourtuple.lab.evidence import ObservedSocket, Segments, frames_of, observed
 from fourtuple.lab.hosts import Host
@@ -24,6 +24,9 @@ __all__ = ["Lab"]
 #: nothing moves: that many looks in a row, so far apart, saw the same
 _LOOKS = 3
 _BETWEEN_LOOKS_S = 0.003
+
+STILL_CHANGING = N_("The lab did not come to rest in time: each look at it found something new.")
+NOT_ONE = N_("{host} has {count} connections; one was expected.")
 
 
 class Lab:
@@ -79,7 +82,7 @@ class Lab:
             if not restless:
                 seen.append(look)
             if time.monotonic() > self._network.deadline_s:
-                raise OutOfTime(f"the lab does not settle: {restless}")
+                raise restless or OutOfTime(STILL_CHANGING)
             time.sleep(_BETWEEN_LOOKS_S)
 
     # what was seen
@@ -120,11 +123,6 @@ class Lab:
             == host.address
         ]
 
-    def frames(self, *, dropped: bool | None = None) -> int:
-        """How many frames entered the wire so far (or were, or were not, dropped)."""
-        verdicts = self.timeline().frames.verdict.tolist()
-        return sum(dropped in (None, verdict == Verdict.DROPPED) for verdict in verdicts)
-
     def sockets(self, host: Host, *, listening: bool = False) -> list[ObservedSocket]:
         """The host's sockets now: its connections, or its listeners."""
         rows = self._network.sockets(host)
@@ -135,7 +133,7 @@ class Lab:
         has none or several."""
         found = self.sockets(host)
         if len(found) != 1:
-            raise ExpectationFailed(f"{host.name} has {len(found)} connections, one was expected")
+            raise ExpectationFailed(NOT_ONE, {"host": host.name, "count": len(found)})
         return found[0]
 
     def state(self, host: Host) -> Any:
@@ -166,7 +164,8 @@ class Lab:
         note = {"what": what, "field": field, "values": params, **shown}
         self._note("check", note, frames)
         if not holds:
-            raise ExpectationFailed(_mismatch(what.format(**params), field, shown, frames))
+            text = _mismatch(what.format(**params), field, shown, frames)
+            raise ExpectationFailed("{text}", {"text": text})
 
     def expect_error(self, symbol: str, call: Callable[[], Any], what: str, **params: Any) -> None:
         """Check that a call fails with an errno ("ECONNREFUSED")."""

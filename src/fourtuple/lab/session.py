@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from fourtuple.event.model import Note
@@ -33,10 +33,11 @@ __all__ = ["Session", "failure", "fork_process", "open_standard_streams"]
 _HASH_BUCKETS = 64
 
 
-def failure(text: str, error: str) -> Note:
-    """The note that makes a run a failed one: what went wrong, and the class of the error."""
-    params = {"error": error, "text": text}
-    return Note(t_ns=time.monotonic_ns(), kind="failure", message="{text}", params=params)
+def failure(message: str, error: str, params: Mapping[str, object] | None = None) -> Note:
+    """The note that makes a run a failed one: what went wrong (a message id and the values of its
+    {fields}), and the class of the error."""
+    values = {**(params or {}), "error": error}
+    return Note(t_ns=time.monotonic_ns(), kind="failure", message=message, params=values)
 
 
 def fork_process(main: Callable[[], int | None], log: Log) -> int:
@@ -56,7 +57,7 @@ def fork_process(main: Callable[[], int | None], log: Log) -> int:
         os.dup2(nothing, 0)
         status = main() or 0
     except BaseException:
-        log.write(failure(traceback.format_exc(), "crash"))
+        log.write(failure("{text}", "crash", {"text": traceback.format_exc()}))
     finally:
         os._exit(status)
 
