@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from fourtuple.cli.app import app
+from fourtuple.cli.lab import ROWS
 from fourtuple.explain.reference import findings_markdown
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments
@@ -52,8 +53,10 @@ def experiments_markdown() -> str:
     lines = ["# Experiments\n", "Run one with `fourtuple lab run NAME`.\n"]
     for name, one in all_experiments().items():
         lines.append(f"## `{name}`\n\n{english.text(one.question)}\n")
+        lines.append(f"Rows: {', '.join(one.covers)}.\n")
         if one.background:
             lines.append(f"{english.text(one.background)}\n")
+    lines.append(f"## Rows\n\n{english.text(ROWS)}\n")
     return "\n".join(lines)
 
 

@@ -54,6 +54,12 @@ def missing_for(item: pytest.Item) -> str:
     return ""
 
 
+@pytest.fixture(autouse=True)
+def columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal that the tests were started in is not that of what they test."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

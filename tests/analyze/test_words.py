@@ -95,11 +95,11 @@ def test_a_window_closes_is_probed_and_opens():
     story.client.ack(seq=100)
     assert notes(story) == ("keep_alive", "probe")
     story.server.ack(window=0)
-    assert notes(story) == ("zero_window",)
+    assert notes(story) == ("zero_window", "probe_answer")
     story.client.send(1)
     assert notes(story) == ("zero_window_probe",)
     story.server.ack(window=0, ack=101)
-    assert notes(story) == ("zero_window", "zero_window_probe_ack")
+    assert notes(story) == ("zero_window", "zero_window_probe_ack", "probe_answer")
     story.server.ack(window=500, ack=101)
     assert notes(story) == ("window_update",)
 
@@ -121,7 +121,38 @@ def test_a_keepalive_is_answered():
     story.client.ack(seq=100)
     assert notes(story) == ("keep_alive",)
     story.server.ack()
-    assert notes(story) == ("keep_alive_ack",)
+    assert notes(story) == ("keep_alive_ack", "keepalive_answer")
+
+
+def test_a_keepalive_is_answered_though_the_window_is_rounded_to_another():
+    story = capture()
+    story.client.send(100)
+    story.server.ack(window=501)
+    story.wait(60_000)
+    story.client.ack(seq=100)
+    story.server.ack(window=502)
+    assert notes(story) == ("window_update", "keepalive_answer")
+    story.server.ack(window=503)
+    assert notes(story) == ("window_update",)  # one probe has one answer
+
+
+def test_what_comes_after_a_probe_that_was_lost_is_no_answer():
+    story = opened()
+    story.client.send(100)
+    story.server.ack()
+    story.client.ack(seq=100, lost=True)
+    story.server.ack(window=500)
+    assert notes(story) == ("window_update",)
+
+
+def test_a_window_that_opens_need_not_be_an_answer_to_the_probe_before_it():
+    story = opened()
+    story.client.send(100)
+    story.server.ack(window=0)
+    story.client.ack(seq=100)
+    story.wait(600)
+    story.server.ack(window=500)
+    assert notes(story) == ("window_update",)
 
 
 def test_a_lone_byte_that_nobody_acknowledged_is_no_keepalive_though_wireshark_says_so():

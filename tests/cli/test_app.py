@@ -34,11 +34,18 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "complaint", "where"),
     [
-        (["nonsense"], "No such command 'nonsense'", "fourtuple --help"),
-        (["read"], "Missing argument", "fourtuple read --help"),
-        (["read", "x", "--frmae", "1"], "No such option: --frmae", "fourtuple read --help"),
-        (["read", "x", "--frame", "one"], "Invalid value for '--frame'", "fourtuple read --help"),
-        (["read", "x", "--width", "3"], "Invalid value for '--width'", "fourtuple read --help"),
+        (["nonsense"], "There is no command nonsense.", "fourtuple --help"),
+        (["red"], "There is no command red. Did you mean read?", "fourtuple --help"),
+        (["lab", "ron"], "There is no command ron. Did you mean run?", "fourtuple lab --help"),
+        (["read"], "FILE is missing.", "fourtuple read --help"),
+        (["lab", "run"], "NAME is missing.", "fourtuple lab run --help"),
+        (["read", "x", "y"], "There are too many arguments: y.", "fourtuple read --help"),
+        (["read", "x", "--xyz"], "There is no option --xyz.", "fourtuple read --help"),
+        (
+            ["read", "x", "--frmae", "1"],
+            "There is no option --frmae. Did you mean --frame?",
+            "fourtuple read --help",
+        ),
     ],
 )
 def test_a_wrong_command_line_gets_one_message_and_the_way_to_the_help(
@@ -47,21 +54,70 @@ def test_a_wrong_command_line_gets_one_message_and_the_way_to_the_help(
     assert run(*arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"fourtuple: {complaint}")
-    assert printed.err.splitlines()[-1].endswith(where)
+    assert printed.err == f"fourtuple: {complaint}\nHow it is used: {where}\n"
+
+
+def test_an_option_without_its_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("read", "x", "--frame") == 2
+    assert capsys.readouterr().err.startswith("fourtuple: The value of --frame is missing.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["read"],
+        ["read", "x", "y"],
+        ["read", "x", "--frmae"],
+        ["read", "x", "--frame", "one"],
+        ["read", "x", "--width", "5"],
+        ["read", ""],
+        ["read", "/nowhere/x"],
+        ["lab", "run", "handshak"],
+        ["lab", "run", "close", "--limit", "0"],
+        ["lab", "run", "close", "--save", "-"],
+        ["lab", "run", "close", "handshake", "--save", "/nowhere/x"],
+        ["lab", "show", "nosuch"],
+    ],
+)
+def test_every_complaint_is_in_the_readers_language(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--lang", "zh", *arguments) == 2
+    for line in capsys.readouterr().err.splitlines():
+        assert any("\u4e00" <= character <= "\u9fff" for character in line), line
 
 
 def test_an_unknown_language_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("read", "x", "--lang", "tlh") == 2
-    assert capsys.readouterr().err == "fourtuple: no texts in 'tlh': there are en, zh_CN\n"
+    for arguments in (["read", "x", "--lang", "tlh"], ["--lang", "tlh", "read", "x"]):
+        assert run(*arguments) == 2
+        complaint = "fourtuple: There are no texts in 'tlh': --lang takes en, zh.\n"
+        assert capsys.readouterr().err == complaint
+
+
+def test_the_language_may_stand_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["lab", "list"], ["lab", "show", "close"], ["--help"], ["read", "--help"]):
+        assert run("--lang", "zh", *arguments) == 0
+        before = capsys.readouterr().out
+        assert run(*arguments, "--lang", "zh") == 0
+        assert before == capsys.readouterr().out
+        assert run(*arguments) == 0
+        assert before != capsys.readouterr().out
+
+
+def test_the_language_of_the_command_goes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--lang", "zh", "lab", "list", "--lang", "en") == 0
+    assert "question" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["lab"]])
 def test_a_group_without_a_command_shows_its_help(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(*arguments) == 2
-    assert capsys.readouterr().err.startswith("Usage: fourtuple")
+    assert run(*arguments) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("Usage: fourtuple")
+    assert told.err == ""
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -115,3 +171,24 @@ def test_completion_can_be_had_for_each_shell(shell: str) -> None:
         env={"_FOURTUPLE_COMPLETE": f"source_{shell}", "PATH": "/usr/bin:/bin"},
     )
     assert "_FOURTUPLE_COMPLETE" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("fourtuple lab run ha", ["handshake"]),
+        ("fourtuple lab show se", ["segments", "segments-timestamps"]),
+        ("fourtuple lab run handshake cl", ["close"]),
+        ("fourtuple read x --lang ", ["en", "zh"]),
+    ],
+)
+def test_names_and_languages_are_completed(line: str, found: list[str]) -> None:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        COMMAND,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=words | {"_FOURTUPLE_COMPLETE": "complete_bash"},
+    )
+    assert done.stdout.split() == found, done.stderr

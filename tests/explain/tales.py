@@ -2,19 +2,52 @@
 
 from collections.abc import Callable
 
-from fourtuple.event.model import Verdict
-from fourtuple.wire import MaximumSegmentSize, Timestamps
+from fourtuple.event.model import Endpoint, Verdict
+from fourtuple.wire import ACK, URG, MaximumSegmentSize, Timestamps
 from story import Story, closed, exchange, opened, refused, unread
 
 __all__ = ["TALES"]
 
 Tale = Callable[[], Story]
 
+CLIENT, SERVER = Endpoint("10.77.0.1", 40000), Endpoint("10.77.0.2", 8888)
+
 
 def _opened_with_unanswered_syn() -> Story:
     story = Story()
     story.client.syn(lost=True)
     story.client.syn(seq=0, lost=True)
+    return story
+
+
+def _asked_twice() -> Story:
+    story = Story()
+    story.client.syn()
+    story.wait(1000)
+    story.client.syn(seq=0)
+    story.wait(1000)
+    story.client.syn(seq=0)
+    story.server.rst_ack(raw_seq=0)
+    return story
+
+
+def _asked_twice_on_a_bad_wire() -> Story:
+    story = Story()
+    story.client.syn(lost=True)
+    story.wait(1000)
+    story.client.syn(seq=0)
+    story.server.rst_ack(raw_seq=0)
+    return story
+
+
+def _agreed_twice() -> Story:
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    story.wait(1000)
+    story.server.syn_ack(seq=0)
+    story.client.ack()
     return story
 
 
@@ -177,6 +210,50 @@ def _keepalive() -> Story:
     return story
 
 
+def _keepalive_with_another_window() -> Story:
+    story = opened()
+    story.client.send(100)
+    story.server.ack(window=511)
+    story.wait(60_000)
+    story.client.ack(seq=100)
+    story.server.ack(window=512)
+    return story
+
+
+def _urgent() -> Story:
+    story = opened()
+    story.client.say(URG | ACK, data=b"!")
+    return story
+
+
+def _shut_down() -> Story:
+    story = opened()
+    story.client.calls("shutdown", "SHUT_WR", local=CLIENT, remote=SERVER)
+    story.client.fin()
+    return story
+
+
+def _closed_by_call() -> Story:
+    story = opened()
+    story.client.calls("close", local=CLIENT, remote=SERVER)
+    story.client.fin()
+    return story
+
+
+def _abandoned() -> Story:
+    story = opened(complete=False)
+    story.client.send(10)
+    story.server.send(10)
+    story.server.rst_ack()
+    return story
+
+
+def _gone() -> Story:
+    story = opened(complete=False)
+    story.server.rst(seq=1)
+    return story
+
+
 def _delayed() -> Story:
     story = opened()
     story.client.send(100)
@@ -294,6 +371,7 @@ def _accept_waiting() -> Story:
     story.client.syn()
     story.server.syn_ack()
     story.client.ack()
+    story.server.table(story.server.row("ESTABLISHED", inode=0), story.server.listener(1))
     story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
     return story
 
@@ -316,6 +394,8 @@ TALES: dict[str, Tale] = {
     "connection-refused": refused,
     "handshake-incomplete": _opened_with_unanswered_syn,
     "syn-ack-unanswered": _confirmation_missing,
+    "syn-repeated": _asked_twice,
+    "syn-ack-repeated": _agreed_twice,
     "capture-starts-late": _late_capture,
     "simultaneous-open": _crossed,
     "fast-open": _fast_open,
@@ -352,6 +432,13 @@ TALES: dict[str, Tale] = {
     " late": _overtaken,
     " full": _full_window,
     " accept": _accept_waiting,
+    " lost SYN": _asked_twice_on_a_bad_wire,
+    " window": _keepalive_with_another_window,
+    " urgent": _urgent,
+    " shutdown": _shut_down,
+    " close": _closed_by_call,
+    " abandoned": _abandoned,
+    " gone": _gone,
     " verdicts": _ill_treated,
     " datagrams": _datagrams,
 }

@@ -103,6 +103,71 @@ def test_what_waited_before_accept_is_counted():
     assert told.endswith("and 14 bytes waited in its receive buffer.")
 
 
+def texts(name: str, code: str) -> str:
+    """What a story's finding of this code says, all of it, in English."""
+    (finding,) = [f for f in found(TALES[name]()) if f.code == code]
+    rule, translator = finding.rule, Translator("en")
+    parts = (rule.what, rule.why, rule.remedy)
+    return " ".join(translator.text(Message(part, finding.params)) for part in parts)
+
+
+def test_a_connection_that_accept_was_waiting_for_was_not_there_before_accept():
+    assert "established-before-accept" not in codes(TALES[" accept"]())
+
+
+def test_a_refusal_after_silence_tells_of_the_silence():
+    told = texts("syn-repeated", "connection-refused")
+    assert "(frames 3-4)" in told
+    assert "2 earlier SYNs had no answer (frames 1-2)" in told
+    assert "No SYN that arrived before" in texts("connection-refused", "connection-refused")
+    # what never arrived could not be answered
+    assert "No SYN that arrived before" in texts(" lost SYN", "connection-refused")
+
+
+def test_a_syn_sent_again_is_no_matter_of_link_errors_alone():
+    for name in ("syn-repeated", "syn-ack-repeated"):
+        assert "accept queue" in texts(name, name)
+        assert "retransmission" not in codes(TALES[name]())
+    assert "3 times before" in texts("syn-repeated", "syn-repeated")
+    # nobody answered at all: that is said once
+    assert "syn-repeated" not in codes(TALES["handshake-incomplete"]())
+    assert "syn-ack-repeated" not in codes(TALES["syn-ack-unanswered"]())
+
+
+def test_both_time_waits_say_that_both_sockets_need_so_reuseaddr():
+    for code, name in (
+        ("time-wait-at-client", "time-wait-at-client"),
+        ("time-wait-at-server", "time-wait-at-server"),
+    ):
+        assert "SO_REUSEADDR, which the first one must have set too" in texts(name, code)
+
+
+def test_an_unexplained_reset_names_what_may_have_caused_it_and_the_command_that_tells():
+    silent = texts("reset-unexplained", "reset-unexplained")
+    assert "SO_LINGER with time 0" in silent
+    assert "listener closed with this connection in its queue" in silent
+    assert "close() with data unread" not in silent  # none had come
+    assert "echo 1 > /sys/kernel/tracing/events/tcp/tcp_send_reset/enable" in silent
+    assert "Linux 6.10" in silent
+    assert "close() with data unread" in texts(" abandoned", "reset-unexplained")
+    assert "SO_LINGER" not in texts(" gone", "reset-unexplained")
+
+
+def test_what_timestamps_are_for_is_not_exaggerated():
+    told = texts("timestamps-take-12-bytes", "timestamps-take-12-bytes")
+    assert "helps to measure round trips, and is needed to tell old segments from new" in told
+
+
+def test_where_the_data_of_a_syn_may_come_twice_is_cited_by_its_section():
+    # RFC 7413: 2.1 relaxes the semantics, 6.1 is "Duplicate Data in SYNs"
+    assert RULES["fast-open"].reference == "RFC 7413, sections 2.1, 3 and 6.1"
+
+
+def test_the_place_beyond_the_backlog_is_explained():
+    told = texts("established-before-accept", "established-before-accept")
+    assert "Linux lets one more wait than the backlog says" in told
+
+
 def test_a_quick_acknowledgment_was_not_delayed():
     assert "delayed-ack" not in codes(TALES["retransmission"]())
     late = opened(complete=False)

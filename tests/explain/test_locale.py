@@ -2,13 +2,16 @@
 
 import ast
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from fourtuple.explain.catalog import RULES
 from fourtuple.explain.po import Entry, parse
+from fourtuple.explain.text import Translator
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,6 +39,21 @@ def messages() -> list[Entry]:
 def test_every_message_is_translated_and_none_is_stale(messages):
     for path in script.LOCALE.glob("*/LC_MESSAGES/fourtuple.po"):
         assert list(script.amiss(parse(path.read_text("utf-8")), messages)) == []
+
+
+def test_chinese_is_punctuated_as_chinese_is():
+    (path,) = script.LOCALE.glob("zh_CN/LC_MESSAGES/fourtuple.po")
+    texts = [string for entry in parse(path.read_text("utf-8")) for string in entry.strings]
+    half_width = re.compile(r"[\u4e00-\u9fff）”][?:,;!]|[?:,;!] ?[\u4e00-\u9fff]")
+    assert [text for text in texts if half_width.search(text)] == []
+
+
+def test_references_are_written_in_chinese_too():
+    chinese = Translator("zh")
+    for rule in RULES.values():
+        assert "section" not in chinese.text(rule.reference)
+    assert chinese.text(RULES["larger-than-mss"].reference).endswith("lab run segments")
+    assert chinese.text("RFC 9293, section 3.6, figure 13") == "RFC 9293 第 3.6 节图 13"
 
 
 def test_the_template_holds_every_message(messages):

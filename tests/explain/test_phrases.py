@@ -4,7 +4,7 @@ import pytest
 
 from fourtuple.analyze.model import Arithmetic
 from fourtuple.explain.model import Message
-from fourtuple.explain.phrases import frames_text, join, numbers_text, summed
+from fourtuple.explain.phrases import frames_text, join, runs, summed
 from fourtuple.explain.text import Translator
 
 text = Translator("en").text
@@ -12,15 +12,17 @@ text = Translator("en").text
 
 @pytest.mark.parametrize(
     ("numbers", "drawn"),
-    [((), ""), ((3,), "3"), ((3, 4, 5, 9), "3-5, 9"), ((9, 1, 2, 2), "1-2, 9")],
+    [((), []), ((3,), ["3"]), ((3, 4, 5, 9), ["3-5", "9"]), ((9, 1, 2, 2), ["1-2", "9"])],
 )
 def test_runs_of_numbers_are_drawn_together(numbers, drawn):
-    assert numbers_text(numbers) == drawn
+    assert runs(numbers) == drawn
 
 
 def test_one_frame_or_several():
     assert text(frames_text((7,))) == "frame 7"
     assert text(frames_text((7, 8))) == "frames 7-8"
+    assert text(frames_text((7, 8, 10))) == "frames 7-8, 10"
+    assert Translator("zh").text(frames_text((7, 8, 10))) == "第 7-8、10 帧"
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,9 @@ def test_the_exchange_is_told_step_by_step():
         "Bytes 1 to 14 of the server: 14 bytes, so its next number is 15 = 1 + 14.",
         "ack 15 = 1 + 14: every byte up to 14 has arrived; 15 is expected next.",
         (
-            "The client has no more to send: its FIN takes number 15, as a byte would. The other "
-            "direction stays open."
+            "The client has no more to send: its FIN takes number 15, as a byte would. The server "
+            "may still send; whether the client's program still reads (after shutdown) or not "
+            "(after close), the frames do not tell."
         ),
         (
             "ack 16 = 15 + 1 (FIN counts one): the FIN of the client has arrived, and everything "
@@ -66,8 +67,8 @@ def test_the_same_in_chinese():
     first, *_, last = told(exchange(), "zh")
     assert first.startswith("第一次握手：客户端请求建立连接。")
     assert last == (
-        "ack 16 = 15 + 1（FIN 占一个序号）。客户端先关闭，所以由客户端等待："
-        "TIME_WAIT，在 Linux 上为 60 秒。"
+        "ack 16 = 15 + 1（FIN 占一个序号）。客户端先关闭，所以由客户端进入 TIME_WAIT，"
+        "在 Linux 上持续 60 秒。"
     )
 
 
@@ -108,6 +109,22 @@ def test_every_segment_has_a_sentence_with_all_fields_filled_in(name, language):
         ("zero-window", 10, "from 101 on, the server can take 64000 bytes"),
         ("keepalive-probes", 6, "A keepalive probe: the client repeats number 100"),
         ("keepalive-probes", 7, "The answer to the probe: the server expects number 101."),
+        (
+            " window",
+            7,
+            "The answer to the probe: the server expects number 101, and can take 65536 bytes from",
+        ),
+        (" urgent", 4, "URG is set: the urgent pointer tells where urgent data ends"),
+        (
+            " shutdown",
+            4,
+            "shutdown(SHUT_WR) and can still read: the other direction stays open.",
+        ),
+        (
+            " close",
+            4,
+            "can read no more: the server may still send, but data is answered with RST.",
+        ),
         ("wrong-acknowledgment", 5, "ack 61 is wrong"),
         ("three-segment-close", 5, "It confirms the FIN of the client as well: ack 2 = 1 + 1"),
         ("simultaneous-close", 6, "the FIN of the server has arrived"),

@@ -46,9 +46,10 @@ def test_a_context_keeps_one_english_word_apart():
     assert chinese.text(Message("the server", context="of a kind unknown")) == "the server"
 
 
-def test_a_list_is_written_with_commas():
+def test_a_list_is_written_as_the_language_writes_lists():
     lengths = Message("{lengths}", {"lengths": [1460, 1460, Message("the client")]})
     assert english.text(lengths) == "1460, 1460, the client"
+    assert chinese.text(lengths) == "1460、1460、客户端"
 
 
 def test_braces_that_are_meant_stay():

@@ -14,6 +14,8 @@ import pytest
 from fourtuple.analyze import connections
 from fourtuple.event.model import Call, Note
 from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
@@ -31,7 +33,8 @@ def failure(timeline: Timeline) -> Any:
     (note,) = [note for note in timeline.of(Note) if note.kind == "failure"]
     assert failures_of(timeline, connections(timeline))
     assert not passed(timeline)
-    return note.params
+    text = Translator("en").text(Message(note.message, note.params))
+    return {"error": note.params["error"], "text": text}
 
 
 def values(timeline: Timeline) -> list[Any]:
@@ -75,10 +78,23 @@ def test_a_call_that_never_returns_ends_the_run_at_its_limit() -> None:
     timeline = run_script(script, limit_s=1)
     assert failure(timeline) == {
         "error": "OutOfTime",
-        "text": "server: accept() has not returned",
+        "text": "server: accept() has not returned in time.",
     }
     accept = timeline.of(Call)[-1]
     assert (accept.name, accept.end_ns) == ("accept", None)
+
+
+def test_a_program_that_goes_on_is_named_when_time_is_up() -> None:
+    def script(lab: Lab) -> None:
+        _, server = lab.pair()
+        server.run(["sh", "-c", "while :; do :; done"])
+        lab.settle()
+
+    timeline = run_script(script, limit_s=1)
+    told = failure(timeline)["text"]
+    assert told == "The lab did not come to rest in time: on server, sh is running."
+    remedy = failures_of(timeline, connections(timeline))[-1]
+    assert remedy.text == "A larger limit gives the run more time: --limit SECONDS"
 
 
 def test_a_run_whose_director_is_killed_has_failed() -> None:
@@ -86,7 +102,7 @@ def test_a_run_whose_director_is_killed_has_failed() -> None:
         del lab
         os._exit(0)
 
-    assert failure(run_script(script))["text"] == "the lab ended before the script did"
+    assert failure(run_script(script))["text"] == "The lab ended before the script did."
 
 
 @pytest.mark.parametrize("closed", [0, 1, 2])
@@ -108,7 +124,7 @@ def test_a_script_that_never_ends_is_stopped_from_outside() -> None:
         signal.pause()
 
     begin_s = time.monotonic()
-    assert failure(run_script(script, limit_s=0.5))["text"] == "stopped after 0.5 s"
+    assert failure(run_script(script, limit_s=0.5))["text"] == "The run was stopped after 0.5 s."
     assert time.monotonic() - begin_s < 15
 
 
@@ -149,7 +165,7 @@ def test_a_call_can_be_begun_and_awaited() -> None:
         lab.expect(pending.returned, True, "and it has returned")
 
     timeline = run_script(script)
-    assert values(timeline) == ["False", "b'now'", "True"]
+    assert values(timeline) == ["False", "3 bytes: now", "True"]
     assert passed(timeline)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fourtuple.explain.model import Message
-from fourtuple.render.cells import Cell
+from fourtuple.render.cells import CallForm, Cell
 from fourtuple.render.terminal import ASCII, UNICODE
 from fourtuple.render.text import width_of
 from fourtuple.render.view import BarPhase, CallBar, KernelCell, ProgramCell, WireCell
@@ -15,7 +15,7 @@ def texts(cell: Cell) -> list[str]:
 
 
 def bar(phase: str, slot: int = 0, outcome: str = "0") -> CallBar:
-    return CallBar(phase, slot, "connect(10.77.0.2:8888)", "connect()", outcome)
+    return CallBar(phase, slot, "connect(10.77.0.2:8888)", "connect(:8888)", outcome)
 
 
 def segment(**facts: object) -> WireCell:
@@ -24,26 +24,41 @@ def segment(**facts: object) -> WireCell:
 
 
 @pytest.mark.parametrize(
-    ("width", "lines"),
+    ("form", "width", "lines"),
     [
-        (40, ["connect(10.77.0.2:8888) → 0"]),
-        (20, ["connect() → 0"]),
-        (12, ["┌ connect()", "└ → 0"]),
+        (CallForm.FULL, 40, ["connect(10.77.0.2:8888) → 0"]),
+        (CallForm.BRIEF, 20, ["connect(:8888) → 0"]),
+        (CallForm.BRIEF, 16, ["┌ connect(:8888)", "└ → 0"]),
+        (CallForm.BARE, 20, ["connect() → 0"]),
+        (CallForm.BARE, 12, ["┌ connect()", "└ → 0"]),
     ],
 )
-def test_a_whole_call_takes_the_longest_wording_that_fits(width: int, lines: list[str]) -> None:
+def test_a_whole_call_that_is_too_long_for_a_line_takes_two(
+    form: CallForm, width: int, lines: list[str]
+) -> None:
     cell = ProgramCell((bar(BarPhase.WHOLE),))
-    assert texts(painter().program(cell, width)) == lines
+    painting = painter()
+    assert texts(painting.program(cell, width, form)) == lines
+    assert painting.program_least(cell, form) <= width
+    assert (painting.program_asks(cell, form) <= width) == (len(lines) == 1)
+
+
+def test_only_a_port_is_left_out_in_the_shortest_form() -> None:
+    sending = CallBar(BarPhase.WHOLE, 0, "send(14)", "send(14)", "14")
+    line = texts(painter().program(ProgramCell((sending,)), 40, CallForm.BARE))
+    assert line == ["send(14) → 14"]
 
 
 def test_calls_in_progress_stand_beside_each_other() -> None:
-    cell = ProgramCell((bar(BarPhase.GOING), bar(BarPhase.GOING, 1), bar(BarPhase.BEGIN, 2)))
-    assert texts(painter().program(cell, 20)) == ["│ │ ┌ connect()"]
+    cell = ProgramCell((bar(BarPhase.GOING), bar(BarPhase.GOING, 1), bar(BarPhase.BEGIN, 2, "")))
+    assert texts(painter().program(cell, 20, CallForm.BARE)) == ["│ │ ┌ connect()"]
 
 
-def test_a_call_that_never_returns_says_so_where_it_begins() -> None:
+def test_a_call_that_never_returns_says_so_where_it_begins_or_below() -> None:
     begun = CallBar(BarPhase.BEGIN, 0, "recv(9)", "recv()", Message("has not returned"))
-    assert texts(painter().program(ProgramCell((begun,)), 40)) == ["┌ recv(9) … has not returned"]
+    cell = ProgramCell((begun,))
+    assert texts(painter().program(cell, 40)) == ["┌ recv(9) … has not returned"]
+    assert texts(painter().program(cell, 13)) == ["┌ recv(9)", "│ … has not", "│ returned"]
 
 
 def test_a_state_is_named_where_it_begins_and_dotted_where_it_goes_on() -> None:
@@ -86,6 +101,26 @@ def test_a_label_stands_on_the_arrow_the_right_way_round() -> None:
 def test_where_two_labels_are_too_long_the_first_stays() -> None:
     labels = (Message("dropped"), Message("zero-window probe"))
     assert " dropped " in painter().arrow(segment(labels=labels), 20)
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (55, ["4 PSH ACK seq 1 len 14 ─── dropped, keepalive ─── ▶"]),
+        (40, ["4 PSH ACK seq 1 len 14 ─── dropped ────▶", "  keepalive"]),
+        (32, ["4 PSH ACK seq 1 len 14 ────────▶", "  dropped, keepalive"]),
+        (28, ["4 PSH ACK seq 1 len 14 ────▶", "  dropped, keepalive"]),
+    ],
+)
+def test_words_that_have_no_room_on_the_arrow_stand_below(width: int, lines: list[str]) -> None:
+    cell = segment(labels=(Message("dropped"), Message("keepalive")))
+    painting = painter()
+    drawn = texts(painting.wire(cell, painting.wire_columns([cell]), width, False))
+    assert drawn[1:] == lines[1:]
+    assert ("dropped" in drawn[0], "keepalive" in drawn[0]) == (
+        "dropped" in lines[0],
+        "keepalive" in lines[0],
+    )
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])

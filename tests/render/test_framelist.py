@@ -37,6 +37,13 @@ def test_one_connection_can_be_chosen() -> None:
     assert [line.split()[0] for line in listed(story.timeline(), connection=1)] == ["12"]
 
 
+def test_a_narrow_list_goes_on_below_and_cuts_nothing() -> None:
+    wide, narrow = (listed(exchange().timeline(), width) for width in (120, 60))
+    assert len(narrow) > len(wide)
+    assert " ".join(narrow).split() == " ".join(wide).split()
+    assert narrow[1] == "         SYN  seq 0  len 0"
+
+
 def test_lines_fit_and_an_empty_capture_has_none() -> None:
     assert max(map(width_of, listed(exchange(6).timeline(), 40))) <= 40
     assert listed(Timeline()) == []

@@ -104,3 +104,36 @@ def test_a_segment_sent_again_says_so_on_its_arrow() -> None:
     story.wait(300)
     story.client.send(10, seq=1)
     assert " retransmission " in drawn(story.timeline(), 120)
+
+
+@pytest.mark.parametrize("width", range(60, 165))
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nothing_is_cut_at_any_width(width: int, language: str) -> None:
+    text = drawn(Scene().exchange(), width, language)
+    # the ellipsis stands alone where time passes; within words it would be a cut
+    assert not re.search(r"[^ ]…|~", text)
+    for call in ("listen(5)", "connect(", "send(14)", "recv(", "accept()", "close()"):
+        assert call in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_a_lane_writes_its_calls_in_one_form(width: int) -> None:
+    lines = drawn(Scene().exchange(), width).splitlines()
+    # calls of the client begin right of the time, those of the server at the end of a line
+    for receiving in (r"│ ┌ recv\((\d*)\)", r"│ (?:│ |┌ )?recv\((\d*)\)[^│]*$"):
+        forms = {found[1] for line in lines if (found := re.search(receiving, line))}
+        assert len(forms) == 1
+
+
+def test_a_list_says_once_who_sends() -> None:
+    lines = drawn(Scene().exchange(), 60).splitlines()
+    assert lines[0] == "▶ client to server, ◀ server to client"
+
+
+def test_words_without_room_on_the_arrow_stand_below_it() -> None:
+    story = opened()
+    story.client.send(10, lost=True)
+    story.wait(300)
+    story.client.send(10, seq=1)
+    for width in (60, 75, 80, 100, 120):
+        assert "retransmission" in drawn(story.timeline(), width)

@@ -14,7 +14,7 @@ def notes(story: Story) -> list[str]:
 def test_a_connection_before_accept_belongs_to_no_program() -> None:
     story = opened()
     story.server.table(story.server.row("ESTABLISHED", inode=0), story.server.listener(queued=1))
-    assert notes(story) == ["no program owns it yet: accept queue 1 of 6"]
+    assert notes(story) == ["no owner yet: accept queue 1 of 6 (backlog 5 + 1)"]
 
 
 def test_what_waits_for_an_owner_is_counted() -> None:
@@ -25,10 +25,22 @@ def test_what_waits_for_an_owner_is_counted() -> None:
     story.server.table(row("ESTABLISHED", inode=0, recv_q=14), listener)
     story.server.table(row("ESTABLISHED", inode=0, recv_q=1), listener)
     assert notes(story) == [
-        "no program owns it yet: accept queue 1 of 6",
-        "no program owns it yet: accept queue 1 of 6, 14 bytes wait",
-        "no program owns it yet: accept queue 1 of 6, 1 byte waits",
+        "no owner yet: accept queue 1 of 6 (backlog 5 + 1)",
+        "no owner yet: accept queue 1 of 6 (backlog 5 + 1), 14 bytes wait",
+        "no owner yet: accept queue 1 of 6 (backlog 5 + 1), 1 byte waits",
     ]
+
+
+def test_a_connection_that_accept_is_waiting_for_is_not_said_to_lack_a_program() -> None:
+    story = Story()
+    story.server.calls("listen", 5, inode=99)
+    story.server.calls("accept", inode=99, new_inode=22, took_ms=20)
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    story.server.table(story.server.row("ESTABLISHED", inode=0), story.server.listener(queued=1))
+    story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
+    assert notes(story) == []
 
 
 def test_a_socket_whose_owner_has_gone_is_not_waiting_for_one() -> None:

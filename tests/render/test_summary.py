@@ -54,12 +54,13 @@ def test_several_connections_of_a_capture_are_a_table() -> None:
     assert text.startswith("two.pcap  2 connections in 18 frames\n")
     assert "10.77.0.1:40001" in text
     assert "--connection N" in text
-    assert "▶" not in text
+    assert "─▶" not in text
 
 
 def test_one_of_several_can_be_asked_for() -> None:
     text = told(several().timeline(file="two.pcap"), connection=1)
-    assert "TCP 10.77.0.1:40001 → 10.77.0.2:8888 (begins 11 ms into the recording)" in text
+    begun = "(its 0.00 ms is 11 ms after the first event of the recording)"
+    assert f"TCP 10.77.0.1:40001 → 10.77.0.2:8888 {begun}" in " ".join(text.split())
 
 
 def test_a_run_of_several_connections_tells_each() -> None:
@@ -83,8 +84,24 @@ def test_there_is_no_connection_beyond_the_last() -> None:
         told(Scene().exchange(), connection=1)
 
 
-def test_an_empty_capture_says_so() -> None:
-    assert told(Timeline(meta={"file": "empty.pcap"})) == "empty.pcap  0 connections in 0 frames\n"
+def test_an_empty_capture_says_so_and_what_to_check() -> None:
+    text = told(Timeline(meta={"file": "empty.pcap"}))
+    assert text.startswith("empty.pcap  0 connections in 0 frames\n")
+    assert "The capture is empty" in text
+    assert "Check the filter and the interface" in " ".join(text.split())
+
+
+def test_a_capture_of_other_protocols_says_so() -> None:
+    scene = Scene()
+    scene.frames.add(bytes(12) + b"\x08\x06" + bytes(28), 0)
+    assert "None of the frames is TCP or UDP" in told(scene.timeline())
+
+
+def test_a_run_of_which_nothing_was_seen_is_named() -> None:
+    story = Story()
+    story.note("failure", message="{text}", params={"text": "no wire", "error": "OutOfTime"})
+    text = told(story.timeline(experiment="handshake"))
+    assert text.startswith("handshake: the run failed\n  - no wire\n")
 
 
 def test_a_run_that_failed_says_what_was_expected_and_why_it_ended() -> None:
@@ -94,7 +111,8 @@ def test_a_run_that_failed_says_what_was_expected_and_why_it_ended() -> None:
     scene.note(50_001, "failure", "{text}", text="it ended early", error="OutOfTime")
     text = told(scene.exchange())
     assert "1 of 2 checks hold\n  - the first ACK: expected 15, got 14 (frame 5)\n" in text
-    assert text.endswith("  - it ended early\n")
+    assert "exchange: the run failed\n  - it ended early\n" in text
+    assert text.endswith("  - A larger limit gives the run more time: --limit SECONDS\n")
 
 
 def test_what_could_not_be_had_or_was_lost_is_said() -> None:
@@ -119,3 +137,12 @@ def test_no_line_of_a_report_is_wider_than_the_terminal(
     text = told(timeline, width, language)
     assert max(map(width_of, text.splitlines()), default=0) <= width
     assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_a_failed_expectation_is_told_in_the_readers_language() -> None:
+    story = opened()
+    params = {"what": "the four segments", "expected": "4", "actual": "3", "ok": False}
+    story.note("check", params=params | {"values": {}})
+    story.note("failure", message="{text}", params={"text": "!", "error": "ExpectationFailed"})
+    text = told(story.timeline(experiment="x"), language="zh")
+    assert text.endswith("x：运行失败\n  - 这一条不成立：四个报文段\n")

@@ -1,5 +1,7 @@
 """Many connections as a table."""
 
+import re
+
 import pytest
 
 from fourtuple.analyze import connections
@@ -17,32 +19,45 @@ def table(story: Story, width: int = 120, language: str = "en") -> list[str]:
 
 
 def test_a_line_says_who_talked_how_much_and_how_it_ended() -> None:
-    head, line = table(exchange())
+    head, line, legend = table(exchange())
     assert head.split()[:3] == ["#", "client", "server"]
-    assert line.split()[:5] == ["0", "10.77.0.1:40000", "10.77.0.2:8888", "6+5", "14+14"]
-    assert "complete" in line
+    cells = ["0", "10.77.0.1:40000", "10.77.0.2:8888", "▶6 ◀5", "▶14 ◀14", "complete"]
+    assert re.split("  +", line)[:6] == cells
     assert "four segments" in line
+    assert legend == "▶ client to server, ◀ server to client"
 
 
 def test_the_last_column_says_what_went_wrong() -> None:
-    (_, line) = table(refused())
+    head, line, *_ = table(refused())
     assert "refused" in line
-    assert line.rstrip() != line[: line.index("refused") + 30].rstrip()
+    assert line[head.index("findings") :].strip()
+
+
+def test_long_findings_go_on_below_their_column() -> None:
+    head, line, *more, _ = table(unread(), 96)
+    column = head.index("findings")
+    assert more
+    assert all(text[:column].strip() == "" for text in more)
+    whole = " ".join(text[column:].strip() for text in (line, *more))
+    assert whole == table(unread(), 250)[1][table(unread(), 250)[0].index("findings") :]
 
 
 def test_datagrams_have_no_handshake() -> None:
     story = Story()
     story.datagram(story.client, 9)
-    (_, line) = table(story)
-    assert line.split()[3:] == ["1+0", "9+0", "UDP"]
+    assert re.split("  +", table(story)[1])[3:] == ["▶1 ◀0", "▶9 ◀0", "UDP"]
+    assert "packets ▶1 ◀0 · payload bytes ▶9 ◀0 · UDP" in "\n".join(table(story, 60))
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_table_fits_and_keeps_client_and_close(width: int, language: str) -> None:
+def test_a_table_fits_and_cuts_nothing(width: int, language: str) -> None:
     lines = table(unread(), width, language)
     assert max(map(width_of, lines)) <= width
-    assert lines[1].count("10.77") == 2
+    text = "\n".join(lines)
+    assert "…" not in text
+    for part in ("10.77.0.1:40000", "10.77.0.2:8888", "▶100 ◀0", "▶3 ◀3"):
+        assert part in text
 
 
 def test_a_long_table_ends_with_how_many_more_there_are() -> None:
@@ -52,5 +67,5 @@ def test_a_long_table_ends_with_how_many_more_there_are() -> None:
         story.reborn()
         story.client.syn()
     lines = table(story)
-    assert len(lines) == 62
+    assert len(lines) == 63
     assert lines[-1] == "and 4 more connections: --json lists them"

@@ -4,6 +4,7 @@ from fourtuple.analyze import connections
 from fourtuple.explain.text import Translator
 from fourtuple.render.wires import crossings
 from fourtuple.wire import RST
+from render.shown import painter
 from story import Story, exchange, opened, refused
 
 
@@ -73,6 +74,43 @@ def test_datagrams_have_a_length_and_a_direction() -> None:
         ("UDP", True, 100, None),
         ("UDP", False, 7, None),
     ]
+
+
+def test_a_probe_of_a_closed_window_is_called_so_and_its_answer_too() -> None:
+    story = opened()
+    story.client.send(100)
+    story.server.ack(window=0)
+    story.client.ack(seq=100)
+    story.server.ack(window=0)
+    story.client.ack(seq=100)
+    story.server.ack(window=500)
+    assert labels(story)[4:] == [
+        ["zero window"],
+        ["window probe"],
+        ["zero window", "answer to the probe"],
+        ["window probe"],
+        ["window update"],
+    ]
+
+
+def test_two_labels_are_a_list_in_the_language() -> None:
+    story = opened()
+    story.client.send(100)
+    story.server.ack(window=0)
+    story.client.ack(seq=100)
+    story.server.ack(window=0)
+    timeline = story.timeline()
+    cell = crossings(timeline, connections(timeline)[0])[-1].cell
+    assert "零窗口、对探测的应答" in painter(language="zh").arrow(cell, 60)
+
+
+def test_what_a_keepalive_brings_back_is_no_window_update() -> None:
+    story = opened()
+    story.client.send(100)
+    story.server.ack(window=511)
+    story.client.ack(seq=100)
+    story.server.ack(window=512)
+    assert labels(story)[5:] == [["keepalive"], ["answer to the keepalive"]]
 
 
 def test_a_lone_byte_that_is_sent_again_is_no_keepalive() -> None:

@@ -207,8 +207,8 @@ def test_a_cut_recording_keeps_the_evidence_up_to_there() -> None:
 def test_what_is_no_file_to_read_is_said_in_one_sentence(tmp_path: Path) -> None:
     gone = tmp_path / "gone.pcap"
     for path, message in (
-        (gone, f"There is no file {gone}."),
-        (tmp_path, f"{tmp_path} is a directory, not a capture."),
+        (gone, f"There is no file {gone}. Check its name, and which directory you are in (pwd)."),
+        (tmp_path, f"{tmp_path} is a directory, not a capture. Name a file in it."),
         ("a\0b", "a\0b cannot be read: embedded null byte."),
         ("x" * 300, f"{'x' * 300} cannot be read: File name too long."),
     ):

@@ -5,11 +5,22 @@ import pytest
 from fourtuple.errors import CaptureUnknown
 from fourtuple.source.unknown import unknown
 
+TEXT = (
+    "x is a text file, not a capture. Have the capture tool write packets, not text:"
+    " tcpdump -w new.pcap"
+)
+
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "x is empty: it has no bytes, not even a file header."),
+        (
+            b"",
+            (
+                "x is empty: it has no bytes, not even a file header. Capture again, and end the"
+                " tool with Ctrl-C, so that it writes what it has."
+            ),
+        ),
         (b"\x1f\x8b\x08\0", "x is compressed. Decompress it first: gzip -d x"),
         (b"\x28\xb5\x2f\xfd\0", "x is compressed. Decompress it first: zstd -d x"),
         (b"\xfd7zXZ\0", "x is compressed. Decompress it first: xz -d x"),
@@ -24,13 +35,13 @@ from fourtuple.source.unknown import unknown
             b"snoop\0\0\0\0\0\0\2",
             "x is a capture in another format: snoop. Convert it first: editcap x new.pcapng",
         ),
-        (b"GET / HTTP/1.1\r\n", "x is a text file, not a capture."),
-        ("三次握手\n".encode(), "x is a text file, not a capture."),
+        (b"GET / HTTP/1.1\r\n", TEXT),
+        ("三次握手\n".encode(), TEXT),
         (
             b"\x7fELF\x02\x01\x01\0",
             (
                 "x is no capture that fourtuple knows (pcap or pcapng): its first bytes are"
-                " 7f 45 4c 46 02 01 01 00."
+                " 7f 45 4c 46 02 01 01 00. If Wireshark opens it, save it there as pcapng."
             ),
         ),
     ],

@@ -8,10 +8,10 @@ settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go aw
 No row is CLOSED, or LISTEN where a listener's row covers the end.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fourtuple.analyze.evidence import End, end_of, row_of
+from fourtuple.analyze.evidence import End, end_of, rows_by_ends
 from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection, Disagreement, StateChange
 from fourtuple.analyze.states import UNKNOWN, after
@@ -42,14 +42,30 @@ def disagreements(
     timeline: Timeline, connections: Iterable[Connection]
 ) -> tuple[Disagreement, ...]:
     """Every snapshot row that no state inferred from the frames explains, in order of time."""
-    ends = [end for c in connections if c.protocol == "tcp" for end in _both(timeline, c)]
-    found = [
-        disagreement
-        for snapshot in timeline.of(Snapshot)
-        for lives in _by_end(ends, snapshot.host)
-        if (disagreement := _compare(lives, snapshot))
-    ]
+    snapshots = timeline.of(Snapshot)
+    if not snapshots:
+        return ()
+    ends = _by_host(end for c in connections if c.protocol == "tcp" for end in _both(timeline, c))
+    found: list[Disagreement] = []
+    for snapshot in snapshots:
+        table = _Table.of(snapshot)
+        compared = (_compare(lives, table) for lives in ends.get(snapshot.host, ()))
+        found += filter(None, compared)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A snapshot, with its rows by their endpoints, and its listeners."""
+
+    snapshot: Snapshot
+    rows: Mapping[tuple[Endpoint, Endpoint], SocketRow]
+    listeners: tuple[SocketRow, ...]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> "_Table":
+        listeners = tuple(row for row in snapshot.sockets if row.state == "LISTEN")
+        return cls(snapshot, rows_by_ends(snapshot), listeners)
 
 
 def _both(timeline: Timeline, connection: Connection) -> Iterator[_Inferred]:
@@ -63,23 +79,28 @@ def _both(timeline: Timeline, connection: Connection) -> Iterator[_Inferred]:
         )
 
 
-def _by_end(ends: Sequence[_Inferred], host: str) -> Iterator[list[_Inferred]]:
-    """The lives of each four-tuple that ends at this host, in order."""
-    lives: dict[tuple[Endpoint, Endpoint], list[_Inferred]] = {}
+def _by_host(ends: Iterable[_Inferred]) -> dict[str, list[list[_Inferred]]]:
+    """Host -> the lives of each four-tuple that ends there, in order."""
+    lives: dict[tuple[str, Endpoint, Endpoint], list[_Inferred]] = {}
     for one in ends:
-        if one.end.host == host:
-            lives.setdefault((one.end.local, one.end.remote), []).append(one)
-    yield from lives.values()
+        if one.end.host is not None:
+            place = (one.end.host, one.end.local, one.end.remote)
+            lives.setdefault(place, []).append(one)
+    found: dict[str, list[list[_Inferred]]] = {}
+    for (host, _, _), of_one in lives.items():
+        found.setdefault(host, []).append(of_one)
+    return found
 
 
-def _compare(lives: list[_Inferred], snapshot: Snapshot) -> Disagreement | None:
+def _compare(lives: list[_Inferred], table: _Table) -> Disagreement | None:
+    snapshot = table.snapshot
     begun = [one for one in lives if one.begin_ns <= snapshot.t_ns]
     current = begun[-1] if begun else lives[0]
     allowed = _allowed(current, snapshot)
     if begun and len(begun) < len(lives):
         # the next life may have begun in the kernel, though not on the wire
         allowed += _ahead(lives[len(begun)], snapshot)[1:]
-    kernel = _kernel_state(current.end, snapshot)
+    kernel = _kernel_state(current.end, table)
     rowless = kernel in _ROWLESS and bool(_ROWLESS.intersection(allowed))
     if kernel in allowed or rowless or UNKNOWN in allowed:
         return None
@@ -89,11 +110,11 @@ def _compare(lives: list[_Inferred], snapshot: Snapshot) -> Disagreement | None:
     )
 
 
-def _kernel_state(end: End, snapshot: Snapshot) -> str:
-    row = row_of(snapshot, end.local, end.remote)
+def _kernel_state(end: End, table: _Table) -> str:
+    row = table.rows.get((end.local, end.remote))
     if row is not None:
         return row.state
-    return "LISTEN" if any(_listens(row, end.local) for row in snapshot.sockets) else "CLOSED"
+    return "LISTEN" if any(_listens(row, end.local) for row in table.listeners) else "CLOSED"
 
 
 def _listens(row: SocketRow, local: Endpoint) -> bool:

@@ -6,15 +6,18 @@ before the connection began, and what followed its own close(), is another's. A 
 evidence, and every list is empty.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 
 from fourtuple.analyze.hosts import host_of, plain
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 
-__all__ = ["End", "end_of", "row_of"]
+__all__ = ["End", "end_of", "rows_by_ends"]
+
+#: one end of a four-tuple: its host, its own endpoint, its peer's
+_Place = tuple[str, Endpoint, Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,14 @@ class End:
 
     def before(self, t_ns: int) -> SocketRow | None:
         """The last row that was seen no later than `t_ns`."""
-        earlier = [row for snapshot, row in self.rows if snapshot.t_ns <= t_ns]
-        return earlier[-1] if earlier else None
+        seen = bisect_right(self.rows, t_ns, key=lambda found: found[0].t_ns)
+        return self.rows[seen - 1][1] if seen else None
 
     def called(self, names: tuple[str, ...], t_ns: int) -> Call | None:
         """The last call of one of these names that had begun by `t_ns`."""
-        begun = [call for call in self.calls if call.name in names and call.t_ns <= t_ns]
-        return begun[-1] if begun else None
+        begun = bisect_right(self.calls, t_ns, key=lambda call: call.t_ns)
+        latest = (self.calls[i] for i in range(begun - 1, -1, -1) if self.calls[i].name in names)
+        return next(latest, None)
 
 
 def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
@@ -46,19 +50,51 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
     host = host_of(timeline, local.address) if timeline.events else None
     if host is None:
         return End(local, remote, None, (), ())
-    found = _rows(timeline, host, local, remote)
+    index = _index(timeline)
+    found = index.rows.get((host, local, remote), [])
     rows = tuple((s, row) for s, row in found if s.t_ns >= connection.start_ns)
     inodes = {row.inode for _, row in rows} - {0}
-    calls = [c for c in timeline.of(Call) if _is_of(c, host, inodes, local, remote)]
+    own = set(index.by_ends.get((host, local, remote), ()))
+    own.update(place for inode in inodes for place in index.by_inode.get((host, inode), ()))
+    calls = [index.calls[place] for place in sorted(own)]
     return End(local, remote, host, rows, tuple(_of_one_life(calls, connection.start_ns)))
 
 
-def row_of(snapshot: Snapshot, local: Endpoint, remote: Endpoint) -> SocketRow | None:
-    """The TCP row with exactly these endpoints."""
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """A timeline's calls, in order, and where among them those of a socket are: told by its host
+    and inode, or its host and endpoints; and the rows of each end, by host and endpoints."""
+
+    calls: list[Call]
+    by_inode: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    by_ends: dict[_Place, list[int]] = field(default_factory=dict)
+    rows: dict[_Place, list[tuple[Snapshot, SocketRow]]] = field(default_factory=dict)
+
+
+def _index(timeline: Timeline) -> _Index:
+    """Made once a timeline: a connection does not look at the events of all the others."""
+    if "evidence" not in timeline.memo:
+        index = timeline.memo["evidence"] = _Index(timeline.of(Call))
+        for place, call in enumerate(index.calls):
+            for inode in {call.inode, call.new_inode}:
+                index.by_inode.setdefault((call.host, inode), []).append(place)
+            if call.local and call.remote:
+                ends = (call.host, plain(call.local), plain(call.remote))
+                index.by_ends.setdefault(ends, []).append(place)
+        for snapshot in timeline.of(Snapshot):
+            for (local, remote), row in rows_by_ends(snapshot).items():
+                index.rows.setdefault((snapshot.host, local, remote), []).append((snapshot, row))
+    found: _Index = timeline.memo["evidence"]
+    return found
+
+
+def rows_by_ends(snapshot: Snapshot) -> dict[tuple[Endpoint, Endpoint], SocketRow]:
+    """The TCP rows by their endpoints; of several with the same ones the first."""
+    found: dict[tuple[Endpoint, Endpoint], SocketRow] = {}
     for row in snapshot.sockets:
-        if row.protocol == "tcp" and plain(row.local) == local and plain(row.remote) == remote:
-            return row
-    return None
+        if row.protocol == "tcp":
+            found.setdefault((plain(row.local), plain(row.remote)), row)
+    return found
 
 
 def _of_one_life(calls: list[Call], start_ns: int) -> list[Call]:
@@ -67,20 +103,3 @@ def _of_one_life(calls: list[Call], start_ns: int) -> list[Call]:
     before = [i for i in closes if calls[i].t_ns < start_ns]
     own = [i for i in closes if calls[i].t_ns >= start_ns]
     return calls[before[-1] + 1 if before else 0 : own[0] + 1 if own else len(calls)]
-
-
-def _rows(
-    timeline: Timeline, host: str, local: Endpoint, remote: Endpoint
-) -> Iterator[tuple[Snapshot, SocketRow]]:
-    for snapshot in timeline.of(Snapshot):
-        if snapshot.host == host and (row := row_of(snapshot, local, remote)):
-            yield snapshot, row
-
-
-def _is_of(call: Call, host: str, inodes: set[int], local: Endpoint, remote: Endpoint) -> bool:
-    if call.host != host:
-        return False
-    if call.inode in inodes or call.new_inode in inodes:
-        return True
-    ends = (call.local and plain(call.local), call.remote and plain(call.remote))
-    return ends == (local, remote)

@@ -12,13 +12,20 @@ _MAPPED = "::ffff:"
 
 def host_of(timeline: Timeline, address: str) -> str | None:
     """The name of the host with this address; None where the recording names none."""
-    hosts = timeline.meta.get("hosts")
-    if not isinstance(hosts, Mapping):
-        return None
-    for name, addresses in hosts.items():
-        if isinstance(addresses, (list, tuple)) and _plain_address(address) in addresses:
-            return str(name)
-    return None
+    if "hosts" not in timeline.memo:
+        timeline.memo["hosts"] = _by_address(timeline.meta.get("hosts"))
+    found: dict[str, str] = timeline.memo["hosts"]
+    return found.get(_plain_address(address))
+
+
+def _by_address(hosts: object) -> dict[str, str]:
+    """The first host that claims an address has it."""
+    found: dict[str, str] = {}
+    for name, addresses in hosts.items() if isinstance(hosts, Mapping) else ():
+        for address in addresses if isinstance(addresses, (list, tuple)) else ():
+            if isinstance(address, str):
+                found.setdefault(address, str(name))
+    return found
 
 
 def _plain_address(address: str) -> str:

@@ -47,8 +47,11 @@ def answered(draft: Draft, probe: Draft | None, side: Side) -> str | None:
     bare = not draft.raw.length and not draft.raw.flags & (SYN | FIN | RST)
     if not bare or draft.ack is None or draft.acked or draft.seq != side.sent:
         return None
-    of_keepalive = "keep_alive" in probe.notes and "probe" not in probe.notes
-    return "keepalive_answer" if of_keepalive else "probe_answer"
+    if "keep_alive" in probe.notes and "probe" not in probe.notes:
+        return "keepalive_answer"
+    # a window that opens is told of without being asked, and Linux answers only some of the probes
+    # (net.ipv4.tcp_invalid_ratelimit)
+    return "probe_answer" if draft.raw.window == 0 else None
 
 
 def _sequence(draft: Draft, side: Side) -> Arithmetic | None:

@@ -75,8 +75,8 @@ class SegmentFact:
     frames do not tell. `notes` are words of COUNT_NAMES and others: "handshake_ack" (the third
     step), "wrong_ack" (acknowledges what never reached its sender), "wrong_seq" (skips numbers),
     "probe" (an old number, sent because the peer's window is 0; also a "keep_alive"), "resent" (a
-    "keep_alive" by Wireshark's rules, in truth a retransmission of one byte), "keepalive_answer" and
-    "probe_answer" (what a keepalive, or a probe of a window of 0, brought back).
+    "keep_alive" by Wireshark's rules, in truth a retransmission of one byte), "keepalive_answer"
+    and "probe_answer" (what a keepalive, or a probe of a window that is 0 still, brought back).
     `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128").
     """
 

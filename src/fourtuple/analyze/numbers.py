@@ -8,6 +8,7 @@ SYN and FIN take one number each (RFC 9293, section 3.4). Numbers that do not ad
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from fourtuple.analyze.model import Arithmetic
 
@@ -130,5 +131,6 @@ def acknowledgment(side: Side, peer: Side, ack: int) -> Arithmetic | None:
     total = min(ack, max(base, peer.sent or 0))
     syn = int(peer.isn is not None and base <= 0 < total)
     fin = int(peer.fin is not None and base <= peer.fin < total)
-    frames = tuple(taken.frame for taken in peer.open if base < taken.end and taken.seq < ack)
+    covered = takewhile(lambda taken: taken.seq < ack, peer.open)
+    frames = tuple(taken.frame for taken in covered if base < taken.end)
     return Arithmetic("ack", base, total - base - syn - fin, syn, fin, total, ack, frames)

@@ -1,19 +1,25 @@
 """The commands put together, and what happens when one fails."""
 
+import difflib
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from fourtuple import __version__
 from fourtuple.cli.doctor import DOCTOR_HELP, doctor
+from fourtuple.cli.help import HelpfulCommand, HelpfulGroup, name_of
 from fourtuple.cli.lab import lab_app
-from fourtuple.cli.output import asked_language, error_line, write
+from fourtuple.cli.options import Lang
+from fourtuple.cli.output import asked_language, error_line, translator_for, write
 from fourtuple.cli.read import READ_HELP, read
 from fourtuple.errors import FourtupleError
+from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
+from fourtuple.render.text import clean
 
 __all__ = ["app", "run"]
 
@@ -36,35 +42,52 @@ Examples:
 
 app = typer.Typer(
     name="fourtuple",
+    cls=HelpfulGroup,
     help=_HELP,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(help=READ_HELP)(read)
+app.command(cls=HelpfulCommand, help=READ_HELP)(read)
 app.add_typer(lab_app, name="lab")
-app.command(help=DOCTOR_HELP)(doctor)
+app.command(cls=HelpfulCommand, help=DOCTOR_HELP)(doctor)
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", "-V", help=N_("Print the version and end."))
     ] = False,
+    lang: Lang = "",
 ) -> None:
+    """What stands before the command."""
     if version:
         write(f"fourtuple {__version__}\n")
         raise typer.Exit
+    if lang:
+        translator_for(lang)
+        context.default_map = _for_every_command(context.command, lang)
+    if context.invoked_subcommand is None:
+        write(context.get_help() + "\n")
+
+
+def _for_every_command(group: Any, lang: str) -> dict[str, Any]:
+    """The default of --lang for each command, as the parser wants it: by the command's name."""
+    return {
+        name: _for_every_command(one, lang) if hasattr(one, "commands") else {"lang": lang}
+        for name, one in group.commands.items()
+    }
 
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; errors become one message and an exit status."""
     translator = Translator(asked_language(arguments, os.environ))
     command = typer.main.get_command(app)
-    _translate(command, translator)
     try:
-        status = command.main(list(arguments), prog_name="fourtuple", standalone_mode=False)
+        status = command.main(
+            list(arguments), prog_name="fourtuple", standalone_mode=False, obj=translator
+        )
     except FourtupleError as error:
         print(error_line(error, translator), file=sys.stderr)
         return error.exit_status
@@ -77,22 +100,37 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: Any, translator: Translator) -> None:
-    """What is wrong with the command line and where to read how it should be; where a group of
-    commands was given none, the message is its help."""
-    message = error.format_message()
-    if error.ctx is not None and message == error.ctx.get_help():
-        print(message, file=sys.stderr)
-        return
+    """What is wrong with the command line and where to read how it should be."""
     path = error.ctx.command_path if error.ctx else "fourtuple"
-    print(f"fourtuple: {message}", file=sys.stderr)
-    print(f"{translator.text(N_('How it is used:'))} {path} --help", file=sys.stderr)
+    print(f"fourtuple: {translator.text(_complaint(error))}", file=sys.stderr)
+    usage = Message("How it is used: {command} --help", {"command": path})
+    print(translator.text(usage), file=sys.stderr)
 
 
-def _translate(command: Any, translator: Translator) -> None:
-    """Put the help texts of a command, its options and its subcommands into the language."""
-    command.help = translator.text(command.help or "")
-    for parameter in command.params:
-        if getattr(parameter, "help", None):
-            parameter.help = translator.text(parameter.help)
-    for subcommand in getattr(command, "commands", {}).values():
-        _translate(subcommand, translator)
+def _complaint(error: Any) -> Message:
+    """The parser's complaint in our words, where we know it."""
+    said = clean(error.format_message())
+    match type(error).__name__:
+        case "MissingParameter" if error.param is not None:
+            return Message("{name} is missing.", {"name": name_of(error.param)})
+        case "NoSuchOption":
+            return _no_such(N_("There is no option {name}"), error.option_name, error.possibilities)
+        case "BadOptionUsage":
+            return Message("The value of {name} is missing.", {"name": error.option_name})
+        case "UsageError" if command := re.fullmatch(r"No such command '(.+?)'\..*", said):
+            known = error.ctx.command.commands
+            return _no_such(N_("There is no command {name}"), command[1], known)
+        case "UsageError" if extra := re.fullmatch(
+            r"Got unexpected extra argument\S* \((.+)\)", said
+        ):
+            return Message("There are too many arguments: {names}.", {"names": extra[1]})
+    return Message("{text}", {"text": said})
+
+
+def _no_such(text: str, name: str, known: Iterable[str] | None) -> Message:
+    """It, and what may be meant."""
+    what = Message(text, {"name": clean(name)})
+    close = difflib.get_close_matches(name, known or (), 1)
+    if not close:
+        return Message("{what}.", {"what": what})
+    return Message("{what}. Did you mean {close}?", {"what": what, "close": close[0]})

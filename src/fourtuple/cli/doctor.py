@@ -1,19 +1,12 @@
 """`fourtuple doctor`: what this machine allows, and what to do about what it does not."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
 
 import msgspec
 import typer
 
-from fourtuple.cli.output import (
-    LANG_HELP,
-    NO_COLOR_HELP,
-    WIDTH_HELP,
-    terminal_for,
-    translator_for,
-    write,
-)
+from fourtuple.cli.options import Json, Lang, NoColor, Width
+from fourtuple.cli.output import terminal_for, translator_for, write
 from fourtuple.errors import CapabilityMissing
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
@@ -34,10 +27,7 @@ _GAP = 2
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help=N_("Print JSON Lines."))] = False,
-    width: Annotated[int | None, typer.Option(metavar="N", help=WIDTH_HELP)] = None,
-    lang: Annotated[str, typer.Option(metavar="LANG", help=LANG_HELP)] = "",
-    no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR_HELP)] = False,
+    json: Json = False, width: Width = None, lang: Lang = "", no_color: NoColor = False
 ) -> None:
     """Print what `DOCTOR_HELP` says."""
     terminal, translator = terminal_for(width, no_color), translator_for(lang)

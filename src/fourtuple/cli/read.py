@@ -4,18 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourtuple.cli.output import (
-    LANG_HELP,
-    NARROWEST,
-    NO_COLOR_HELP,
-    WIDEST,
-    WIDTH_HELP,
-    terminal_for,
-    translator_for,
-    write,
-)
+from fourtuple.cli.options import Json, Lang, NoColor, Raw, Width, number
+from fourtuple.cli.output import terminal_for, translator_for, write
 from fourtuple.errors import CaptureDamaged, UsageError
-from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.terminal import Terminal
 
@@ -44,31 +35,30 @@ def read(
         typer.Argument(help=N_("A capture (pcap, pcapng) or a recording; - is standard input.")),
     ],
     connection: Annotated[
-        int | None, typer.Option(metavar="N", help=N_("Tell connection N in full (from 0)."))
+        str | None, typer.Option(metavar="N", help=N_("Tell connection N in full (from 0)."))
     ] = None,
     frame: Annotated[
-        int | None,
+        str | None,
         typer.Option(metavar="N", help=N_("Show every field and bit of frame N (from 1).")),
     ] = None,
     frames: Annotated[bool, typer.Option("--frames", help=N_("List every frame."))] = False,
-    json: Annotated[bool, typer.Option("--json", help=N_("Print JSON Lines."))] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help=N_("Show sequence numbers as they are in the headers too.")),
-    ] = False,
-    width: Annotated[
-        int | None, typer.Option(metavar="N", min=NARROWEST, max=WIDEST, help=WIDTH_HELP)
-    ] = None,
-    lang: Annotated[str, typer.Option(metavar="LANG", help=LANG_HELP)] = "",
-    no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR_HELP)] = False,
+    json: Json = False,
+    raw: Raw = False,
+    width: Width = None,
+    lang: Lang = "",
+    no_color: NoColor = False,
 ) -> None:
     """Explain a capture or a recording."""
     terminal, translator = terminal_for(width, no_color), translator_for(lang)
+    chosen = None if connection is None else number("--connection", connection)
+    shown = None if frame is None else number("--frame", frame)
+    if not file:
+        raise UsageError(N_("The name of the file is empty; - is standard input."))
     timeline, damage = _load(file)
     if json:
-        write(_machine_text(timeline, translator, file, connection, frame, frames))
+        write(_machine_text(timeline, translator, file, chosen, shown, frames))
     else:
-        write(_human_text(timeline, translator, terminal, connection, frame, frames, raw))
+        write(_human_text(timeline, translator, terminal, chosen, shown, frames, raw))
     if damage is not None:
         raise damage
 
@@ -98,9 +88,9 @@ def _machine_text(
     from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
 
     found = connections(timeline)
-    _require_connection(connection, len(found), translator)
+    _require_connection(connection, len(found))
     if frames or frame is not None:
-        _require_frame(frame, len(timeline.frames), translator)
+        _require_frame(frame, len(timeline.frames))
         chosen = (
             item
             for item in frame_objects(timeline, found)
@@ -128,34 +118,22 @@ def _human_text(
     from fourtuple.render.summary import report
 
     found = connections(timeline)
-    _require_connection(connection, len(found), translator)
+    _require_connection(connection, len(found))
     if frame is not None:
-        _require_frame(frame, len(timeline.frames), translator)
+        _require_frame(frame, len(timeline.frames))
         return frame_report(timeline, found, frame, translator, terminal)
     if frames:
         return frame_list(timeline, found, translator, terminal, connection=connection, raw=raw)
     return report(timeline, translator, terminal, connections=found, connection=connection, raw=raw)
 
 
-def _require_connection(index: int | None, count: int, translator: Translator) -> None:
+def _require_connection(index: int | None, count: int) -> None:
     if index is not None and not 0 <= index < count:
-        raise UsageError(
-            translator.text(
-                Message(
-                    "There is no connection {number}: the capture has {count}, counted from 0.",
-                    {"number": index, "count": count},
-                )
-            )
-        )
+        text = N_("There is no connection {number}: the capture has {count}, counted from 0.")
+        raise UsageError(text, {"number": index, "count": count})
 
 
-def _require_frame(number: int | None, count: int, translator: Translator) -> None:
-    if number is not None and not 1 <= number <= count:
-        raise UsageError(
-            translator.text(
-                Message(
-                    "There is no frame {number}: the capture has {count}, counted from 1.",
-                    {"number": number, "count": count},
-                )
-            )
-        )
+def _require_frame(frame: int | None, count: int) -> None:
+    if frame is not None and not 1 <= frame <= count:
+        text = N_("There is no frame {number}: the capture has {count}, counted from 1.")
+        raise UsageError(text, {"number": frame, "count": count})

@@ -23,6 +23,7 @@ __all__ = [
     "Attachment",
     "FrameRecord",
     "Head",
+    "check_depth",
     "pack",
     "parts",
     "unpack",
@@ -43,6 +44,8 @@ _CHUNK = _LONGEST_OPTION - len(PREFIXES[0]) - 1
 
 #: what decoding hostile MessagePack raises
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+#: what is nested deeper than this is hostile: Python could decode it, and not print it
+_DEEPEST = 32
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -101,6 +104,26 @@ def parts(options: Iterable[tuple[int, bytes]], order: str) -> list[tuple[int, b
 def unpack(found: Iterable[tuple[int, bytes]]) -> Attachment:
     """The attachment that `pack` wrote, from its parts; an empty one where they are none."""
     try:
-        return _decoder.decode(b"".join(part for version, part in found if version == FORMAT))
+        data = b"".join(part for version, part in found if version == FORMAT)
+        attachment = _decoder.decode(data)
+        if attachment.head:
+            check_depth(attachment.head.meta)
     except UNREADABLE:
         return Attachment()
+    return attachment
+
+
+def check_depth(value: object) -> None:
+    """ValidationError where values are nested deeper than anybody means them to be."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _contents(outer)]
+        if not level:
+            return
+    raise msgspec.ValidationError(f"nested deeper than {_DEEPEST}")
+
+
+def _contents(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, (list, tuple)) else ()

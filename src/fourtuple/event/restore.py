@@ -22,6 +22,7 @@ from fourtuple.event.attachment import (
     Attachment,
     FrameRecord,
     Head,
+    check_depth,
     parts,
     unpack,
 )
@@ -114,7 +115,10 @@ def _decoded(raw: Iterable[msgspec.Raw]) -> tuple[list[Event], Counter[str]]:
     unknown: Counter[str] = Counter()
     for data in raw:
         try:
-            events.append(decode_event(bytes(data)))
+            event = decode_event(bytes(data))
+            if isinstance(event, Note):
+                check_depth(event.params)
+            events.append(event)
         except UNREADABLE:
             unknown[_kind(bytes(data))] += 1
     return events, unknown

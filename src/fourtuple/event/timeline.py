@@ -87,6 +87,12 @@ class Timeline:
             frames.buffer, frames.start, frames.captured, frames.original, link_types
         )
 
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What the layers above have worked out of all events, by a name of their own: an index
+        that is made once serves every connection."""
+        return {}
+
     def of(self, kind: type[E]) -> list[E]:
         """The events of one class, in order."""
         return [event for event in self.events if isinstance(event, kind)]

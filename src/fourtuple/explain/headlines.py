@@ -36,12 +36,19 @@ def headline(connection: Connection) -> Message:
         "theirs": theirs,
     }
     if connection.protocol == "udp":
-        return Message("{client} → {server}: {ours} bytes of UDP there, {theirs} back", params)
+        there = Message("{ours} byte of UDP", params, "{ours} bytes of UDP", ours)
+        return Message(
+            "{client} → {server}: {there} there, {theirs} back", {**params, "there": there}
+        )
     opening = Message(_OPENINGS[connection.handshake])
     if connection.handshake == "refused":
         return Message("{client} → {server}: refused", params)
-    words = {"opening": opening, "closing": Message(_CLOSINGS[connection.close])}
+    words = {
+        "opening": opening,
+        "there": Message("{ours} byte", params, "{ours} bytes", ours),
+        "closing": Message(_CLOSINGS[connection.close]),
+    }
     return Message(
-        "{client} → {server}: {opening}, {ours} bytes there, {theirs} back, {closing}",
+        "{client} → {server}: {opening}, {there} there, {theirs} back, {closing}",
         params | words,
     )

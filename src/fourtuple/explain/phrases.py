@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from fourtuple.analyze.model import Arithmetic
 from fourtuple.explain.model import Message
 
-__all__ = ["a_side", "frames_text", "join", "numbers_text", "side", "summed"]
+__all__ = ["a_side", "frames_text", "join", "listed", "runs", "side", "summed"]
 
 
 def side(client: bool) -> Message:
@@ -32,19 +32,24 @@ def join(parts: Iterable[Message]) -> Message:
 
 def frames_text(frames: Sequence[int]) -> Message:
     """ "frame 3", "frames 3-5, 9"."""
-    text = numbers_text(frames)
-    return Message("frame {frames}", {"frames": text}, "frames {frames}", len(frames))
+    drawn = runs(frames)
+    return Message("frame {frames}", {"frames": drawn}, "frames {frames}", len(frames))
 
 
-def numbers_text(numbers: Sequence[int]) -> str:
-    """Numbers in order, runs drawn together: "3-5, 9"."""
-    runs: list[list[int]] = []
+def runs(numbers: Sequence[int]) -> list[str]:
+    """Numbers in order, runs drawn together: "3-5", "9"."""
+    found: list[list[int]] = []
     for number in sorted(set(numbers)):
-        if runs and runs[-1][1] == number - 1:
-            runs[-1][1] = number
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
         else:
-            runs.append([number, number])
-    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
+            found.append([number, number])
+    return [f"{a}" if a == b else f"{a}-{b}" for a, b in found]
+
+
+def listed(items: Iterable[Message | str]) -> Message:
+    """Things one after another, as the language writes a list: "zero window, window full"."""
+    return Message("{items}", {"items": tuple(items)})
 
 
 def summed(sum_: Arithmetic) -> Message:

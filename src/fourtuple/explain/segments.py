@@ -8,6 +8,7 @@ the wire did to it; nothing is said that the facts do not hold.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Arithmetic, Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.about import About
@@ -16,7 +17,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.opening import opening, third_step
 from fourtuple.explain.phrases import join
 from fourtuple.explain.text import N_
-from fourtuple.wire import ACK, FIN, RST, SYN
+from fourtuple.wire import ACK, FIN, RST, SYN, URG
 
 __all__ = ["headline", "sentence"]
 
@@ -24,7 +25,7 @@ __all__ = ["headline", "sentence"]
 def sentence(connection: Connection, segment: SegmentFact, timeline: Timeline) -> Message:
     """What this segment does. `timeline` is where the programs' calls are looked up."""
     about = About(connection, segment, timeline)
-    return join([*_role(about), *_fate(about)])
+    return join([*_role(about), *_urgent(about), *_fate(about)])
 
 
 def _role(about: About) -> list[Message]:
@@ -156,11 +157,33 @@ def _fin(about: About) -> list[Message]:
         ]
     return [
         about.says(
-            "{Sender} has no more to send: its FIN takes number {number}, as a byte would. The "
-            "other direction stays open.",
+            "{Sender} has no more to send: its FIN takes number {number}, as a byte would.",
             number=number,
-        )
+        ),
+        _other_direction(about),
     ]
+
+
+def _other_direction(about: About) -> Message:
+    """What becomes of the data that the peer may still send: close() and shutdown() differ."""
+    end = end_of(about.timeline, about.connection, about.segment.from_client)
+    call = end.called(("close", "shutdown"), about.segment.t_ns)
+    if call is None:
+        return about.says(
+            "{Receiver} may still send; whether {sender}'s program still reads (after shutdown) or "
+            "not (after close), the frames do not tell."
+        )
+    if call.args == ("SHUT_WR",):
+        return about.says(
+            "Its program called shutdown(SHUT_WR) and can still read: the other direction stays "
+            "open."
+        )
+    # Linux: net/ipv4/tcp_input.c, tcp_rcv_state_process, TCPABORTONDATA
+    return about.says(
+        "Its program called {call} and can read no more: {receiver} may still send, but data is "
+        "answered with RST.",
+        call=f"{call.name}({', '.join(map(str, call.args))})",
+    )
 
 
 def _acknowledgment(about: About) -> list[Message]:
@@ -194,7 +217,13 @@ def _confirmed(about: About, sum_: Arithmetic) -> Message:
 def _repeated(about: About) -> Message:
     """An acknowledgment without news."""
     notes = about.notes
-    if "keep_alive_ack" in notes or "zero_window_probe_ack" in notes:
+    answers = bool({"keepalive_answer", "probe_answer"}.intersection(notes))
+    if answers and "window_update" in notes:
+        return about.says(
+            "The answer to the probe: {sender} expects number {ack}, and can take {window} bytes "
+            "from there."
+        )
+    if answers:
         return about.says("The answer to the probe: {sender} expects number {ack}.")
     if "window_update" in notes:
         return about.says("A new window: from {ack} on, {sender} can take {window} bytes.")
@@ -206,6 +235,18 @@ def _repeated(about: About) -> Message:
 def _window(about: About) -> list[Message]:
     closed = about.says("Window 0: {sender} can take no more, and {receiver} must wait.")
     return [closed] * ("zero_window" in about.notes)
+
+
+def _urgent(about: About) -> list[Message]:
+    if not about.flags & URG or about.flags & RST:
+        return []
+    return [
+        about.says(
+            "URG is set: the urgent pointer tells where urgent data ends, here or in a later "
+            "segment. Linux keeps the last byte of it apart: recv(MSG_OOB) fetches it, other reads "
+            "leave it out unless SO_OOBINLINE is set."
+        )
+    ]
 
 
 def _fate(about: About) -> list[Message]:

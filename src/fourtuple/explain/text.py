@@ -81,7 +81,8 @@ class Translator:
         if isinstance(value, Message):
             return self.text(value)
         if isinstance(value, (tuple, list)):
-            return ", ".join(self._value(item) for item in value)
+            between = self.text(Message(", ", context="between the items of a list"))
+            return between.join(self._value(item) for item in value)
         return str(value)
 
 

@@ -13,7 +13,18 @@ from fourtuple.wire import flag_names
 if TYPE_CHECKING:
     from fourtuple.analyze.model import SegmentFact
 
-__all__ = ["ObservedSegment", "ObservedSocket", "Segments", "frames_of", "observed"]
+__all__ = [
+    "ObservedSegment",
+    "ObservedSocket",
+    "Segments",
+    "difference",
+    "frames_of",
+    "observed",
+    "shown",
+]
+
+#: a payload is longer than anybody wants to read
+_SHOWN_BYTES = 16
 
 
 class _Int(int):
@@ -43,6 +54,33 @@ def observed(value: Any, field: str, frames: tuple[int, ...] = ()) -> Any:
     made = carrier(value)
     made.field, made.frames = field, frames
     return made
+
+
+def shown(value: Any, begin: int = 0) -> str:
+    """A value as people read it: a list without brackets; of bytes the number and some of them,
+    from `begin` on, as text where they are."""
+    if isinstance(value, bytes):
+        return _some_bytes(value, begin)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return str(value)
+
+
+def _some_bytes(data: bytes, begin: int) -> str:
+    some = data[begin : begin + _SHOWN_BYTES]
+    words = some.decode("ascii") if some.isascii() else ""
+    words = words if words.isprintable() and words else some.hex(" ")
+    before, after = "… " * (begin > 0), " …" * (begin + len(some) < len(data))
+    size = f"{len(data)} byte{'s' * (len(data) != 1)}"
+    return f"{size}: {before}{words}{after}" if some else size
+
+
+def difference(one: Any, other: Any) -> int:
+    """Where two strings of bytes begin to differ; 0 for anything else."""
+    if not (isinstance(one, bytes) and isinstance(other, bytes)) or one == other:
+        return 0
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def frames_of(value: Any) -> tuple[int, ...]:

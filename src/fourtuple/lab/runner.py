@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fourtuple import __version__
@@ -49,10 +50,13 @@ def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
     log = Log()
     try:
         session = Session(_director(experiment, options, log), log)
+        # while the session runs: what its end needs is slow to load (numpy, whose threads no fork
+        # should meet)
+        import_module("fourtuple.render.summary")
+        from fourtuple.lab.merge import merge
+
         if not session.wait(options.limit_s + _GRACE_S):
             log.write(failure(STOPPED, "OutOfTime", {"seconds": f"{options.limit_s:g}"}))
-        from fourtuple.lab.merge import merge  # numpy, whose threads no fork should meet
-
         records = log.news()
         if not any(isinstance(r, Note) and r.kind in ("failure", "end") for r in records):
             records.append(failure(ENDED, "HostLost"))

@@ -10,8 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime
-from fourtuple.event.model import Note, Verdict
-from fourtuple.lab.evidence import ObservedSocket, Segments, frames_of, observed
+from fourtuple.event.model import Note
+from fourtuple.lab.evidence import (
+    ObservedSocket,
+    Segments,
+    difference,
+    frames_of,
+    observed,
+    shown,
+)
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import Log, Record
 from fourtuple.lab.network import Network
@@ -75,8 +82,12 @@ class Lab:
         """Wait until nothing moves: no frame is under way, every program sleeps, and no socket
         waits for an acknowledgment. OutOfTime where that does not come about."""
         seen: list[Any] = []
+        restless: OutOfTime | None = None
         while len(seen) < _LOOKS:
-            restless, look = self._network.at_rest()
+            try:
+                restless, look = self._network.at_rest()
+            except OutOfTime as late:
+                raise restless or late from None  # what moved when it was last asked
             if restless or (seen and look != seen[-1]):
                 seen.clear()
             if not restless:
@@ -159,12 +170,13 @@ class Lab:
         """
         frames = tuple(evidence) or frames_of(actual)
         holds = bool(actual == expected)
-        shown = {"expected": str(expected), "actual": str(actual), "ok": holds}
+        begin = difference(expected, actual)
+        told = {"expected": shown(expected, begin), "actual": shown(actual, begin), "ok": holds}
         field = getattr(actual, "field", "")
-        note = {"what": what, "field": field, "values": params, **shown}
+        note = {"what": what, "field": field, "values": params, **told}
         self._note("check", note, frames)
         if not holds:
-            text = _mismatch(what.format(**params), field, shown, frames)
+            text = _mismatch(what.format(**params), field, told, frames)
             raise ExpectationFailed("{text}", {"text": text})
 
     def expect_error(self, symbol: str, call: Callable[[], Any], what: str, **params: Any) -> None:
@@ -209,7 +221,7 @@ class Lab:
         self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, params=params, frames=frames))
 
 
-def _mismatch(what: str, field: str, shown: Mapping[str, Any], frames: tuple[int, ...]) -> str:
+def _mismatch(what: str, field: str, told: Mapping[str, Any], frames: tuple[int, ...]) -> str:
     where = f" (frame {', '.join(map(str, frames))})" if frames else ""
     named = f" [{field}]" if field else ""
-    return f"{what}{named}: expected {shown['expected']}, actual {shown['actual']}{where}"
+    return f"{what}{named}: expected {told['expected']}, actual {told['actual']}{where}"

@@ -62,7 +62,8 @@ class Blocks:
             text += " " + self.painter.words(Message("(which side is the client is a guess)"))
         if view.offset_ns > 0:
             later = Message(
-                "(begins {time} into the recording)", {"time": duration(view.offset_ns)}
+                "(its 0.00 ms is {time} after the first event of the recording)",
+                {"time": duration(view.offset_ns)},
             )
             text += " " + self.painter.words(later)
         return text
@@ -150,6 +151,13 @@ class Blocks:
             return Message("{what}: expected {expected}, got {actual}", params)
         params |= {"frames": frames_text(check.frames)}
         return Message("{what}: expected {expected}, got {actual} ({frames})", params)
+
+    def failures(self, name: str, messages: Sequence[Text]) -> list[str]:
+        """That the run failed, and why; nothing where it did not."""
+        if not messages:
+            return []
+        failed = self.painter.words(Message("{name}: the run failed", {"name": name}))
+        return [self.painter.terminal.paint("bold red", failed), *self.bullets(messages)]
 
     def bullets(self, messages: Iterable[Text]) -> list[str]:
         """Each message as a paragraph, its first line set off."""

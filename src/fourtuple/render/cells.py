@@ -1,19 +1,22 @@
 """One lane of one row, as lines of styled pieces: what the ladder's forms are composed of.
 
-A cell is a list of lines, a line a list of (style, text) pieces. Lanes are narrow, so a cell tries
-the long wording first, then a shorter one, then a second line; only the last resort cuts.
+A cell is a list of lines, a line a list of (style, text) pieces. Lanes are narrow: calls have three
+forms, of which a lane uses one, and what does not fit on a line goes on below. Whoever makes a lane
+narrower than `program_least` or `wire_least` cuts.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from fourtuple.explain.model import Message
+from fourtuple.explain.phrases import listed
 from fourtuple.explain.text import Translator
 from fourtuple.render.terminal import Glyphs, Terminal
-from fourtuple.render.text import clean, pad, width_of
+from fourtuple.render.text import clean, pad, width_of, wrap
 from fourtuple.render.view import BarPhase, CallBar, KernelCell, ProgramCell, Text, WireCell
 
-__all__ = ["Cell", "Line", "Painter", "WireColumns"]
+__all__ = ["CallForm", "Cell", "Line", "Painter", "WireColumns"]
 
 Piece = tuple[str, str]
 Line = list[Piece]
@@ -35,6 +38,12 @@ _SHAFTS = {
 }
 #: an arrow shorter than this says no direction at a glance
 _SHORTEST_ARROW = 5
+
+
+class CallForm(IntEnum):
+    """How much is said of a call: all arguments, the telling ones, those without the port."""
+
+    FULL, BRIEF, BARE = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,11 @@ class Painter:
         plain = clean(self.translator.text(text) if isinstance(text, Message) else text)
         return self.terminal.drawable(plain)
 
+    def legend(self) -> str:
+        """Which arrowhead is whose, where no lanes show it."""
+        heads = {"right": self.glyphs.right, "left": self.glyphs.left}
+        return self.words(Message("{right} client to server, {left} server to client", heads))
+
     def lay(self, line: Line, width: int) -> str:
         """The line in exactly `width` cells, painted."""
         painted, left = "", width
@@ -80,34 +94,57 @@ class Painter:
 
     # --- programs
 
-    def program(self, cell: ProgramCell, width: int) -> Cell:
+    def program(self, cell: ProgramCell, width: int, form: CallForm = CallForm.FULL) -> Cell:
         """The calls of a program lane: a bar for each in progress, words for what happens."""
-        event = next((bar for bar in cell.bars if bar.phase != BarPhase.GOING), None)
         bars = self._bars(cell)
+        event = _event(cell)
         if event is None:
             return [[("cyan", bars.rstrip())]] if cell.bars else []
         style = "red" if event.failed else ""
-        if event.phase != BarPhase.WHOLE:
-            wordings = self._wordings(event)
-            return [[("cyan", bars), (style, _fitting(wordings, width - width_of(bars)))]]
-        return self._whole(event, bars, style, width)
+        line = self._one_line(event, form)
+        if width_of(bars + line) <= width:
+            return [[("cyan", bars), (style, line)]]
+        if event.phase == BarPhase.WHOLE:
+            return self._begun_and_ended(event, bars, style, form)
+        if event.phase == BarPhase.BEGIN and event.outcome:
+            going = self.still_going(cell)
+            rest = wrap(self._unanswered(event), width - width_of(bars))
+            return [
+                [("cyan", bars), (style, self._call(event, form))],
+                *([*going, (style, words)] for words in rest),
+            ]
+        return [[("cyan", bars), (style, line)]]
 
-    def event(self, cell: ProgramCell, width: int) -> Line:
+    def event(self, cell: ProgramCell, width: int) -> Cell:
         """What happens in a program lane without the calls in progress: for a list."""
-        event = next(bar for bar in cell.bars if bar.phase != BarPhase.GOING)
+        event = _event(cell)
+        if event is None:
+            return []
         mark = {BarPhase.BEGIN: self.glyphs.begin + " ", BarPhase.END: self.glyphs.end + " "}
         start = mark.get(event.phase, "")
-        wordings = self._wordings(event)
+        line = self._one_line(event, CallForm.FULL)
         if event.phase == BarPhase.END:
-            wordings = [f"{self.words(event.brief)} {wordings[0]}", *wordings]
+            line = f"{self._call(event, CallForm.BRIEF)} {line}"
         style = "red" if event.failed else ""
-        return [("cyan", start), (style, _fitting(wordings, width - width_of(start)))]
+        first, *more = wrap(line, width - width_of(start))
+        blank = " " * width_of(start)
+        return [[("cyan", start), (style, first)], *([("", blank), (style, m)] for m in more)]
 
-    def program_width(self, cell: ProgramCell, full: bool) -> int:
-        """What `program` needs for one line, with the call's arguments or in brief."""
-        event = next(bar for bar in cell.bars if bar.phase != BarPhase.GOING)
-        wordings = self._wordings(event)
-        return width_of(self._bars(cell)) + width_of(wordings[0] if full else wordings[-1])
+    def program_asks(self, cell: ProgramCell, form: CallForm) -> int:
+        """The width in which `program` writes this on one line."""
+        event = _event(cell)
+        return width_of(self._bars(cell) + self._one_line(event, form)) if event else 0
+
+    def program_least(self, cell: ProgramCell, form: CallForm) -> int:
+        """The width in which `program` cuts nothing."""
+        event = _event(cell)
+        if event is None:
+            return width_of(self._bars(cell).rstrip())
+        call = self._call(event, form)
+        if event.phase == BarPhase.WHOLE:
+            return width_of(self._bars(cell)) + 2 + max(map(width_of, (call, self._answer(event))))
+        line = call if event.phase == BarPhase.BEGIN else self._answer(event)
+        return width_of(self._bars(cell) + line)
 
     def still_going(self, cell: ProgramCell) -> Line:
         """The bars of the calls that go on below this row."""
@@ -118,18 +155,12 @@ class Painter:
         ]
         return [("cyan", self._bars(ProgramCell(tuple(going))))]
 
-    def _whole(self, event: CallBar, bars: str, style: str, width: int) -> Cell:
-        """A call on one line, or begun and ended on two where the lane is too narrow."""
-        room = width - width_of(bars)
-        wordings = self._wordings(event)
-        if min(map(width_of, wordings)) <= room:
-            return [[("cyan", bars), (style, _fitting(wordings, room))]]
+    def _begun_and_ended(self, event: CallBar, bars: str, style: str, form: CallForm) -> Cell:
+        """A call on two lines: for a lane that is too narrow for one."""
         begin, end = self.glyphs.begin + " ", self.glyphs.end + " "
-        calls = [self.words(event.full), self.words(event.brief)]
-        outcome = f"{self.glyphs.to} {self.words(event.outcome)}"
         return [
-            [("cyan", bars + begin), ("", _fitting(calls, room - 2))],
-            [("cyan", bars + end), (style, outcome)],
+            [("cyan", bars + begin), ("", self._call(event, form))],
+            [("cyan", bars + end), (style, self._answer(event))],
         ]
 
     def _bars(self, cell: ProgramCell) -> str:
@@ -146,17 +177,25 @@ class Painter:
             line[bar.slot] = marks[bar.phase]
         return "".join(mark + " " for mark in line)
 
-    def _wordings(self, bar: CallBar) -> list[str]:
-        """Ways to write the call, the longest first."""
-        full, brief = self.words(bar.full), self.words(bar.brief)
-        outcome = self.words(bar.outcome)
+    def _one_line(self, bar: CallBar, form: CallForm) -> str:
+        call = self._call(bar, form)
         if bar.phase == BarPhase.BEGIN:
-            waits = [f"{full} {self.glyphs.ellipsis} {outcome}"] if outcome else []
-            return [*waits, full, brief]
-        answer = f"{self.glyphs.to} {outcome}"
-        if bar.phase == BarPhase.END:
-            return [answer]
-        return [f"{full} {answer}", f"{brief} {answer}"]
+            return f"{call} {self._unanswered(bar)}" if bar.outcome else call
+        return self._answer(bar) if bar.phase == BarPhase.END else f"{call} {self._answer(bar)}"
+
+    def _call(self, bar: CallBar, form: CallForm) -> str:
+        if form == CallForm.FULL:
+            return self.words(bar.full)
+        brief = self.words(bar.brief)
+        name, of_port, _ = brief.partition("(:")
+        return f"{name}()" if form == CallForm.BARE and of_port else brief
+
+    def _answer(self, bar: CallBar) -> str:
+        return f"{self.glyphs.to} {self.words(bar.outcome)}"
+
+    def _unanswered(self, bar: CallBar) -> str:
+        """What a call that never returns has instead of an answer."""
+        return f"{self.glyphs.ellipsis} {self.words(bar.outcome)}"
 
     # --- kernels
 
@@ -181,8 +220,14 @@ class Painter:
             rest=max((len(" ".join(shown[1:])) for shown in numbers), default=0),
         )
 
+    def wire_least(self, cells: Sequence[WireCell], columns: WireColumns) -> int:
+        """The width in which `wire` cuts nothing."""
+        unaligned = (width_of(_unaligned(cell, columns)) for cell in cells)
+        return max(unaligned, default=0) + 1 + _SHORTEST_ARROW
+
     def wire(self, cell: WireCell, columns: WireColumns, width: int, raw: bool) -> Cell:
-        """Number, flags, numbers, arrow; below it the header's own numbers where asked for."""
+        """Number, flags, numbers, arrow; below it the words that have no room on the arrow, and
+        the header's own numbers where asked for."""
         shown = _numbers(cell)
         parts = [
             ("bold", str(cell.frame).rjust(columns.number)),
@@ -193,17 +238,18 @@ class Painter:
         line = [(style, f"{text} ") for style, text in parts if text]
         room = width - sum(width_of(text) for _, text in line)
         if room < _SHORTEST_ARROW:
-            line = self._squeezed(cell, columns, width - _SHORTEST_ARROW)
-            room = _SHORTEST_ARROW
-        cells: Cell = [[*line, (_arrow_style(cell), self.arrow(cell, room))]]
+            unaligned = _unaligned(cell, columns)
+            room = max(_SHORTEST_ARROW, width - width_of(unaligned) - 1)
+            line = [("", pad(unaligned, width - room - 1, "~") + " ")]
+        arrow = self.arrow(cell, room)
+        cells: Cell = [[*line, (_arrow_style(cell), arrow)]]
+        indent = " " * (columns.number + 1)
+        if below := self._not_on(arrow, cell):
+            lines = wrap(below, width - width_of(indent))
+            cells += [[("", indent), (_arrow_style(cell), words)] for words in lines]
         if raw and cell.raw_seq is not None:
-            cells.append([("dim", " " * (columns.number + 1) + _raw_numbers(cell))])
+            cells.append([("dim", indent + _raw_numbers(cell))])
         return cells
-
-    def _squeezed(self, cell: WireCell, columns: WireColumns, width: int) -> Line:
-        """The same without aligned columns, cut where even that is too long."""
-        parts = [str(cell.frame).rjust(columns.number), cell.flags, *_numbers(cell)]
-        return [("", pad(" ".join(part for part in parts if part), width - 1, "~") + " ")]
 
     def arrow(self, cell: WireCell, width: int) -> str:
         """The way of a frame from left (client) to right, in exactly `width` cells."""
@@ -240,8 +286,17 @@ class Painter:
 
     def _labels(self, cell: WireCell) -> list[str]:
         """What may be written on the arrow: everything, or only the first thing."""
-        words = [self.words(label) for label in cell.labels if cell.phase != "leaves"]
-        return [f" {', '.join(words)} ", f" {words[0]} "] if words else []
+        words = self._arrow_words(cell)
+        return [f" {self.words(listed(words))} ", f" {words[0]} "] if words else []
+
+    def _not_on(self, arrow: str, cell: WireCell) -> str:
+        """Those of the words that had no room on the arrow."""
+        words, (every, first) = self._arrow_words(cell), self._labels(cell) or ("", "")
+        left = words[1:] if first in arrow else words
+        return "" if every in arrow else self.words(listed(left))
+
+    def _arrow_words(self, cell: WireCell) -> list[str]:
+        return [self.words(label) for label in cell.labels if cell.phase != "leaves"]
 
 
 def _labelled(shaft: str, labels: Sequence[str]) -> str:
@@ -270,6 +325,12 @@ def _raw_numbers(cell: WireCell) -> str:
     return f"raw seq {cell.raw_seq}{ack}"
 
 
-def _fitting(wordings: Sequence[str], width: int) -> str:
-    """The first that fits, else the shortest."""
-    return next((w for w in wordings if width_of(w) <= width), min(wordings, key=width_of))
+def _unaligned(cell: WireCell, columns: WireColumns) -> str:
+    """What is said of the frame, for a lane with no room for columns."""
+    parts = [str(cell.frame).rjust(columns.number), cell.flags, *_numbers(cell)]
+    return " ".join(part for part in parts if part)
+
+
+def _event(cell: ProgramCell) -> CallBar | None:
+    """The call that begins, ends or both in this row."""
+    return next((bar for bar in cell.bars if bar.phase != BarPhase.GOING), None)

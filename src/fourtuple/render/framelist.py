@@ -1,18 +1,27 @@
-"""Every frame of a timeline, one a line: for people who look for something."""
+"""Every frame of a timeline, one a line: for people who look for something.
+
+What a narrow terminal has no room for goes on below, indented.
+"""
 
 from collections.abc import Iterator, Sequence
 
 from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import FrameSeen, Timeline
 from fourtuple.explain.text import Translator
-from fourtuple.render.cells import Line, Painter
+from fourtuple.render.cells import Painter
 from fourtuple.render.numbers import milliseconds
 from fourtuple.render.terminal import Terminal
+from fourtuple.render.text import width_of, wrap
 from fourtuple.render.view import WireCell
 from fourtuple.render.wires import crossings
 from fourtuple.wire import PayloadView
 
 __all__ = ["frame_list"]
+
+_GAP = "  "
+#: what goes on below begins under the time
+_INDENT = " " * 9
+_UNBROKEN = "\xa0"
 
 
 def frame_list(
@@ -28,13 +37,12 @@ def frame_list(
     painter = Painter(terminal, translator)
     cells = _cells(timeline, connections)
     first_ns = int(timeline.frames.t_ns.min()) if len(timeline.frames) else 0
-    lines = []
+    lines: list[str] = []
     for number in range(1, len(timeline.frames) + 1):
         found = cells.get(number)
         if connection is None or (found and found[0].index == connection):
-            line = _line(timeline.frame(number), first_ns, found, painter, raw)
-            lines.append(painter.lay(line, terminal.width).rstrip() + "\n")
-    return "".join(lines)
+            lines += _lines(timeline.frame(number), first_ns, found, painter, raw)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _cells(
@@ -47,21 +55,30 @@ def _cells(
     }
 
 
-def _line(
+def _lines(
     frame: FrameSeen,
     first_ns: int,
     found: tuple[Connection, WireCell] | None,
     painter: Painter,
     raw: bool,
-) -> Line:
-    place = f"#{found[0].index}" if found else ""
-    words = _segment(found[1], raw, painter) if found else _protocol(frame)
-    return [
-        ("bold", f"{frame.number:>6} "),
-        ("dim", f"{milliseconds(frame.t_ns - first_ns):>10} {place:>4}  "),
-        ("", painter.words(_ends(frame, painter)) + "  "),
-        ("", "  ".join(words)),
-    ]
+) -> Iterator[str]:
+    number = f"{frame.number:>6} "
+    time = f"{milliseconds(frame.t_ns - first_ns):>10} {f'#{found[0].index}' if found else '':>4}  "
+    ends = painter.words(_ends(frame, painter))
+    parts = _segment(found[1], raw, painter) if found else _protocol(frame)
+    words = _GAP.join(part.replace(" ", _UNBROKEN) for part in parts)  # no line ends in a part
+    width, paint = painter.terminal.width, painter.terminal.paint
+    head = paint("bold", number) + paint("dim", time)
+    room = width - len(number) - len(time)
+    below = width - len(_INDENT)
+    if width_of(ends + _GAP + words) <= room:
+        first, more = ends + _GAP + words, []
+    elif width_of(ends) <= room:
+        first, more = ends, wrap(words, below)
+    else:
+        first, more = "", [*wrap(ends, below), *wrap(words, below)]
+    for line in (head + first, *(_INDENT + line for line in more)):
+        yield line.replace(_UNBROKEN, " ").rstrip()
 
 
 def _ends(frame: FrameSeen, painter: Painter) -> str:

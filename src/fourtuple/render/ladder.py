@@ -1,8 +1,9 @@
 """The ladder: a View drawn for a terminal. Time runs down, the client stands left.
 
-Five lanes (program and kernel of each end, the wire between) where there are 100 columns; three
-(client, wire, server: the state under the call) from 70; below that a list. Lanes are as wide as
-their contents ask for, the wire gets what is left. No line is wider than the terminal.
+Five lanes (program and kernel of each end, the wire between) from 100 columns; three (client, wire,
+server: the state under the call) from 70; below that a list. Where something would be cut in the
+lanes that there are, there are fewer. Lanes are as wide as their contents ask for, the wire gets
+what is left. No line is wider than the terminal.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from itertools import zip_longest
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
-from fourtuple.render.cells import Cell, Line, Painter, WireColumns
+from fourtuple.render.cells import CallForm, Cell, Line, Painter, WireColumns
 from fourtuple.render.numbers import duration, milliseconds
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import width_of, wrap
@@ -45,9 +46,11 @@ def ladder(
 ) -> list[str]:
     """The picture's lines. `raw` adds the numbers as they are in the headers."""
     drawer = _Drawer(view, Painter(terminal, translator), raw)
-    if terminal.width < THREE_LANES:
-        return drawer.listing()
-    return drawer.lanes(five=view.programs and terminal.width >= FIVE_LANES)
+    if view.programs and terminal.width >= FIVE_LANES and drawer.fits(five=True):
+        return drawer.lanes(five=True)
+    if terminal.width >= THREE_LANES and drawer.fits(five=False):
+        return drawer.lanes(five=False)
+    return drawer.listing()
 
 
 class _Drawer:
@@ -56,15 +59,25 @@ class _Drawer:
         self.painter = painter
         self.raw = raw
         self.width = painter.terminal.width
-        wires = [row.wire for row in view.rows if row.wire is not None]
-        self.columns: WireColumns = painter.wire_columns(wires)
-        self.label_width = painter.label_width(wires)
+        self.ends = [[row.client_program for row in view.rows],
+                     [row.server_program for row in view.rows]]  # fmt: skip
+        self.wires = [row.wire for row in view.rows if row.wire is not None]
+        #: how much is said of the calls of each end: known once the lanes have their widths
+        self.forms = [CallForm.FULL, CallForm.FULL]
+        self.columns: WireColumns = painter.wire_columns(self.wires)
         self.time_width = max(
             [2, *(len(milliseconds(row.t_ns)) for row in view.rows if row.kind == RowKind.MOMENT)]
         )
 
+    def fits(self, five: bool) -> bool:
+        """Whether there is a way to cut nothing."""
+        wire = self.columns.total if five else self.painter.wire_least(self.wires, self.columns)
+        return sum(self._narrowest(five)) + wire <= self._room(five)
+
     def lanes(self, five: bool) -> list[str]:
         lanes = self._five() if five else self._three()
+        ends = (lanes[0].width, lanes[-1].width)
+        self.forms = [self._form(c, width) for c, width in zip(self.ends, ends, strict=True)]
         body = [line for row in self.view.rows for line in self._row(row, lanes, five)]
         return [*self._heads(lanes), self._rule(lanes, top=True), *body, self._rule(lanes)]
 
@@ -72,9 +85,8 @@ class _Drawer:
 
     def _five(self) -> list[_Lane]:
         words = self.painter.words
-        kernel = max(11, width_of(words(Message(_KERNEL))))
-        room = self.width - self._frame_width(5) - 2 * kernel
-        client, server, wire = self._shares(room, _STATE_WIDTH, _GOOD_ARROW)
+        client, server, wire = self._shares(five=True)
+        kernel = self._kernel_width()
         head = {name: words(Message(name)) for name in (_CLIENT, _SERVER, _PROGRAM, _KERNEL)}
         return [
             _Lane((head[_CLIENT], head[_PROGRAM]), client),
@@ -86,40 +98,60 @@ class _Drawer:
 
     def _three(self) -> list[_Lane]:
         words = self.painter.words
-        room = self.width - self._frame_width(3)
-        client, server, wire = self._shares(room, _BARRED_STATE_WIDTH, _FAIR_ARROW)
+        client, server, wire = self._shares(five=False)
         return [
             _Lane((words(Message(_CLIENT)), ""), client),
             _Lane((words(Message(_WIRE)), ""), wire),
             _Lane((words(Message(_SERVER)), ""), server),
         ]
 
-    def _frame_width(self, lanes: int) -> int:
-        """Everything that is not inside a lane: time, bars, blanks."""
-        return self.time_width + 1 + lanes * 3 - 1
+    def _kernel_width(self) -> int:
+        return max(_STATE_WIDTH, width_of(self.painter.words(Message(_KERNEL))))
 
-    def _shares(self, room: int, least: int, arrow: int) -> tuple[int, int, int]:
-        """(client, server, wire). In this order of need: ends of the least width, a wire that
-        shows its numbers, calls in brief, a good arrow, calls with their arguments."""
-        cells = ([row.client_program for row in self.view.rows],
-                 [row.server_program for row in self.view.rows])  # fmt: skip
-        ends, arrow = [least, least], max(arrow, self.label_width)
-        wire = max(room - 2 * _MOST_END, min(self.columns.total, room - 2 * least))
+    def _room(self, five: bool) -> int:
+        """What the ends and the wire share: all but time, bars, blanks and the kernels' lanes."""
+        lanes = 5 if five else 3
+        return self.width - self.time_width - lanes * 3 - five * 2 * self._kernel_width()
+
+    def _narrowest(self, five: bool) -> list[int]:
+        """How wide the two ends must be lest their calls are cut."""
+        least = _STATE_WIDTH if five else _BARRED_STATE_WIDTH
+        return [max(least, self._least(cells, CallForm.BARE)) for cells in self.ends]
+
+    def _shares(self, five: bool) -> tuple[int, int, int]:
+        """(client, server, wire). In this order of need: ends that cut nothing, a wire that shows
+        its numbers, calls in brief, a good arrow, calls with their arguments."""
+        room, ends = self._room(five), self._narrowest(five)
+        arrow = max(_GOOD_ARROW if five else _FAIR_ARROW, self.painter.label_width(self.wires))
+        wire = max(room - 2 * _MOST_END, min(self.columns.total, room - sum(ends)))
 
         def spare() -> int:
             return room - wire - sum(ends)
 
-        for full, most in ((False, _BRIEF_END), (True, _MOST_END)):
-            for index, of_end in enumerate(cells):
-                asked = min(self._asks(of_end, full), most)
-                ends[index] += max(0, min(asked - ends[index], spare()))
+        def widen(wishes: Sequence[int], most: int) -> None:
+            for index, asked in enumerate(wishes):
+                ends[index] += max(0, min(min(asked, most) - ends[index], spare()))
+
+        widen([self._least(cells, CallForm.BRIEF) for cells in self.ends], _MOST_END)
+        for form, most in ((CallForm.BRIEF, _BRIEF_END), (CallForm.FULL, _MOST_END)):
+            widen([self._asks(cells, form) for cells in self.ends], most)
             wire += min(arrow, spare())
         return ends[0], ends[1], wire
 
-    def _asks(self, cells: Iterable[ProgramCell], full: bool) -> int:
-        """The width in which every call of a lane fits on a line, in full or in brief."""
-        happening = (cell for cell in cells if any(b.phase != BarPhase.GOING for b in cell.bars))
-        return max((self.painter.program_width(cell, full) for cell in happening), default=0)
+    def _asks(self, cells: Iterable[ProgramCell], form: CallForm) -> int:
+        """The width in which every call of a lane fits on a line."""
+        return max((self.painter.program_asks(cell, form) for cell in cells), default=0)
+
+    def _least(self, cells: Iterable[ProgramCell], form: CallForm) -> int:
+        """The width in which no call of a lane is cut."""
+        return max((self.painter.program_least(cell, form) for cell in cells), default=0)
+
+    def _form(self, cells: Sequence[ProgramCell], width: int) -> CallForm:
+        """The longest form in which all calls of a lane of this width can be written."""
+        if self._asks(cells, CallForm.FULL) <= width:
+            return CallForm.FULL
+        brief = self._least(cells, CallForm.BRIEF) <= width
+        return CallForm.BRIEF if brief else CallForm.BARE
 
     # --- lines
 
@@ -170,32 +202,32 @@ class _Drawer:
     def _noted_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
         painter = self.painter
         return [
-            painter.program(row.client_program, widths[0]),
+            painter.program(row.client_program, widths[0], self.forms[0]),
             painter.kernel(row.client_kernel),
             self._middle(row, widths[2]),
-            painter.program(row.server_program, widths[3]),
+            painter.program(row.server_program, widths[3], self.forms[1]),
         ]
 
     def _five_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
         painter = self.painter
         return [
-            painter.program(row.client_program, widths[0]),
+            painter.program(row.client_program, widths[0], self.forms[0]),
             painter.kernel(row.client_kernel),
             self._middle(row, widths[2]),
             painter.kernel(row.server_kernel),
-            painter.program(row.server_program, widths[4]),
+            painter.program(row.server_program, widths[4], self.forms[1]),
         ]
 
     def _three_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
         return [
-            self._end(row.client_program, row.client_kernel, widths[0]),
+            self._end(row.client_program, row.client_kernel, widths[0], self.forms[0]),
             self._middle(row, widths[1]),
-            self._end(row.server_program, row.server_kernel, widths[2]),
+            self._end(row.server_program, row.server_kernel, widths[2], self.forms[1]),
         ]
 
-    def _end(self, program: ProgramCell, kernel: KernelCell, width: int) -> Cell:
+    def _end(self, program: ProgramCell, kernel: KernelCell, width: int, form: CallForm) -> Cell:
         """Call and state of one end in one lane: the state under the call."""
-        calls, states = self.painter.program(program, width), self.painter.kernel(kernel)
+        calls, states = self.painter.program(program, width, form), self.painter.kernel(kernel)
         happens = any(bar.phase != BarPhase.GOING for bar in program.bars)
         if not calls:
             return states
@@ -233,7 +265,7 @@ class _Drawer:
 
     def listing(self) -> list[str]:
         """One thing a line: for terminals too narrow for lanes."""
-        found = []
+        found = [*wrap(self.painter.legend(), self.width), ""] if self.wires else []
         for row in self.view.rows:
             time = self._time(row) if row.kind == RowKind.MOMENT else ""
             time = time.rjust(self.time_width)
@@ -251,7 +283,7 @@ class _Drawer:
         )
         for name, program, _ in ends:
             if any(bar.phase != BarPhase.GOING for bar in program.bars):
-                yield from self._named(name, [self.painter.event(program, width - 9)])
+                yield from self._named(name, self.painter.event(program, width - 9))
         yield from self._middle(row, width)
         for name, _, kernel in ends:
             if kernel.changed:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fourtuple.analyze.evidence import end_of
 from fourtuple.event.model import Note, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
@@ -27,8 +28,9 @@ def inline_notes(timeline: Timeline, life: Life) -> list[Inline]:
 
 
 def _unowned(timeline: Timeline, life: Life) -> Iterator[Inline]:
-    """A connection that its server's kernel has completed and no program has accepted."""
+    """A connection that its server's kernel has completed and no program waits for in accept()."""
     said = -1
+    server = end_of(timeline, life.connection, client=False)
     for snapshot in timeline.of(Snapshot):
         if not life.spans(snapshot.t_ns, snapshot.t_ns):
             continue
@@ -37,6 +39,8 @@ def _unowned(timeline: Timeline, life: Life) -> Iterator[Inline]:
             return
         listener = next((r for r in snapshot.sockets if _is_listener(r, life)), None)
         if row is None or listener is None or row.state not in ("ESTABLISHED", "CLOSE_WAIT"):
+            continue
+        if server.called(("accept",), snapshot.t_ns):
             continue
         if row.recv_q != said:
             said = row.recv_q
@@ -55,13 +59,18 @@ def _is_listener(row: SocketRow, life: Life) -> bool:
 def _ownerless(row: SocketRow, listener: SocketRow) -> Message:
     # the kernel refuses only when the queue is longer than the limit (sk_acceptq_is_full): one
     # more than the limit fits
-    params = {"queued": listener.recv_q, "places": listener.send_q + 1, "count": row.recv_q}
+    backlog, count = listener.send_q, row.recv_q
+    params = {"queued": listener.recv_q, "backlog": backlog, "places": backlog + 1, "count": count}
     if row.recv_q == 0:
-        return Message("no program owns it yet: accept queue {queued} of {places}", params)
+        return Message(
+            "no owner yet: accept queue {queued} of {places} (backlog {backlog} + 1)", params
+        )
     return Message(
-        "no program owns it yet: accept queue {queued} of {places}, {count} byte waits",
+        "no owner yet: accept queue {queued} of {places} (backlog {backlog} + 1), "
+        "{count} byte waits",
         params,
-        "no program owns it yet: accept queue {queued} of {places}, {count} bytes wait",
+        "no owner yet: accept queue {queued} of {places} (backlog {backlog} + 1), "
+        "{count} bytes wait",
         row.recv_q,
     )
 

@@ -11,9 +11,11 @@ left and where it arrived.
 
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from heapq import heappop, heappush
+from itertools import islice, pairwise
 from statistics import median
 
 from fourtuple.event.model import Call
@@ -40,6 +42,8 @@ _SILENCE_NS = 25_000_000
 _CLOCKS_NS = 100_000
 #: a gap this many times the usual one is a silence
 _UNUSUAL = 10
+#: more calls in progress at once than this are not drawn: a lane has no room for their bars
+_MOST_BARS = 8
 
 _CLIENT, _SERVER = True, False
 
@@ -88,12 +92,13 @@ def rows_of(
     are kept: the first and the last ones."""
     marks = _marks(own, crossings)
     silence_ns = _silence([mark.t_ns for mark in marks])
-    drafts = _drafts(marks, silence_ns)
+    places = _Places(_drafts(marks, silence_ns))
     for change in changes:
-        _settle(change, drafts)
+        places.settle(change)
+    drafts = places.drafts
     for note in notes:
         if drafts:
-            _place(drafts, note.t_ns, note.frame).notes.append(note)
+            places.of(note.t_ns, note.frame).notes.append(note)
     zero_ns = drafts[0].t_ns if drafts else 0
     return zero_ns, tuple(_elide(_finish(drafts, zero_ns, silence_ns), limit))
 
@@ -169,44 +174,51 @@ def _add(mark: _Mark, draft: _Draft) -> None:
         draft.ended[mark.of_client] = mark.call
 
 
-def _settle(change: Change, drafts: list[_Draft]) -> None:
-    """Put a change of state where its cause is; one without a cause in sight opens a row."""
-    if not drafts or (change.t_ns < drafts[0].first_ns and not change.frame):
-        drafts.insert(0, _Draft(change.t_ns, change.t_ns, change.t_ns))
-    _place(drafts, change.t_ns, change.frame, change.of_client).states[change.of_client] = (
-        change.state
-    )
+class _Places:
+    """Where in the drafts something belongs."""
+
+    def __init__(self, drafts: list[_Draft]) -> None:
+        self.drafts = drafts
+        self._halves: dict[int, list[_Draft]] = {}
+        for draft in drafts:
+            if draft.wire:
+                self._halves.setdefault(draft.wire.frame, []).append(draft)
+
+    def settle(self, change: Change) -> None:
+        """Put a change of state where its cause is; one without a cause in sight opens a row."""
+        drafts = self.drafts
+        if not drafts or (change.t_ns < drafts[0].first_ns and not change.frame):
+            drafts.insert(0, _Draft(change.t_ns, change.t_ns, change.t_ns))
+        place = self.of(change.t_ns, change.frame, change.of_client)
+        place.states[change.of_client] = change.state
+
+    def of(self, t_ns: int, frame: int, of_client: bool | None = None) -> _Draft:
+        """The row of the frame (the half that the side sees: who sent it, its departure), or else
+        the last one that had begun by then."""
+        halves = self._halves.get(frame, [])
+        for draft in halves:
+            assert draft.wire is not None
+            if of_client is None or len(halves) == 1:
+                return halves[-1]
+            if (draft.wire.phase == "leaves") == (draft.wire.from_client == of_client):
+                return draft
+        begun = bisect_right(self.drafts, t_ns, key=lambda draft: draft.first_ns)
+        return self.drafts[max(begun - 1, 0)]
 
 
-def _place(drafts: list[_Draft], t_ns: int, frame: int, of_client: bool | None = None) -> _Draft:
-    """The row of the frame (the half that the side sees: who sent it, its departure), or else the
-    last one that had begun by then."""
-    halves = [draft for draft in drafts if draft.wire and draft.wire.frame == frame]
-    for draft in halves:
-        assert draft.wire is not None
-        if of_client is None or len(halves) == 1:
-            return halves[-1]
-        if (draft.wire.phase == "leaves") == (draft.wire.from_client == of_client):
-            return draft
-    begun = [draft for draft in drafts if draft.first_ns <= t_ns]
-    return begun[-1] if begun else drafts[0]
-
-
-def _finish(drafts: list[_Draft], zero_ns: int, silence_ns: int) -> list[Row]:
+def _finish(drafts: list[_Draft], zero_ns: int, silence_ns: int) -> Iterator[Row]:
     """The drafts as rows: with calls and states that continue, silences and notes between."""
-    rows: list[Row] = []
     programs = {_CLIENT: _Programs(), _SERVER: _Programs()}
     kernels = {_CLIENT: "", _SERVER: ""}
     before: _Draft | None = None
     for draft in drafts:
         if before is not None and draft.t_ns - before.last_ns >= silence_ns:
-            rows.append(_row(RowKind.SILENCE, draft.t_ns - before.last_ns, programs, kernels))
-        rows.append(_moment(draft, zero_ns, programs, kernels))
+            yield _row(RowKind.SILENCE, draft.t_ns - before.last_ns, programs, kernels)
+        yield _moment(draft, zero_ns, programs, kernels)
         for note in draft.notes:
             row = _row(RowKind.NOTE, draft.t_ns - zero_ns, programs, kernels)
-            rows.append(replace(row, note=note.message))
+            yield replace(row, note=note.message)
         before = draft
-    return rows
 
 
 def _moment(
@@ -243,42 +255,42 @@ def _row(kind: str, t_ns: int, programs: dict[bool, "_Programs"], kernels: dict[
 
 
 class _Programs:
-    """The calls of one side that are in progress, each in a slot of its own."""
+    """The calls of one side that are in progress, each in the lowest slot that was free.
+
+    Those of the first slots are drawn in every row, any other where it begins and ends.
+    """
 
     def __init__(self) -> None:
-        self._slots: list[Call | None] = []
+        self._slots: dict[int, int] = {}
+        self._free: list[int] = []
+        self._going: dict[int, CallBar] = {}
 
     def cell(self, begun: Call | None, ended: Call | None) -> ProgramCell:
-        bars = {
-            slot: _bar(BarPhase.GOING, slot, call)
-            for slot, call in enumerate(self._slots)
-            if call is not None
-        }
-        if ended is not None and ended is not begun:
-            slot = self._slot_of(ended)
-            bars[slot] = _bar(BarPhase.END, slot, ended)
-            self._slots[slot] = None
+        bars = dict(self._going)
+        whole = begun is not None and begun is ended
         if begun is not None:
-            slot = self._free(bars)
-            phase = BarPhase.WHOLE if ended is begun else BarPhase.BEGIN
-            bars[slot] = _bar(phase, slot, begun)
-            self._slots += [None] * (slot + 1 - len(self._slots))
-            self._slots[slot] = begun if phase == BarPhase.BEGIN else None
+            slot = self._lowest()
+            bars[slot] = _bar(BarPhase.WHOLE if whole else BarPhase.BEGIN, slot, begun)
+            self._slots[id(begun)] = slot
+            if slot < _MOST_BARS and not whole:
+                self._going[slot] = _bar(BarPhase.GOING, slot, begun)
+        if ended is not None:
+            slot = self._slots.pop(id(ended))
+            if not whole:
+                bars[slot] = _bar(BarPhase.END, slot, ended)
+                self._going.pop(slot, None)
+            heappush(self._free, slot)
         return ProgramCell(tuple(bars[slot] for slot in sorted(bars)))
 
-    def _slot_of(self, call: Call) -> int:
-        return next(slot for slot, other in enumerate(self._slots) if other is call)
-
-    @staticmethod
-    def _free(bars: dict[int, CallBar]) -> int:
-        return next(slot for slot in range(len(bars) + 1) if slot not in bars)
+    def _lowest(self) -> int:
+        return heappop(self._free) if self._free else len(self._slots)
 
 
 def _bar(phase: str, slot: int, call: Call) -> CallBar:
     known = phase in (BarPhase.WHOLE, BarPhase.END) or call.end_ns is None
     return CallBar(
         phase,
-        slot,
+        min(slot, _MOST_BARS),
         words.full(call),
         words.brief(call),
         words.outcome(call) if known else "",
@@ -286,11 +298,18 @@ def _bar(phase: str, slot: int, call: Call) -> CallBar:
     )
 
 
-def _elide(rows: list[Row], limit: int) -> list[Row]:
-    if len(rows) <= limit:
-        return rows
-    head, tail = limit * 2 // 3, limit - limit * 2 // 3
-    left_out = rows[head:-tail]
-    moments = sum(row.kind == RowKind.MOMENT for row in left_out)
-    gap = replace(left_out[0], kind=RowKind.ELIDED, count=moments, wire=None, note=None)
-    return [*rows[:head], gap, *rows[-tail:]]
+def _elide(rows: Iterable[Row], limit: int) -> Iterator[Row]:
+    """At most `limit` of the rows: the first ones and the last, and how many were between."""
+    rows, head = iter(rows), limit * 2 // 3
+    yield from islice(rows, head)
+    tail: deque[Row] = deque()
+    gap, moments = None, 0
+    for row in rows:
+        tail.append(row)
+        if len(tail) > limit - head:
+            left_out = tail.popleft()
+            gap = gap or left_out
+            moments += left_out.kind == RowKind.MOMENT
+    if gap is not None:
+        yield replace(gap, kind=RowKind.ELIDED, count=moments, wire=None, note=None)
+    yield from tail

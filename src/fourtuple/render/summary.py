@@ -12,7 +12,7 @@ from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings as findings_of
 from fourtuple.explain.model import Message
-from fourtuple.explain.text import Translator
+from fourtuple.explain.text import N_, Translator
 from fourtuple.render.blocks import Blocks
 from fourtuple.render.build import build_view
 from fourtuple.render.cells import Painter
@@ -25,6 +25,12 @@ __all__ = ["report"]
 
 #: a run with more connections than this shows the others in a table
 _LADDERS = 4
+
+_NO_FRAMES = N_(
+    "The capture is empty: not one frame is in it. Check the filter and the interface that it was "
+    "made with."
+)
+_NO_TALK = N_("None of the frames is TCP or UDP: --frames lists them.")
 
 
 def report(
@@ -74,7 +80,7 @@ class _Reporter:
             yield from self._many(self.connections)
         yield self.text.claims(claims_of(self.timeline))
         yield self.text.checks(checks_of(self.timeline))
-        yield self.text.bullets(failures_of(self.timeline, self.connections))
+        yield self.text.failures(self._name(), failures_of(self.timeline, self.connections))
 
     def _one(self, index: int) -> Iterator[list[str]]:
         view = build_view(self.timeline, self.connections, self.findings, index)
@@ -93,6 +99,7 @@ class _Reporter:
         )
         yield self.text.labelled([(self._name(), self.painter.words(count))], style="bold")
         if not connections:
+            yield self.text.bullets([Message(_NO_TALK if total else _NO_FRAMES)])
             return
         yield connection_table(connections, self.findings, self.painter)
         yield self.text.bullets([Message("--connection N tells one of them in full")])

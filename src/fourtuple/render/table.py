@@ -1,13 +1,17 @@
-"""Many connections as a table: one a line, what went wrong in the last column."""
+"""Many connections as a table: one a line, what went wrong in the last column.
+
+Where a terminal is too narrow for the columns, each connection is a paragraph. Nothing is cut.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fourtuple.analyze.model import Connection
 from fourtuple.explain.model import Finding, Message
+from fourtuple.explain.phrases import listed
 from fourtuple.explain.text import N_
 from fourtuple.render.cells import Painter
-from fourtuple.render.text import width_of
+from fourtuple.render.text import width_of, wrap
 
 __all__ = ["connection_table"]
 
@@ -44,9 +48,12 @@ _HEADS = (
     N_("close"),
     N_("findings"),
 )
-#: columns that are numbers, and those that a narrow terminal does without, the first ones first
+#: columns that are numbers
 _RIGHT = frozenset((0, 3, 4))
-_LESS = (4, 3, 5)
+#: the last column is filled, and no narrower than this
+_LEAST_FINDINGS = 16
+#: stands where TCP has its handshake
+_DATAGRAMS = "UDP"
 
 
 def connection_table(
@@ -58,11 +65,23 @@ def connection_table(
     head = ["#", *(painter.words(Message(name)) for name in _HEADS[1:])]
     found = {c.index: [f for f in findings if f.connection == c.index] for c in shown}
     rows = [_row(connection, found[connection.index], painter) for connection in shown]
-    columns = _columns([head, *rows], painter.terminal.width)
-    lines = [_line(head, columns, painter, "bold")]
-    for connection, row in zip(shown, rows, strict=True):
-        lines.append(_line(row, columns, painter, "yellow" if serious[connection.index] else ""))
-    return lines + _rest(len(connections) - len(shown), painter)
+    widths = [max(width_of(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    room = painter.terminal.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
+    if room >= min(widths[-1], _LEAST_FINDINGS):
+        widths[-1] = room
+        lines = list(_lines(head, widths, painter, "bold"))
+        for connection, row in zip(shown, rows, strict=True):
+            lines += _lines(row, widths, painter, _style(connection, serious))
+    else:
+        lines = []
+        for connection, row in zip(shown, rows, strict=True):
+            lines += _paragraph(row, head, painter, _style(connection, serious))
+    legend = wrap(painter.legend(), painter.terminal.width) if shown else []
+    return lines + legend + _rest(len(connections) - len(shown), painter)
+
+
+def _style(connection: Connection, serious: Counter[int]) -> str:
+    return "yellow" if serious[connection.index] else ""
 
 
 def _row(connection: Connection, findings: Sequence[Finding], painter: Painter) -> list[str]:
@@ -73,9 +92,9 @@ def _row(connection: Connection, findings: Sequence[Finding], painter: Painter) 
         str(connection.index),
         str(connection.client),
         str(connection.server),
-        "{}+{}".format(*connection.packets),
-        "{}+{}".format(*connection.payload_bytes),
-        "UDP" if udp else painter.words(Message(handshake)),
+        _both_ways(connection.packets, painter),
+        _both_ways(connection.payload_bytes, painter),
+        _DATAGRAMS if udp else painter.words(Message(handshake)),
         "" if udp else painter.words(Message(close)),
         _titles(findings, painter),
     ]
@@ -90,35 +109,47 @@ def _titles(findings: Sequence[Finding], painter: Painter) -> str:
         for finding in worst
         if finding.severity != "chat"
     ]
-    return ", ".join(dict.fromkeys(titles))
+    return painter.words(listed(dict.fromkeys(titles)))
 
 
-def _columns(rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
-    """Column -> width. Columns go until the rest leaves the findings some room; what then is
-    still too wide is cut."""
-    asked = {column: max(width_of(row[column]) for row in rows) for column in range(len(_HEADS))}
-    last = len(_HEADS) - 1
-    asked[last] = min(asked[last], max(width // 3, 8))
-    for column in _LESS:
-        if _total(asked) > width:
-            del asked[column]
-    while _total(asked) > width:
-        widest = max(asked, key=lambda column: asked[column])
-        asked[widest] -= 1
-    asked[last] += width - _total(asked)
-    return asked
+def _both_ways(values: tuple[int, int], painter: Painter) -> str:
+    return f"{painter.glyphs.right}{values[0]} {painter.glyphs.left}{values[1]}"
 
 
-def _total(columns: dict[int, int]) -> int:
-    return sum(columns.values()) + _GAP * (len(columns) - 1)
+def _lines(
+    row: Sequence[str], widths: Sequence[int], painter: Painter, style: str
+) -> Iterator[str]:
+    """The row; its findings on as many lines as they need."""
+    *cells, findings = (
+        painter.terminal.pad(text, width, right=column in _RIGHT) if column < len(row) - 1 else text
+        for column, (text, width) in enumerate(zip(row, widths, strict=True))
+    )
+    head = "".join(cell + " " * _GAP for cell in cells)
+    for line in wrap(findings, widths[-1]):
+        yield painter.terminal.paint(style, (head + line).rstrip())
+        head = " " * width_of(head)
 
 
-def _line(row: Sequence[str], columns: dict[int, int], painter: Painter, style: str) -> str:
-    cells = [
-        painter.terminal.pad(row[column], width, right=column in _RIGHT)
-        for column, width in columns.items()
+def _paragraph(
+    row: Sequence[str], head: Sequence[str], painter: Painter, style: str
+) -> Iterator[str]:
+    """Who talked to whom; below it the rest, by name."""
+    number, client, server, *rest, findings = row
+    named = [
+        text if text == _DATAGRAMS else f"{name} {text}"
+        for name, text in zip(head[3:-1], rest, strict=True)
+        if text
     ]
-    return painter.terminal.paint(style, (" " * _GAP).join(cells).rstrip())
+    texts = [
+        f"{client} {painter.glyphs.to} {server}",
+        painter.glyphs.separator.join(named),
+        findings,
+    ]
+    start = number + " " * _GAP
+    for text in filter(None, texts):
+        for line in wrap(text, painter.terminal.width - width_of(start)):
+            yield painter.terminal.paint(style, start + line)
+            start = " " * width_of(start)
 
 
 def _rest(count: int, painter: Painter) -> list[str]:

@@ -6,7 +6,7 @@ measured: what is left has no control characters, so nobody's packet can drive a
 
 from collections.abc import Iterable, Iterator
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import get_character_cell_size
 
 __all__ = ["clean", "clip", "pad", "width_of", "wrap"]
 
@@ -16,8 +16,9 @@ _NEVER_LAST = frozenset("([{（【《「『“‘")
 
 
 def width_of(text: str) -> int:
-    """How many cells the text fills."""
-    return cell_len(text)
+    """How many cells the text fills: character by character, so that the widths of parts add up.
+    (Where a terminal joins characters into one, a line is narrower than is said here.)"""
+    return len(text) if text.isascii() else sum(map(get_character_cell_size, text))
 
 
 def clean(text: str) -> str:
@@ -60,13 +61,15 @@ def pad(text: str, width: int, ellipsis: str = "…", *, right: bool = False) ->
 
 def wrap(text: str, width: int) -> list[str]:
     """The text as lines of at most `width` cells, broken at blanks and between wide characters."""
+    width = max(width, 2)
     lines: list[str] = []
-    line = ""
-    for piece in _pieces(text, max(width, 2)):
-        if line and width_of(line + piece.rstrip(" ")) > width:
+    line, used = "", 0
+    for piece in _pieces(text, width):
+        if line and used + width_of(piece.rstrip(" ")) > width:
             lines.append(line.rstrip(" "))
-            line = ""
+            line, used = "", 0
         line += piece
+        used += width_of(piece)
     return [*lines, line.rstrip(" ")]
 
 
@@ -95,8 +98,19 @@ def _may_break(before: str, after: str) -> bool:
 def _fitting(pieces: Iterable[str], width: int) -> Iterator[str]:
     """The pieces, those wider than a line divided anywhere."""
     for piece in pieces:
-        while width_of(piece.rstrip(" ")) > width:
-            head = _head(piece, width) or piece[:1]
-            yield head
-            piece = piece[len(head) :]
-        yield piece
+        if width_of(piece.rstrip(" ")) <= width:
+            yield piece
+        else:
+            yield from _divided(piece, width)
+
+
+def _divided(piece: str, width: int) -> Iterator[str]:
+    """Parts of `width` cells; the blanks at the end stay with the last one."""
+    begin, used, end = 0, 0, len(piece.rstrip(" "))
+    for index in range(end):
+        size = get_character_cell_size(piece[index])
+        if used + size > width and index > begin:
+            yield piece[begin:index]
+            begin, used = index, 0
+        used += size
+    yield piece[begin:]

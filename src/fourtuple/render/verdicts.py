@@ -52,9 +52,21 @@ def failures_of(timeline: Timeline, connections: Sequence[Connection]) -> tuple[
     It did not do what its script says, or a state that we infer from the frames is not the
     kernel's: then one of the two views is wrong, and nothing that was said can be relied on.
     """
-    told = [Message(n.message, n.params) for n in timeline.of(Note) if n.kind == "failure"]
+    notes = [note for note in timeline.of(Note) if note.kind == "failure"]
+    told = [_failure(note, checks_of(timeline)) for note in notes]
+    if any(note.params.get("error") == "OutOfTime" for note in notes):
+        told.append(Message("A larger limit gives the run more time: --limit SECONDS"))
     found = disagreements(timeline, connections)
     return (*told, *(_disagreed(timeline, one) for one in found))
+
+
+def _failure(note: Note, checks: Sequence[Check]) -> Message:
+    """What ended the script. An expectation is named in the reader's language: its values stand
+    with the checks."""
+    broken = [check.what for check in checks if not check.ok]
+    if note.params.get("error") == "ExpectationFailed" and broken:
+        return Message("This does not hold: {what}", {"what": broken[-1]})
+    return Message(note.message, note.params)
 
 
 def _disagreed(timeline: Timeline, one: Disagreement) -> Message:

@@ -1,7 +1,8 @@
 """The wire lane: what is worth showing of each segment or datagram of a connection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.model import Verdict
@@ -23,16 +24,27 @@ _NOTES = {
     "lost_segment": N_("gap before it"),
     "ack_lost_segment": N_("acknowledges an unseen segment"),
     "zero_window": N_("zero window"),
-    "zero_window_probe": N_("zero-window probe"),
+    "zero_window_probe": N_("window probe"),
     "zero_window_probe_ack": N_("answer to the probe"),
+    "probe_answer": N_("answer to the probe"),
     "window_full": N_("window full"),
     "window_update": N_("window update"),
     "keep_alive": N_("keepalive"),
     "keep_alive_ack": N_("answer to the keepalive"),
+    "keepalive_answer": N_("answer to the keepalive"),
     "reused_ports": N_("ports used again"),
     "wrong_ack": N_("wrong ack"),
     "wrong_seq": N_("wrong seq"),
 }
+#: where Wireshark's word is not the truth, a note of our own puts another in its place, or none
+_CORRECTED: Mapping[tuple[str, str], str | None] = MappingProxyType(
+    {
+        ("keep_alive", "resent"): "retransmission",
+        ("keep_alive", "probe"): "zero_window_probe",
+        ("window_update", "keepalive_answer"): None,
+        ("keep_alive_ack", "probe_answer"): None,
+    }
+)
 #: what the wire did that an arrow must say in words too
 VERDICT_WORDS = {
     "dropped": N_("dropped"),
@@ -90,13 +102,10 @@ def _shows(segment: SegmentFact) -> tuple[str, ...]:
 
 def _labels(segment: SegmentFact) -> tuple[Message, ...]:
     words = [VERDICT_WORDS[segment.verdict]] if segment.verdict in VERDICT_WORDS else []
-    # a lone byte that is sent again looks like a keepalive, and is none
-    words += [
-        _NOTES["retransmission" if note == "keep_alive" and "resent" in segment.notes else note]
-        for note in segment.notes
-        if note in _NOTES
-    ]
-    return tuple(Message(word) for word in words)
+    corrected = {word: note for (word, by), note in _CORRECTED.items() if by in segment.notes}
+    notes = [corrected.get(note, note) for note in segment.notes]
+    words += [_NOTES[note] for note in notes if note in _NOTES]
+    return tuple(Message(word) for word in dict.fromkeys(words))
 
 
 def _of_datagrams(timeline: Timeline, connection: Connection) -> Iterator[Crossing]:

@@ -31,8 +31,8 @@ __all__ = ["read"]
 _STEP_BYTES = 16 * 1024 * 1024
 _LONGEST_MAGIC = 8
 
-NO_FILE = N_("There is no file {file}.")
-DIRECTORY = N_("{file} is a directory, not a capture.")
+NO_FILE = N_("There is no file {file}. Check its name, and which directory you are in (pwd).")
+DIRECTORY = N_("{file} is a directory, not a capture. Name a file in it.")
 FORBIDDEN = N_("You are not allowed to read {file}: ask its owner, or make it readable with chmod.")
 NOT_READ = N_("{file} cannot be read: {reason}.")
 FORMAT_UNKNOWN = N_(

@@ -22,14 +22,21 @@ _OTHER_CAPTURES = {
     b"RTSS": "Microsoft Network Monitor",
 }
 
-EMPTY = N_("{file} is empty: it has no bytes, not even a file header.")
+EMPTY = N_(
+    "{file} is empty: it has no bytes, not even a file header. Capture again, and end the tool "
+    "with Ctrl-C, so that it writes what it has."
+)
 COMPRESSED = N_("{file} is compressed. Decompress it first: {program} -d {file}")
 OTHER_CAPTURE = N_(
     "{file} is a capture in another format: {format}. Convert it first: editcap {file} new.pcapng"
 )
-TEXT = N_("{file} is a text file, not a capture.")
+TEXT = N_(
+    "{file} is a text file, not a capture. Have the capture tool write packets, not text: "
+    "tcpdump -w new.pcap"
+)
 UNKNOWN = N_(
-    "{file} is no capture that fourtuple knows (pcap or pcapng): its first bytes are {octets}."
+    "{file} is no capture that fourtuple knows (pcap or pcapng): its first bytes are {octets}. If "
+    "Wireshark opens it, save it there as pcapng."
 )
 
 

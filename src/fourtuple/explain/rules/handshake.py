@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from fourtuple.analyze.model import Connection
+from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
-from fourtuple.explain.model import Finding, Rule
+from fourtuple.explain.model import Finding, Message, Rule
+from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.rules.making import finding
 from fourtuple.explain.text import N_
 from fourtuple.wire import ACK, SYN
@@ -17,15 +18,15 @@ REFUSED = Rule(
     title=N_("Connection refused"),
     what=N_("{client} asked for a connection to {server} and was refused."),
     why=N_(
-        "A SYN is answered by a segment with RST and ACK and by nothing else ({frames}): that is "
-        "how a host answers for a port that accepts no connections."
+        "A SYN is answered by a segment with RST and ACK ({frames}): that is how a host answers "
+        "for a port that accepts no connections. {before}"
     ),
     remedy=N_(
         "Check that the server program runs and listens on this very address and port (ss -ltn "
         "shows it): one that is bound to 127.0.0.1 cannot be reached from elsewhere. A firewall "
         "rule that rejects with RST looks the same."
     ),
-    reference="RFC 9293, section 3.10.7.1; net/ipv4/tcp_ipv4.c, tcp_v4_send_reset",
+    reference=N_("RFC 9293, section 3.10.7.1; net/ipv4/tcp_ipv4.c, tcp_v4_send_reset"),
 )
 SYN_UNANSWERED = Rule(
     code="handshake-incomplete",
@@ -38,7 +39,9 @@ SYN_UNANSWERED = Rule(
         "answer, or the listener's queues are full. Capture at the server to see whether the SYN "
         "arrives."
     ),
-    reference="RFC 9293, section 3.5; net/ipv4/tcp_input.c, tcp_conn_request; lab run handshake",
+    reference=N_(
+        "RFC 9293, section 3.5; net/ipv4/tcp_input.c, tcp_conn_request; lab run handshake"
+    ),
 )
 SYN_ACK_UNANSWERED = Rule(
     code="syn-ack-unanswered",
@@ -51,7 +54,7 @@ SYN_ACK_UNANSWERED = Rule(
         "without meaning to connect. The server's kernel keeps the half-open entry until it has "
         "repeated SYN+ACK net.ipv4.tcp_synack_retries times."
     ),
-    reference="RFC 9293, section 3.5; net/ipv4/inet_connection_sock.c, reqsk_timer_handler",
+    reference=N_("RFC 9293, section 3.5; net/ipv4/inet_connection_sock.c, reqsk_timer_handler"),
 )
 STARTS_LATE = Rule(
     code="capture-starts-late",
@@ -63,7 +66,7 @@ STARTS_LATE = Rule(
         "scales are not known, and who is client is a guess from the ports."
     ),
     remedy=N_("Start the capture before the connection, where its beginning matters."),
-    reference="RFC 9293, section 3.4; RFC 7323, section 2.2",
+    reference=N_("RFC 9293, section 3.4; RFC 7323, section 2.2"),
 )
 SIMULTANEOUS = Rule(
     code="simultaneous-open",
@@ -72,7 +75,7 @@ SIMULTANEOUS = Rule(
     what=N_("{client} and {server} asked each other for a connection at the same time."),
     why=N_("Each sent a SYN without ACK before it had seen the other's ({frames})."),
     remedy=N_("Nothing to do: one connection comes of it, and neither side is a server."),
-    reference="RFC 9293, section 3.5, figure 7",
+    reference=N_("RFC 9293, section 3.5, figure 7"),
 )
 FAST_OPEN = Rule(
     code="fast-open",
@@ -84,7 +87,7 @@ FAST_OPEN = Rule(
         "Nothing to do: it saves a round trip. A request sent so may arrive twice: it must be safe "
         "to repeat."
     ),
-    reference="RFC 7413, sections 3 and 6.2",
+    reference=N_("RFC 7413, sections 2.1, 3 and 6.1"),
 )
 REUSED = Rule(
     code="ports-reused",
@@ -96,9 +99,46 @@ REUSED = Rule(
         "Usually nothing. Where it happens within a minute, the client's ports are running out or "
         "are fixed by bind()."
     ),
-    reference="RFC 6191; net/ipv4/tcp_minisocks.c, tcp_timewait_state_process",
+    reference=N_("RFC 6191; net/ipv4/tcp_minisocks.c, tcp_timewait_state_process"),
 )
-RULES = (REFUSED, SYN_UNANSWERED, SYN_ACK_UNANSWERED, STARTS_LATE, SIMULTANEOUS, FAST_OPEN, REUSED)
+SYN_AGAIN = Rule(
+    code="syn-repeated",
+    severity="warning",
+    title=N_("A SYN sent again"),
+    what=N_("{client} sent its SYN {count} times before {server} answered."),
+    why=N_("All have the same number; neither SYN+ACK nor RST came in between ({frames})."),
+    remedy=N_(
+        "A port without a listener would have answered with RST at once. So look for what is "
+        "silent: a listener whose accept queue is full (Linux drops the SYN then, and counts it: "
+        "nstat -az TcpExtListenOverflows), a firewall, a link that loses packets, a host that was "
+        "not there yet."
+    ),
+    reference=N_("RFC 6298, section 5; net/ipv4/tcp_input.c, tcp_conn_request"),
+)
+SYN_ACK_AGAIN = Rule(
+    code="syn-ack-repeated",
+    severity="warning",
+    title=N_("A SYN+ACK sent again"),
+    what=N_("{server} sent its SYN+ACK {count} times."),
+    why=N_("All have the same number: the server's kernel had not taken an ACK yet ({frames})."),
+    remedy=N_(
+        "See whether the SYN+ACK or the ACK got lost. If both arrived, the listener's accept queue "
+        "may be full: Linux then ignores the ACK (nstat -az TcpExtListenOverflows counts it) and "
+        "repeats the SYN+ACK. With TCP_DEFER_ACCEPT it waits for data."
+    ),
+    reference=N_("RFC 6298, section 5; net/ipv4/tcp_ipv4.c, tcp_v4_syn_recv_sock; tcp(7)"),
+)
+RULES = (
+    REFUSED,
+    SYN_UNANSWERED,
+    SYN_ACK_UNANSWERED,
+    SYN_AGAIN,
+    SYN_ACK_AGAIN,
+    STARTS_LATE,
+    SIMULTANEOUS,
+    FAST_OPEN,
+    REUSED,
+)
 
 
 def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
@@ -111,8 +151,7 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     syns = [s for s in segments if s.flags & (SYN | ACK) == SYN]
     agreed = [s for s in segments if s.flags & SYN and s.flags & ACK]
     if connection.handshake == "refused":
-        refusals = [r.frame for r in connection.resets if r.sender == "server"]
-        yield finding(REFUSED, connection, [*syns[-1:], *refusals[:1]])
+        yield _refused(connection, syns)
     elif connection.handshake == "syn-only":
         yield finding(SYN_UNANSWERED, connection, syns)
     elif connection.handshake == "syn-ack-unanswered":
@@ -126,3 +165,40 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         yield finding(FAST_OPEN, connection, [*syns, *agreed[:1]], count=early)
     if connection.counts["reused_ports"]:
         yield finding(REUSED, connection, syns[:1])
+    if connection.handshake != "syn-only":
+        yield from _repeated(SYN_AGAIN, connection, syns)
+    if connection.handshake != "syn-ack-unanswered":
+        yield from _repeated(SYN_ACK_AGAIN, connection, agreed)
+
+
+def _refused(connection: Connection, syns: list[SegmentFact]) -> Finding:
+    refusal = next(r.frame for r in connection.resets if r.sender == "server")
+    asked = [s for s in syns if s.frame < refusal]
+    before = _before([s for s in asked[:-1] if s.arrived])
+    return finding(REFUSED, connection, [*asked[-1:], refusal], before=before)
+
+
+def _before(unanswered: list[SegmentFact]) -> Message:
+    """What became of the SYNs that had arrived before the one that was refused."""
+    if not unanswered:
+        return Message("No SYN that arrived before had gone unanswered.")
+    count = len(unanswered)
+    return Message(
+        "{count} earlier SYN had no answer ({earlier}), so the port did not refuse then: a "
+        "listener whose accept queue is full drops it, and so does a firewall.",
+        {"count": count, "earlier": frames_text([s.frame for s in unanswered])},
+        "{count} earlier SYNs had no answer ({earlier}), so the port did not refuse then: a "
+        "listener whose accept queue is full drops them, and so does a firewall.",
+        count,
+    )
+
+
+def _repeated(rule: Rule, connection: Connection, sent: list[SegmentFact]) -> Iterator[Finding]:
+    """A SYN that was sent again before it was acknowledged, a SYN+ACK in any case: a kernel
+    repeats it until it has taken an ACK. One that answers a SYN that crossed it only looks like
+    one."""
+    again = [s for s in sent if "retransmission" in s.notes and not s.acked]
+    again = [s for s in again if s.flags & ACK or "spurious_retransmission" not in s.notes]
+    if again:
+        first = [s for s in sent if s.frame < again[0].frame][-1:]
+        yield finding(rule, connection, [*first, *again], count=len(first) + len(again))

@@ -8,7 +8,7 @@ from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
-from fourtuple.wire import FIN, RST, SYN
+from fourtuple.wire import ACK, FIN, RST, SYN
 
 __all__ = ["RULES", "findings"]
 
@@ -22,7 +22,7 @@ DROPPED = Rule(
         "See how TCP repairs it: a sender repeats what is not acknowledged; a lost segment without "
         "data is not repeated, a later one makes up for it."
     ),
-    reference="RFC 9293, section 3.8.1; RFC 6298",
+    reference=N_("RFC 9293, section 3.8.1; RFC 6298"),
 )
 AGAIN = Rule(
     code="retransmission",
@@ -34,7 +34,7 @@ AGAIN = Rule(
         "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
         "few are normal on the Internet; on a local network they are a fault."
     ),
-    reference="RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c",
+    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c"),
 )
 SPURIOUS = Rule(
     code="spurious-retransmission",
@@ -46,7 +46,7 @@ SPURIOUS = Rule(
         "Acknowledgments get lost or come late: look at the way back, and at delays that grew "
         "suddenly."
     ),
-    reference="RFC 5682; RFC 2883",
+    reference=N_("RFC 5682; RFC 2883"),
 )
 GAP = Rule(
     code="capture-gap",
@@ -60,7 +60,7 @@ GAP = Rule(
         "Treat what is said about loss with care. Capture with a larger buffer (tcpdump -B), or "
         "filter more; on a mirrored port both directions must be mirrored."
     ),
-    reference='tcpdump(1), "packets dropped by kernel"',
+    reference=N_('tcpdump(1), "packets dropped by kernel"'),
 )
 ZERO_WINDOW = Rule(
     code="zero-window",
@@ -72,7 +72,7 @@ ZERO_WINDOW = Rule(
         "The program at {side} reads more slowly than data comes. Look at what it does between two "
         "recv() calls; Recv-Q in ss -tn shows what waits for it."
     ),
-    reference="RFC 9293, section 3.8.6.1",
+    reference=N_("RFC 9293, section 3.8.6.1"),
 )
 KEEPALIVE = Rule(
     code="keepalive-probes",
@@ -87,7 +87,7 @@ KEEPALIVE = Rule(
         "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up "
         "after TCP_KEEPCNT probes."
     ),
-    reference="RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer",
+    reference=N_("RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer"),
 )
 DELAYED_ACK = Rule(
     code="delayed-ack",
@@ -102,7 +102,7 @@ DELAYED_ACK = Rule(
         "Nothing to do, unless the other side waits for it before it sends on (Nagle's algorithm): "
         "then write once instead of twice, or set TCP_NODELAY there."
     ),
-    reference="RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run exchange",
+    reference=N_("RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run exchange"),
 )
 TIMED_OUT = Rule(
     code="timed-out",
@@ -114,7 +114,7 @@ TIMED_OUT = Rule(
         "The peer is away or unreachable. How long the kernel tries is set by tcp_syn_retries, "
         "tcp_retries2, TCP_USER_TIMEOUT and the keepalive options."
     ),
-    reference="RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout",
+    reference=N_("RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout"),
 )
 RULES = (DROPPED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
 
@@ -141,8 +141,8 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
-        (AGAIN, [s for s in again if "spurious_retransmission" not in s.notes]),
-        (SPURIOUS, [s for s in again if "spurious_retransmission" in s.notes]),
+        (AGAIN, [s for s in again if _unconfirmed(s)]),
+        (SPURIOUS, [s for s in again if _needless(s)]),
         (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),
         (KEEPALIVE, [s for s in probes if not {"probe", "resent"}.intersection(s.notes)]),
     )
@@ -155,6 +155,18 @@ def _sent_before(segment: SegmentFact) -> bool:
     """A retransmission; the SYN+ACK that answers a crossing SYN only looks like one."""
     answers_syn = segment.flags & SYN and segment.acked
     return bool({"retransmission", "resent"}.intersection(segment.notes)) and not answers_syn
+
+
+def _unconfirmed(segment: SegmentFact) -> bool:
+    """Sent again because no acknowledgment came; a SYN is the handshake's business."""
+    return not segment.flags & SYN and "spurious_retransmission" not in segment.notes
+
+
+def _needless(segment: SegmentFact) -> bool:
+    """Sent again though the other side had acknowledged it. With a SYN+ACK it is the ACK that was
+    not taken."""
+    agrees = segment.flags & (SYN | ACK) == SYN | ACK
+    return not agrees and "spurious_retransmission" in segment.notes
 
 
 def _gaps(connection: Connection) -> Iterator[Finding]:

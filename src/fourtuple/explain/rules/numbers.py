@@ -25,7 +25,7 @@ SEGMENTED = Rule(
         "Nothing to do: TCP carries a stream of bytes. The receiver must not expect to get with "
         "one recv() what was given to one send()."
     ),
-    reference="RFC 9293, section 3.7.1; lab run segments",
+    reference=N_("RFC 9293, section 3.7.1; lab run segments"),
 )
 TIMESTAMPS = Rule(
     code="timestamps-take-12-bytes",
@@ -37,10 +37,11 @@ TIMESTAMPS = Rule(
         "{length} ({frames})."
     ),
     remedy=N_(
-        "Nothing to do. net.ipv4.tcp_timestamps turns the option off for new connections; it is "
-        "needed to measure round trips and to tell old segments from new ones."
+        "Nothing to do. net.ipv4.tcp_timestamps turns the option off for new connections; it "
+        "helps to measure round trips, and is needed to tell old segments from new ones where "
+        "numbers wrap (PAWS)."
     ),
-    reference="RFC 7323, section 3.2 and appendix A; RFC 6691; lab run segments",
+    reference=N_("RFC 7323, sections 3.2, 4 and 5 and appendix A; RFC 6691; lab run segments"),
 )
 TOO_LARGE = Rule(
     code="larger-than-mss",
@@ -56,7 +57,7 @@ TOO_LARGE = Rule(
         "To see what the wire carries, switch offloading off (ethtool -K IFACE tso off gso off gro "
         "off lro off), or capture in between."
     ),
-    reference="Documentation/networking/segmentation-offloads.rst; lab run segments",
+    reference=N_("Documentation/networking/segmentation-offloads.rst; lab run segments"),
 )
 WRONG_ACK = Rule(
     code="wrong-acknowledgment",
@@ -68,7 +69,7 @@ WRONG_ACK = Rule(
         "A kernel does not do this: look for whatever else writes segments on this path, a "
         "middlebox or a test."
     ),
-    reference="RFC 9293, sections 3.4 and 3.10.7.4; RFC 5961, section 5",
+    reference=N_("RFC 9293, sections 3.4 and 3.10.7.4; RFC 5961, section 5"),
 )
 WRONG_SEQ = Rule(
     code="wrong-sequence-number",
@@ -80,7 +81,7 @@ WRONG_SEQ = Rule(
         "A kernel does not do this: look for whatever else writes segments on this path, a "
         "middlebox or a test."
     ),
-    reference="RFC 9293, section 3.4",
+    reference=N_("RFC 9293, section 3.4"),
 )
 RULES = (SEGMENTED, TIMESTAMPS, TOO_LARGE, WRONG_ACK, WRONG_SEQ)
 

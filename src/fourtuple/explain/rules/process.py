@@ -23,9 +23,10 @@ BEFORE_ACCEPT = Rule(
     ),
     remedy=N_(
         "Nothing to do: accept() only takes a finished connection out of the queue. A server that "
-        "accepts slowly lets the queue grow; Recv-Q of a listener in ss -ltn is its length."
+        "accepts slowly lets the queue grow; in ss -ltn, Recv-Q of a listener is its length and "
+        "Send-Q the backlog. Linux lets one more wait than the backlog says."
     ),
-    reference="listen(2); net/ipv4/inet_connection_sock.c; lab run before-accept",
+    reference=N_("listen(2); include/net/sock.h, sk_acceptq_is_full; lab run before-accept"),
 )
 RULES = (BEFORE_ACCEPT,)
 
@@ -42,7 +43,8 @@ def _before_accept(connection: Connection, end: End) -> Iterator[Finding]:
     established = [row for _, row in end.rows if row.state == "ESTABLISHED"]
     unowned = [row for row in established if row.inode == 0]
     finished = [s for s in connection.segments if "handshake_ack" in s.notes]
-    if unowned and finished:
+    # where accept() waits already, the row without an owner lasts only until the program runs
+    if unowned and finished and not end.called(("accept",), finished[0].left_ns):
         taken = any(row.inode for _, row in end.rows)
         yield finding(BEFORE_ACCEPT, connection, finished[:1], outcome=_outcome(unowned, taken))
 
