@@ -12,6 +12,7 @@ from enum import IntEnum
 from fourtuple.explain.model import Message
 from fourtuple.explain.phrases import listed
 from fourtuple.explain.text import Translator
+from fourtuple.render.arrow import SHORTEST_ARROW, arrow
 from fourtuple.render.terminal import Glyphs, Terminal
 from fourtuple.render.text import clean, pad, width_of, wrap
 from fourtuple.render.view import BarPhase, CallBar, KernelCell, ProgramCell, Text, WireCell
@@ -29,15 +30,6 @@ _STATE_STYLES = {
     "ESTABLISHED": "green",
     "CLOSED": "dim",
 }
-#: verdicts whose shaft is drawn with another glyph
-_SHAFTS = {
-    "dropped": "gap",
-    "duplicated": "double",
-    "delayed": "dotted",
-    "rewritten": "rewritten",
-}
-#: an arrow shorter than this says no direction at a glance
-_SHORTEST_ARROW = 5
 
 
 class CallForm(IntEnum):
@@ -59,7 +51,7 @@ class WireColumns:
     def total(self) -> int:
         """With the shortest arrow, and a blank after each part that is there."""
         parts = (self.number, self.flags, self.first, self.rest)
-        return sum(part + 1 for part in parts if part) + _SHORTEST_ARROW
+        return sum(part + 1 for part in parts if part) + SHORTEST_ARROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +215,7 @@ class Painter:
     def wire_least(self, cells: Sequence[WireCell], columns: WireColumns) -> int:
         """The width in which `wire` cuts nothing."""
         unaligned = (width_of(_unaligned(cell, columns)) for cell in cells)
-        return max(unaligned, default=0) + 1 + _SHORTEST_ARROW
+        return max(unaligned, default=0) + 1 + SHORTEST_ARROW
 
     def wire(self, cell: WireCell, columns: WireColumns, width: int, raw: bool) -> Cell:
         """Number, flags, numbers, arrow; below it the words that have no room on the arrow, and
@@ -237,14 +229,14 @@ class Painter:
         ]
         line = [(style, f"{text} ") for style, text in parts if text]
         room = width - sum(width_of(text) for _, text in line)
-        if room < _SHORTEST_ARROW:
+        if room < SHORTEST_ARROW:
             unaligned = _unaligned(cell, columns)
-            room = max(_SHORTEST_ARROW, width - width_of(unaligned) - 1)
+            room = max(SHORTEST_ARROW, width - width_of(unaligned) - 1)
             line = [("", pad(unaligned, width - room - 1, "~") + " ")]
-        arrow = self.arrow(cell, room)
-        cells: Cell = [[*line, (_arrow_style(cell), arrow)]]
+        drawn = self.arrow(cell, room)
+        cells: Cell = [[*line, (_arrow_style(cell), drawn)]]
         indent = " " * (columns.number + 1)
-        if below := self._not_on(arrow, cell):
+        if below := self._not_on(drawn, cell):
             lines = wrap(below, width - width_of(indent))
             cells += [[("", indent), (_arrow_style(cell), words)] for words in lines]
         if raw and cell.raw_seq is not None:
@@ -253,31 +245,7 @@ class Painter:
 
     def arrow(self, cell: WireCell, width: int) -> str:
         """The way of a frame from left (client) to right, in exactly `width` cells."""
-        drawn = self._rightward(cell, width)
-        if cell.from_client:
-            return drawn
-        mirrored = drawn[::-1].replace(self.glyphs.right, self.glyphs.left)
-        label = next((label for label in self._labels(cell) if label in drawn), "")
-        return mirrored.replace(label[::-1], label) if label else mirrored
-
-    def _rightward(self, cell: WireCell, width: int) -> str:
-        begin, end, reach = self._tips(cell, width)
-        length = max(reach - width_of(begin) - width_of(end), 0)
-        pattern = str(getattr(self.glyphs, _SHAFTS.get(cell.verdict, "shaft")))
-        shaft = pattern * (length // len(pattern))
-        drawn = begin + _labelled(shaft, self._labels(cell)) + end
-        return drawn + " " * (width - width_of(drawn))
-
-    def _tips(self, cell: WireCell, width: int) -> tuple[str, str, int]:
-        """(how it begins, how it ends, how far it gets)."""
-        begin = self.glyphs.injected if cell.verdict == "injected" else ""
-        needs = max((width_of(label) for label in self._labels(cell)[-1:]), default=0) + 6
-        part = min(max(width * 2 // 3, _SHORTEST_ARROW, needs), max(width - 2, _SHORTEST_ARROW))
-        if cell.verdict == "dropped":
-            return begin, self.glyphs.dropped, part
-        if cell.verdict == "held" or cell.phase == "leaves":
-            return begin, self.glyphs.held, part
-        return (self.glyphs.held if cell.phase == "arrives" else begin), self.glyphs.right, width
+        return arrow(cell, self._labels(cell), self.glyphs, width)
 
     def label_width(self, cells: Sequence[WireCell]) -> int:
         """The longest first label of an arrow."""
@@ -289,24 +257,14 @@ class Painter:
         words = self._arrow_words(cell)
         return [f" {self.words(listed(words))} ", f" {words[0]} "] if words else []
 
-    def _not_on(self, arrow: str, cell: WireCell) -> str:
+    def _not_on(self, drawn: str, cell: WireCell) -> str:
         """Those of the words that had no room on the arrow."""
         words, (every, first) = self._arrow_words(cell), self._labels(cell) or ("", "")
-        left = words[1:] if first in arrow else words
-        return "" if every in arrow else self.words(listed(left))
+        left = words[1:] if first in drawn else words
+        return "" if every in drawn else self.words(listed(left))
 
     def _arrow_words(self, cell: WireCell) -> list[str]:
         return [self.words(label) for label in cell.labels if cell.phase != "leaves"]
-
-
-def _labelled(shaft: str, labels: Sequence[str]) -> str:
-    """The first label that leaves enough of the shaft to see, in its middle."""
-    for label in labels:
-        room = len(shaft) - width_of(label)
-        if room >= 4:
-            before = room // 2
-            return shaft[:before] + label + shaft[len(shaft) - (room - before) :]
-    return shaft
 
 
 def _arrow_style(cell: WireCell) -> str:

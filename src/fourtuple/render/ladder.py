@@ -132,11 +132,17 @@ class _Drawer:
             for index, asked in enumerate(wishes):
                 ends[index] += max(0, min(min(asked, most) - ends[index], spare()))
 
-        widen([self._least(cells, CallForm.BRIEF) for cells in self.ends], _MOST_END)
-        for form, most in ((CallForm.BRIEF, _BRIEF_END), (CallForm.FULL, _MOST_END)):
-            widen([self._asks(cells, form) for cells in self.ends], most)
-            wire += min(arrow, spare())
-        return ends[0], ends[1], wire
+        def widen_wholly(wishes: Sequence[int], most: int) -> None:
+            for index, asked in enumerate(wishes):
+                if ends[index] < asked <= min(most, ends[index] + spare()):
+                    ends[index] = asked
+
+        # a lane writes all its calls in one form: nearly enough room for the longer is of no use
+        widen_wholly([self._least(cells, CallForm.BRIEF) for cells in self.ends], _MOST_END)
+        widen([self._asks(cells, CallForm.BRIEF) for cells in self.ends], _BRIEF_END)
+        wire += min(arrow, spare())
+        widen_wholly([self._asks(cells, CallForm.FULL) for cells in self.ends], _MOST_END)
+        return ends[0], ends[1], wire + min(arrow, spare())
 
     def _asks(self, cells: Iterable[ProgramCell], form: CallForm) -> int:
         """The width in which every call of a lane fits on a line."""
@@ -185,7 +191,8 @@ class _Drawer:
         elif row.kind == RowKind.NOTE:
             # a sentence runs on over the server's kernel lane, in which nothing happens then
             widths[2:4] = [widths[2] + 3 + widths[3]]
-            cells = self._noted_cells(row, widths)
+            cells = self._five_cells(row, widths)
+            del cells[3]
         else:
             cells = self._five_cells(row, widths)
         time = self._time(row).rjust(self.time_width)
@@ -199,15 +206,6 @@ class _Drawer:
         joint = f" {paint('dim', bar)} "
         return (paint("dim", time) + joint + joint.join(laid)).rstrip()
 
-    def _noted_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
-        painter = self.painter
-        return [
-            painter.program(row.client_program, widths[0], self.forms[0]),
-            painter.kernel(row.client_kernel),
-            self._middle(row, widths[2]),
-            painter.program(row.server_program, widths[3], self.forms[1]),
-        ]
-
     def _five_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
         painter = self.painter
         return [
@@ -215,7 +213,7 @@ class _Drawer:
             painter.kernel(row.client_kernel),
             self._middle(row, widths[2]),
             painter.kernel(row.server_kernel),
-            painter.program(row.server_program, widths[4], self.forms[1]),
+            painter.program(row.server_program, widths[-1], self.forms[1]),
         ]
 
     def _three_cells(self, row: Row, widths: Sequence[int]) -> list[Cell]:
