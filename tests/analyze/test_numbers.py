@@ -1,11 +1,12 @@
 """Relative numbers, and sums that show where a number comes from."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import Arithmetic, SegmentFact
-from fourtuple.analyze.numbers import Side, unwrapped
+from fourtuple.analyze.numbers import Side, Taken, acknowledgment, unwrapped
 from story import Story, exchange, opened
 
 numbers32 = st.integers(0, 2**32 - 1)
@@ -165,3 +166,14 @@ def test_received_is_the_first_number_that_is_missing(arrivals):
         got.update(range(begin, begin + length))
     naive = next(number for number in range(100) if number not in got)
     assert side.received == naive
+
+
+@pytest.mark.timeout(10)
+def test_a_sum_looks_no_further_than_what_it_confirms():
+    peer = Side(isn=7, base=7)
+    for number in range(1, 100_001):
+        peer.take(Taken(number, 1, 0, 0, number))
+    for _ in range(5000):
+        found = acknowledgment(Side(highest_ack=1), peer, 3)
+        assert found is not None
+        assert found.frames == (1, 2)

@@ -192,3 +192,38 @@ def test_names_and_languages_are_completed(line: str, found: list[str]) -> None:
         env=words | {"_FOURTUPLE_COMPLETE": "complete_bash"},
     )
     assert done.stdout.split() == found, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("closing", "status", "message"),
+    [
+        ("<&-", 2, "fourtuple: stdin cannot be read: Bad file descriptor."),
+        (">&-", 1, "fourtuple: Standard output cannot be written: Bad file descriptor."),
+        (">/dev/full", 1, "fourtuple: Standard output cannot be written: No space left on device."),
+        ("<&- 2>&-", 2, ""),
+        ("<&- >&- 2>&-", 2, ""),
+    ],
+)
+def test_a_closed_or_full_stream_is_told_of(closing: str, status: int, message: str) -> None:
+    command = "lab list" if ">&-" in closing[:3] or "full" in closing else "read -"
+    line = f'"$0" -c "$1" {command} {closing}'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, COMMAND[-1]], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "fourtuple: There is not enough memory for this.\n"),
+        (OSError(24, "Too many open files"),
+         "fourtuple: The operating system refused something: Too many open files.\n"),
+    ],
+)  # fmt: skip
+def test_a_machine_that_has_no_more_is_no_traceback(
+    error: BaseException, message: str, failing: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(error)
+    assert run("doctor") == 1
+    assert capsys.readouterr().err == message

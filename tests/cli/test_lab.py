@@ -111,3 +111,12 @@ def payload_of(file: Path, frame: int) -> bytes:
     tcp = read(file).packet(frame).tcp
     assert tcp is not None
     return tcp.payload
+
+
+@pytest.mark.kernel
+def test_a_recording_that_cannot_be_kept_is_told_of_and_the_report_is_not_lost() -> None:
+    done = fourtuple("lab", "run", "close", "--save", "/dev/full", "--lang", "en")
+    assert done.returncode == 1
+    assert "checks hold" in done.stdout
+    reason = "The recording cannot be kept in /dev/full: No space left on device."
+    assert done.stderr == f"fourtuple: {reason}\n"

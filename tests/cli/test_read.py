@@ -194,3 +194,12 @@ def test_an_empty_timeline_is_said_to_be_empty(
     path = tmp_path / "empty.pcapng"
     path.write_bytes(encode_recording(Timeline()))
     assert "0 connections in 0 frames" in printed(capsys, str(path))
+
+
+def test_a_file_name_that_is_no_utf_8_has_a_place_in_json(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b.pcapng")
+    recording.rename(odd)
+    told = json.loads(printed(capsys, odd, "--json"))
+    assert told["file"] == f"{tmp_path}/\ufffd\x1b.pcapng"

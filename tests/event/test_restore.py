@@ -139,3 +139,23 @@ def test_a_recording_in_the_payload_of_a_frame_makes_no_recording_of_the_file() 
     carried = octets.enhanced(encode_recording(sample()), 1)
     timeline = told(octets.section(), octets.interface(), carried)
     assert (said(timeline), len(timeline.frames)) == ([], 1)
+
+
+def nested(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_what_is_nested_beyond_reason_is_left_out_and_counted() -> None:
+    note = {"type": "note", "t_ns": 1, "kind": "text", "message": "{a}"}
+    events = [note | {"params": {"a": nested(depth)}} for depth in (20, 500)]
+    timeline = told(opened(events=2), frame(1, events=events))
+    assert [n.params for n in timeline.of(Note) if n.kind == "text"] == [{"a": nested(20)}]
+    assert said(timeline) == [(restore.EVENTS_UNKNOWN, {"kinds": "note (1)"})]
+
+
+def test_a_head_that_is_nested_beyond_reason_is_none() -> None:
+    timeline = told(opened(meta={"experiment": nested(500)}), frame(1))
+    assert [message for message, _ in said(timeline)] == [restore.ONLY_FRAMES_LEFT]

@@ -1,10 +1,12 @@
 """What a script can do, and what happens when it does not hold."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from fourtuple.analyze import connections
+from fourtuple.errors import CallFailed
 from fourtuple.event.model import Call, Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
@@ -19,6 +22,7 @@ from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from fourtuple.lab.session import NO_MORE
 from fourtuple.render.verdicts import failures_of, passed
 
 pytestmark = pytest.mark.kernel
@@ -340,3 +344,118 @@ def test_a_second_program_of_a_host_is_another_process() -> None:
     pids = {call.program: call.pid for call in timeline.of(Call)}
     assert set(pids) == {"client", "another", "server"}
     assert len(set(pids.values())) == 3
+
+
+def test_evidence_that_is_no_frame_number_fails_the_script_and_loses_nothing() -> None:
+    def script(lab: Lab) -> None:
+        lab.expect(1, 1, "one")
+        lab.expect(2, 2, "two", evidence=["frame 3"])  # type: ignore[list-item]
+
+    timeline = run_script(script)
+    assert "Expected `int`, got `str`" in failure(timeline)["text"]
+    assert values(timeline) == ["1"]
+
+
+def test_what_a_call_cannot_take_fails_the_call_and_not_the_lab() -> None:
+    def script(lab: Lab) -> None:
+        client, _ = lab.pair()
+        with pytest.raises(CallFailed, match=r"bind\(\): OverflowError: bind\(\): port must be"):
+            client.socket().bind(70_000)
+        pending = client.socket().begin.recv(-1)
+        with pytest.raises(CallFailed, match="ValueError: negative buffersize"):
+            pending.result(5)
+        client.socket().listen(8888)
+
+    assert passed(run_script(script))
+
+
+def test_calls_with_odd_arguments_are_recorded() -> None:
+    def odd() -> None:
+        with socket.socket() as sock:
+            sock.listen(True)
+            with pytest.raises(TypeError):
+                sock.listen(None)  # type: ignore[arg-type]
+            sock.settimeout(0.01)
+            with pytest.raises(OSError):
+                sock.recv(True)
+
+    def script(lab: Lab) -> None:
+        lab.expect(lab.pair()[0].run(odd).wait(), 0, "exit status")
+
+    timeline = run_script(script)
+    assert passed(timeline)
+    listens = [call.args for call in timeline.of(Call) if call.name == "listen"]
+    assert listens == [("True",), ("None",)]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "output"),
+    [(None, 0, ""), (3, 3, ""), (256, 0, ""), (2**70, 0, ""), ("no more", 1, "no more\n")],
+)
+def test_a_program_may_end_with_exit(code: Any, status: int, output: str) -> None:
+    def leaving() -> None:
+        raise SystemExit(code)
+
+    def script(lab: Lab) -> None:
+        program = lab.pair()[0].run(leaving)
+        lab.expect(program.wait(), status, "exit status")
+        lab.expect(program.output, output, "what it printed")
+
+    assert passed(run_script(script))
+
+
+def test_a_program_ends_when_its_threads_have() -> None:
+    def threaded() -> None:
+        def later() -> None:
+            time.sleep(0.1)
+            print("from a thread")
+
+        threading.Thread(target=later).start()
+
+    def script(lab: Lab) -> None:
+        program = lab.pair()[0].run(threaded)
+        lab.expect(program.wait(), 0, "exit status")
+        lab.expect(program.output, "from a thread\n", "what it printed")
+
+    assert passed(run_script(script))
+
+
+def test_a_program_that_prints_without_end_is_ended() -> None:
+    def endless() -> None:
+        while True:
+            os.write(1, bytes(1 << 20))
+
+    def script(lab: Lab) -> None:
+        lab.expect(lab.pair()[0].run(endless).wait(10), 128 + signal.SIGXFSZ, "exit status")
+
+    assert passed(run_script(script))
+
+
+def test_a_process_of_the_lab_that_is_interrupted_leaves_no_traceback() -> None:
+    def script(lab: Lab) -> None:
+        client, _ = lab.pair()
+        sock = client.socket()
+        with open(f"/proc/{client.programs[0].pid}/status") as status:
+            (numbers,) = [line.split() for line in status if line.startswith("NSpid:")]
+        os.kill(int(numbers[-1]), signal.SIGINT)
+        sock.listen(8888)
+
+    params = [n.params for n in run_script(script).of(Note) if n.kind == "failure"]
+    assert params
+    assert not any("Traceback" in str(one) for one in params)
+
+
+def test_a_limit_beyond_all_measure_is_none() -> None:
+    def script(lab: Lab) -> None:
+        lab.expect(1, 1, "one")
+
+    assert passed(run_script(script, limit_s=1e308))
+
+
+def test_what_a_shell_does_not_allow_is_named() -> None:
+    def script(lab: Lab) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))
+        lab.pair()
+
+    (note,) = [n for n in run_script(script).of(Note) if n.kind == "failure"]
+    assert (note.message, note.params["reason"]) == (NO_MORE, "Too many open files")

@@ -1,7 +1,15 @@
 """Which things share a line, which calls are in progress, where nothing happened for long."""
 
+from dataclasses import replace
+
+import pytest
+
 from fourtuple.event.model import Verdict
-from fourtuple.render.view import RowKind
+from fourtuple.render.calls import OwnCalls
+from fourtuple.render.rows import rows_of
+from fourtuple.render.states import Change
+from fourtuple.render.view import RowKind, WireCell
+from fourtuple.render.wires import Crossing
 from render.scene import Scene
 from render.shown import calls_shown, moments, viewed
 from story import MS, Story, exchange, opened
@@ -183,3 +191,25 @@ def test_time_begins_with_the_first_row() -> None:
     view = viewed(Scene().exchange())
     assert view.rows[0].t_ns == 0
     assert view.rows[1].t_ns == 410_000
+
+
+@pytest.mark.timeout(20)
+def test_calls_that_never_return_are_bars_up_to_a_number() -> None:
+    story = told()
+    for _ in range(3000):
+        story.client.calls("recv", 4096, size=4096, took_ms=None)
+        story.wait(0.001)
+    rows = moments(viewed(story.timeline()))
+    assert max(len(row.client_program.bars) for row in rows) == 9
+    assert max(bar.slot for row in rows for bar in row.client_program.bars) == 8
+    assert calls_shown(viewed(story.timeline()))[-1][-1] == "begin recv()"
+
+
+@pytest.mark.timeout(30)
+def test_a_socket_that_changes_its_state_with_every_frame_takes_linear_time() -> None:
+    changes = [Change(at, True, f"STATE {at}", 1 + at % 30_000) for at in range(60_000)]
+    cell = WireCell(1, "ACK", True, "captured", 0)
+    frames = [Crossing(at, at, replace(cell, frame=1 + at)) for at in range(30_000)]
+    _, rows = rows_of(OwnCalls((), ()), changes, frames, [], 240)
+    assert len(rows) == 241
+    assert rows[-1].client_kernel.state == "STATE 59999"

@@ -62,3 +62,16 @@ def test_no_line_is_too_wide_and_no_character_is_lost(text: str, width: int) -> 
     lines = wrap(text, width)
     assert all(width_of(line) <= width for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_characters_that_join_into_one_do_not_make_a_line_too_wide() -> None:
+    hearts = "\u2764\ufe0f" * 6
+    assert all(width_of(line) <= 4 for line in wrap(hearts + "ab", 4))
+    assert width_of(clip(hearts, 3)) <= 3
+    assert width_of(pad(hearts, 3)) == 3
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "中" * 300_000, " " * 1_000_000])
+def test_a_hostile_word_of_any_length_is_divided_in_linear_time(text: str) -> None:
+    assert "".join(wrap(text, 100)) == text.rstrip(" ")

@@ -3,6 +3,7 @@ can turn its own into (a limit of 0, a chroot, a seccomp filter, a read-only /pr
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import pytest
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system import capabilities as module
+from fourtuple.system import trial
 from fourtuple.system.capabilities import Capability, capabilities, judge, require_lab, works
 from fourtuple.system.machine import Machine
 from fourtuple.system.trial import try_namespaces
@@ -355,3 +357,13 @@ def test_what_is_said_of_tracefs_agrees_with_mount(tmp_path: Path) -> None:
     mountable = subprocess.run(command, capture_output=True).returncode == 0
     (tracefs,) = (one for one in capabilities() if one.key == "tracefs")
     assert (tracefs.answer != "no") == mountable
+
+
+def test_a_trial_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(report: trial.Report) -> None:
+        del report
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    monkeypatch.setattr(trial, "_LIMIT_S", 0.2)
+    monkeypatch.setattr(trial, "_report_steps", stopped)
+    assert trial.try_namespaces() == {}

@@ -4,19 +4,46 @@
 answer may.
 """
 
+import os
 import sys
+from contextlib import suppress
 
 from fourtuple import __version__
 
 __all__ = ["main"]
 
 
+_INTERRUPTED = 130
+
+
 def main() -> int:
     """Carry out the command line; the result is the exit status."""
+    _occupy_standard_streams()
     arguments = sys.argv[1:]
     if arguments in (["--version"], ["-V"]):
         print(f"fourtuple {__version__}")
         return 0
-    from fourtuple.cli.app import run
+    try:
+        from fourtuple.cli.app import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _occupy_standard_streams() -> None:
+    """Put something in the place of standard streams that were closed (`<&-`, `>&-`).
+
+    Else the next file opened gets their numbers, and Python has None for them. What stands in for
+    input cannot be read and what stands in for output cannot be written, which is then said.
+    """
+    for number, (name, mode, access) in enumerate(
+        (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    ):
+        if getattr(sys, name) is None:
+            with suppress(OSError):  # no /dev/null
+                descriptor = os.open(os.devnull, access)
+                if descriptor != number:
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
+                setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115

@@ -23,7 +23,9 @@ from fourtuple.render.text import clean
 
 __all__ = ["app", "run"]
 
-_USAGE_STATUS, _INTERRUPTED = 2, 130
+_FAILED, _USAGE_STATUS, _INTERRUPTED = 1, 2, 130
+_OUT_OF_MEMORY = N_("There is not enough memory for this.")
+_REFUSED_BY_SYSTEM = N_("The operating system refused something: {reason}.")
 #: what typer raises for a command line that it cannot parse (click's own name for it moved)
 _Refused: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -96,6 +98,12 @@ def run(arguments: Sequence[str]) -> int:
     except _Refused as error:
         _explain(error, translator)
         return _USAGE_STATUS
+    except (OSError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) else ""
+        text = Message(_OUT_OF_MEMORY if isinstance(error, MemoryError) else _REFUSED_BY_SYSTEM,
+                       {"reason": reason or str(error)})  # fmt: skip
+        print(f"fourtuple: {clean(translator.text(text))}", file=sys.stderr)
+        return _FAILED
     return status if isinstance(status, int) else 0
 
 

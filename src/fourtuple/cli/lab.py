@@ -12,11 +12,11 @@ import typer
 from fourtuple.cli.help import HelpfulCommand, HelpfulGroup
 from fourtuple.cli.options import Json, Lang, NoColor, Raw, Width, number, seconds
 from fourtuple.cli.output import terminal_for, translator_for, write
-from fourtuple.errors import UsageError
+from fourtuple.errors import FourtupleError, UsageError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator, language_from
 from fourtuple.render.terminal import Terminal
-from fourtuple.render.text import pad, width_of, wrap
+from fourtuple.render.text import clean, pad, width_of, wrap
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import Timeline
@@ -173,14 +173,16 @@ def run_experiments(
     failed = False
     for one, path in zip(chosen, paths, strict=True):
         timeline = run(one, options)
-        if path is not None:
-            _save(timeline, path, translator)
+        lost = _save(timeline, path, translator) if path is not None else None
         failed |= not _print(timeline, translator, terminal, json, raw)
+        if lost is not None:
+            raise lost
     if failed:
         raise typer.Exit(1)
 
 
 _NO_NAME = N_("--save takes the name of a file, or of a directory; this one is empty.")
+_NOT_KEPT = N_("The recording cannot be kept in {file}: {reason}.")
 _NO_STREAM = N_(
     "--save - would write the recording to standard output, where the report goes: name a file."
 )
@@ -210,14 +212,20 @@ def _recordings(save: str | None, names: list[str]) -> list[Path | None]:
     return [path]
 
 
-def _save(timeline: "Timeline", path: Path, translator: Translator) -> None:
+def _save(timeline: "Timeline", path: Path, translator: Translator) -> FourtupleError | None:
+    """Keep the recording; why that failed, if it did."""
     from fourtuple.event.recording import write_recording
     from fourtuple.explain.comments import comments
 
-    with path.open("wb") as stream:
-        write_recording(timeline, stream, comments(timeline, translator))
+    said = comments(timeline, translator)
+    try:
+        with path.open("wb") as stream:
+            write_recording(timeline, stream, said)
+    except OSError as error:
+        return FourtupleError(_NOT_KEPT, {"file": path, "reason": error.strerror or error})
     kept = translator.text(Message(N_("recording kept in {file}"), {"file": path}))
-    print(kept, file=sys.stderr)
+    print(clean(kept), file=sys.stderr)
+    return None
 
 
 def _print(

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from fourtuple.cli.options import LANGUAGES, NARROWEST, WIDEST, number_between
 from fourtuple.errors import CapabilityMissing, FourtupleError, UsageError
@@ -16,6 +17,7 @@ __all__ = ["asked_language", "error_line", "terminal_for", "translator_for", "wr
 
 _WITHOUT_TERMINAL = 120
 _STANDARD_OUTPUT, _STANDARD_ERROR, _STANDARD_INPUT = 1, 2, 0
+_NOT_WRITTEN = N_("Standard output cannot be written: {reason}.")
 _CHINESE = "\u4e2d\u6587"
 _NO_CHINESE = N_(
     "Standard output cannot show Chinese, so this is in English: its encoding is {encoding}. "
@@ -110,13 +112,17 @@ def error_line(error: FourtupleError, translator: Translator) -> str:
 
 
 def write(text: str) -> None:
-    """Print to standard output. A reader who has gone away (`| head`) is no error."""
+    """Print to standard output. A reader who has gone away (`| head`) is no error; a full disk is a
+    FourtupleError."""
     try:
         # what the encoding lacks becomes "?": a picture with a hole beats a traceback
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # the interpreter flushes once more at its end: give it something that is open
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+    except OSError as error:
+        # the interpreter flushes once more at its end: give it something that takes it
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(0) from None
+        raise FourtupleError(_NOT_WRITTEN, {"reason": error.strerror}) from None

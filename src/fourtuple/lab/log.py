@@ -9,11 +9,13 @@ import fcntl
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
 
+from fourtuple.errors import N_
 from fourtuple.event.model import Call, Note, Snapshot
 
 __all__ = ["ClockSampled", "FrameEntered", "FrameLeft", "Log", "Record"]
@@ -47,6 +49,8 @@ Record = FrameEntered | FrameLeft | ClockSampled | Call | Snapshot | Note
 
 _LENGTH = struct.Struct("=I")
 
+UNREADABLE = N_("A record of the run cannot be read: what it says may be missing.")
+
 
 def _plain(value: object) -> object:
     """The number, text or list that an observed value is."""
@@ -76,6 +80,8 @@ class Log:
 
     def write(self, record: Record) -> None:
         body = _encoder.encode(record)
+        if isinstance(record, Note):
+            _decoder.decode(body)  # a script's own: it is to hear of what could not be read back
         os.write(self._descriptor, _LENGTH.pack(len(body)) + body)
 
     @contextmanager
@@ -96,7 +102,11 @@ class Log:
         while head := os.pread(self._descriptor, _LENGTH.size, self._read):
             (length,) = _LENGTH.unpack(head)
             body = os.pread(self._descriptor, length, self._read + _LENGTH.size)
-            records.append(_decoder.decode(body))
+            try:
+                records.append(_decoder.decode(body))
+            except msgspec.MsgspecError:
+                # written by halves, by a process that was killed or had no memory left
+                records.append(Note(t_ns=time.monotonic_ns(), kind="failure", message=UNREADABLE))
             self._read += _LENGTH.size + length
         return records
 

@@ -1,9 +1,11 @@
 """Hosts, the wire between them, and the processes of both. Lives in the director."""
 
 import os
+import resource
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +38,8 @@ _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_i
 
 #: the exit status of a program that is not there, as shells give it
 _NOT_FOUND = 127
+#: what a program writes is kept in memory: it is ended where it writes more than this
+_MOST_BYTES = 1 << 28
 
 FRAMES_LOST = N_("The wire lost {count} frames: its receive buffer was full.")
 NOT_STARTED = N_("{host}: {program} has not started in time.")
@@ -183,7 +187,7 @@ class Network:
     def _start_program(
         self, host: Host, what: Callable[..., Any] | Sequence[str], args: tuple[Any, ...]
     ) -> RunningProgram:
-        name = what.__name__ if callable(what) else os.path.basename(what[0])
+        name = _name_of(what) if callable(what) else os.path.basename(what[0])
         output = os.memfd_create(f"output-{name}", os.MFD_CLOEXEC)
         number, report = os.pipe()
 
@@ -197,11 +201,15 @@ class Network:
                     os.execvp(what[0], list(what))
                 with recording(self._recorder(host, name)):
                     what(*args)
+                    _await_threads()
+            except SystemExit as asked:
+                return _exit_status(asked)
             except BaseException as error:  # a program's own affair: told as a program tells it
                 traceback.print_exc()
                 return _NOT_FOUND if isinstance(error, FileNotFoundError) else 1
             finally:
-                sys.stdout.flush()
+                with suppress(OSError, ValueError):
+                    sys.stdout.flush()
             return 0
 
         inner_pid = fork_process(main, self._log)
@@ -220,9 +228,36 @@ class Network:
         self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, host=host, params=params))
 
 
+def _name_of(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _await_threads() -> None:
+    """As Python does at its end: for all threads that are no daemons."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def _exit_status(asked: SystemExit) -> int:
+    """What sys.exit() gives to the system: a number, or a message and 1."""
+    if asked.code is None or isinstance(asked.code, int):
+        return (asked.code or 0) & 0xFF
+    print(asked.code, file=sys.stderr)
+    return 1
+
+
 def _speak_into(output: int) -> None:
-    """Make a file the standard output and standard error of this process, Python's own too."""
+    """Make a file the standard output and standard error of this process, Python's own too.
+
+    It is in memory, so no file of this process grows beyond a limit.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    most = _MOST_BYTES if hard == resource.RLIM_INFINITY else min(hard, _MOST_BYTES)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)

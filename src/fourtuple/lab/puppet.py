@@ -40,6 +40,19 @@ class _Puppet:
         self._sockets: dict[int, RecordedSocket] = {}
 
     def answer(self, request: dict[str, Any]) -> None:
+        number = request["id"]
+        try:
+            self._channel.send({"id": number, "value": self._result(request)})
+        except HostLost:
+            raise
+        except Exception as error:  # an OSError is the kernel's word, any other is Python's
+            text = getattr(error, "strerror", None) or (
+                str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            )
+            errno = getattr(error, "errno", None) or 0
+            self._channel.send({"id": number, "errno": errno, "text": text})
+
+    def _result(self, request: dict[str, Any]) -> Any:
         method: Callable[..., Any]
         if request["method"] == "socket":
             method = self._socket
@@ -48,17 +61,7 @@ class _Puppet:
         else:
             method = getattr(self._sockets[request["handle"]], request["method"])
         args: list[Any] = [tuple(arg) if isinstance(arg, list) else arg for arg in request["args"]]
-        try:
-            value = method(*args)
-        except OSError as error:
-            answer = {
-                "id": request["id"],
-                "errno": error.errno or 0,
-                "text": error.strerror or str(error),
-            }
-        else:
-            answer = {"id": request["id"], "value": value}
-        self._channel.send(answer)
+        return method(*args)
 
     def _socket(self, family: int, kind: int) -> int:
         return self._keep(RecordedSocket(family, kind))

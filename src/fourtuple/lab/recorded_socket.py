@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from fourtuple.event.model import Call, Endpoint
@@ -38,7 +38,7 @@ class Recorder:
         # /proc may belong to an outer pid namespace: its number is the one that others see
         self.pid = int(os.readlink("/proc/self"))
 
-    def call(self, sock: "RecordedSocket", name: str, args: tuple[str | int, ...],
+    def call(self, sock: "RecordedSocket", name: str, args: tuple[object, ...],
              function: Callable[[], T], size: int | None = None) -> T:  # fmt: skip
         """Carry out `function`, which makes the system call, and note it."""
         known = {
@@ -48,8 +48,8 @@ class Recorder:
             "pid": self.pid,
             "thread": _thread(),
             "name": name,
-            "args": args,
-            "size": size,
+            "args": tuple(arg if type(arg) in (str, int) else str(arg) for arg in args),
+            "size": None if size is None else int(size),
             **sock.identity(),
         }
         self._log.write(Call(end_ns=None, **known))
@@ -158,7 +158,9 @@ class RecordedSocket(_StandardSocket):
         return f"<socket fd={_StandardSocket.fileno(self)}>"
 
     def __del__(self) -> None:
-        self._real_close()  # the interpreter closes what nobody holds: the kernel sees a close()
+        with suppress(OSError):  # nobody is left to hear of it
+            # the interpreter closes what nobody holds: the kernel sees a close()
+            self._real_close()
 
     def identity(self) -> dict[str, Any]:
         """What names this socket: descriptor, inode, both ends as far as they are known."""

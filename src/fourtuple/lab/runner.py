@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ __all__ = ["Options", "run"]
 
 #: how much later than the script's own limit the launcher ends the session
 _GRACE_S = 3.0
+#: a year: beyond some number of seconds select() has no room for more
+_LONGEST_S = 365 * 86400.0
 STOPPED = N_("The run was stopped after {seconds} s.")
 ENDED = N_("The lab ended before the script did.")
 _VIEWS = {"calls": "wrapped", "states": "sock_diag", "frames": "wire"}
@@ -46,16 +48,21 @@ def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
     """
     require_lab()
     options = options or Options()
+    options = replace(options, limit_s=min(options.limit_s, _LONGEST_S))
     open_standard_streams()
     log = Log()
     try:
         session = Session(_director(experiment, options, log), log)
-        # while the session runs: what its end needs is slow to load (numpy, whose threads no fork
-        # should meet)
-        import_module("fourtuple.render.summary")
-        from fourtuple.lab.merge import merge
+        try:
+            # while the session runs: what its end needs is slow to load (numpy, whose threads no
+            # fork should meet)
+            import_module("fourtuple.render.summary")
+            from fourtuple.lab.merge import merge
 
-        if not session.wait(options.limit_s + _GRACE_S):
+            ended = session.wait(options.limit_s + _GRACE_S)
+        finally:
+            session.end()
+        if not ended:
             log.write(failure(STOPPED, "OutOfTime", {"seconds": f"{options.limit_s:g}"}))
         records = log.news()
         if not any(isinstance(r, Note) and r.kind in ("failure", "end") for r in records):

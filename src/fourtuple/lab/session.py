@@ -7,6 +7,7 @@ everything in its pid namespace; it ends with the keeper, and the keeper with th
 (PR_SET_PDEATHSIG), kill -9 included. Nothing has a name, so nothing is left behind.
 """
 
+import errno
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from fourtuple.errors import N_
 from fourtuple.event.model import Note
 from fourtuple.lab.log import Log
 from fourtuple.system.namespaces import (
@@ -31,6 +33,10 @@ __all__ = ["Session", "failure", "fork_process", "open_standard_streams"]
 
 #: buckets of the hash table of connections: a dump walks them all, few are enough for a lab
 _HASH_BUCKETS = 64
+#: what a machine, or a limit upon a process, may run out of
+_SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EFBIG))
+
+NO_MORE = N_("The lab ran into a limit: {reason}. See what this shell allows: ulimit -a")
 
 
 def failure(message: str, error: str, params: Mapping[str, object] | None = None) -> Note:
@@ -53,11 +59,17 @@ def fork_process(main: Callable[[], int | None], log: Log) -> int:
         return pid
     status = 1
     try:
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who is told to end ends without a traceback
+        with suppress(FileNotFoundError):
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
         status = main() or 0
-    except BaseException:
-        log.write(failure("{text}", "crash", {"text": traceback.format_exc()}))
+    except BaseException as error:
+        text = traceback.format_exc().encode(errors="backslashreplace").decode()
+        if isinstance(error, OSError) and error.errno in _SCARCE:
+            log.write(failure(NO_MORE, "OSError", {"reason": error.strerror}))
+        else:
+            log.write(failure("{text}", "crash", {"text": text}))
     finally:
         os._exit(status)
 
@@ -67,9 +79,10 @@ def open_standard_streams() -> None:
 
     Otherwise the next thing opened would get their numbers, and be written to as they are.
     """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
+    with suppress(FileNotFoundError):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(descriptor, True)
+        os.close(descriptor)
 
 
 class Session:

@@ -47,6 +47,8 @@ def connection_objects(
 ) -> Iterator[Object]:
     """An object for each connection. `file` is the name that the user gave."""
     name = timeline.meta.get("file") if file is None else file
+    if isinstance(name, str):  # bytes of a file name that are no UTF-8 have no place in JSON
+        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     own: dict[int, list[Finding]] = {}
     for finding in findings:
         own.setdefault(finding.connection, []).append(finding)

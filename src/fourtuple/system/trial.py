@@ -8,7 +8,10 @@ Knows nothing of sentences and remedies: it gives error numbers (`system.capabil
 import ctypes
 import errno
 import os
+import select
+import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +33,7 @@ __all__ = ["read_trace_format", "try_namespaces", "try_privileges"]
 
 #: the steps without which none of the later ones can be tried
 _GATES = ("user", "pid", "net")
+_LIMIT_S = 20.0
 _CLONE_NEWNS = 0x00020000
 _SO_RCVBUFFORCE = 33
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -124,7 +128,8 @@ def _mount(source: str, target: str, kind: str | None, flags: int) -> None:
 
 
 def _in_child(function: Callable[[Report], None]) -> str:
-    """What `function` reported from a forked child, which dies with its parent."""
+    """What `function` reported from a forked child, which dies with its parent, and which is killed
+    where it takes longer than anything in it can take."""
     read_end, write_end = os.pipe()
     parent = os.getpid()
     child = os.fork()
@@ -136,7 +141,12 @@ def _in_child(function: Callable[[Report], None]) -> str:
         finally:
             os._exit(0)
     os.close(write_end)
-    with os.fdopen(read_end) as pipe:
-        text = pipe.read()
+    parts, deadline_s = [], time.monotonic() + _LIMIT_S
+    with os.fdopen(read_end, "rb", buffering=0) as pipe_end:
+        while select.select([pipe_end], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+            if not (part := pipe_end.read(65536)):
+                break
+            parts.append(part)
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return text
+    return b"".join(parts).decode()
