@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -172,7 +174,7 @@ def run_experiments(
     paths = _recordings(save, [one.name for one in chosen])
     failed = False
     for one, path in zip(chosen, paths, strict=True):
-        timeline = run(one, options)
+        timeline = run(one, options, meanwhile=partial(import_module, "fourtuple.render.summary"))
         lost = _save(timeline, path, translator) if path is not None else None
         failed |= not _print(timeline, translator, terminal, json, raw)
         if lost is not None:

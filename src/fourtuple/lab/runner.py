@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fourtuple import __version__
@@ -40,11 +39,15 @@ class Options:
     limit_s: float = 30.0
 
 
-def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
+def run(
+    experiment: Experiment,
+    options: Options | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> "Timeline":
     """Run it and return everything that was seen; whether it passed is for others to say.
 
-    A script that fails leaves a note of kind "failure".
-    CapabilityMissing where this machine cannot have a lab.
+    A script that fails leaves a note of kind "failure". `meanwhile` is carried out while the
+    session runs. CapabilityMissing where this machine cannot have a lab.
     """
     require_lab()
     options = options or Options()
@@ -54,11 +57,11 @@ def run(experiment: Experiment, options: Options | None = None) -> "Timeline":
     try:
         session = Session(_director(experiment, options, log), log)
         try:
-            # while the session runs: what its end needs is slow to load (numpy, whose threads no
-            # fork should meet)
-            import_module("fourtuple.render.summary")
+            # numpy is slow to load, and no fork should meet its threads
             from fourtuple.lab.merge import merge
 
+            if meanwhile is not None:
+                meanwhile()
             ended = session.wait(options.limit_s + _GRACE_S)
         finally:
             session.end()
