@@ -35,4 +35,6 @@ def _plain_address(address: str) -> str:
 
 def plain(endpoint: Endpoint) -> Endpoint:
     """The endpoint with its address as frames show it."""
+    if not endpoint.address.startswith(_MAPPED):
+        return endpoint
     return Endpoint(_plain_address(endpoint.address), endpoint.port)

@@ -38,8 +38,9 @@ _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_i
 
 #: the exit status of a program that is not there, as shells give it
 _NOT_FOUND = 127
-#: what a program writes is kept in memory: it is ended where it writes more than this
-_MOST_BYTES = 1 << 28
+#: what a program writes is kept in memory: it is ended where it writes more than this. It writes
+#: its share of the log, too: with hundreds of sockets a table takes 100 kB, and each call shows one
+_MOST_BYTES = 1 << 30
 
 FRAMES_LOST = N_("The wire lost {count} frames: its receive buffer was full.")
 NOT_STARTED = N_("{host}: {program} has not started in time.")
