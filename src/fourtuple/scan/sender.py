@@ -1,0 +1,105 @@
+"""Sends rows of frames with one system call for many."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fourtuple.scan.craft import Frames
+from fourtuple.system.batch import (
+    IOVEC_WORDS,
+    MMSGHDR_WORDS,
+    raw_ip_socket,
+    send_messages,
+    sending_socket,
+)
+
+__all__ = ["KernelSender", "LinkSender", "Sender"]
+
+Uint64s = npt.NDArray[np.uint64]
+
+#: fewer are not worth waking a second thread
+_WORTH_TWO = 256
+_NAME_WORDS = 4  # sockaddr_in6 is 28 bytes
+
+
+class Sender(Protocol):
+    def send(self, frames: Frames) -> int:
+        """Send every frame; how many the kernel took."""
+
+    def close(self) -> None: ...
+
+
+class LinkSender:
+    """Whole Ethernet frames into one interface, by two threads where there are many.
+
+    Through veth, and much the same on hardware, sending is what takes a scan's time, and it is the
+    kernel's: two threads do it on two processors.
+    """
+
+    def __init__(self, interface: str) -> None:
+        self._sockets = [sending_socket(interface), sending_socket(interface)]
+        self._helper = ThreadPoolExecutor(1)
+
+    def send(self, frames: Frames) -> int:
+        count = len(frames)
+        headers, _vectors = _headers(frames)
+        address = headers.ctypes.data
+        first, second = (sending.fileno() for sending in self._sockets)
+        if count < _WORTH_TWO:
+            return send_messages(first, address, count)
+        half = count // 2
+        rest = address + half * MMSGHDR_WORDS * 8
+        other = self._helper.submit(send_messages, second, rest, count - half)
+        return send_messages(first, address, half) + other.result()
+
+    def close(self) -> None:
+        self._helper.shutdown()
+        for sending in self._sockets:
+            sending.close()
+
+
+class KernelSender:
+    """IP packets that the kernel routes by their destination."""
+
+    def __init__(self, family: int) -> None:
+        self._socket = raw_ip_socket(family)
+        self._six = family == socket.AF_INET6
+
+    def send(self, frames: Frames) -> int:
+        headers, _vectors = _headers(frames)
+        names = self._names(frames)
+        numbers = np.arange(len(frames), dtype=np.uint64)
+        headers[:, 0] = names.ctypes.data + numbers * np.uint64(names.itemsize)
+        headers[:, 1] = names.itemsize
+        return send_messages(self._socket.fileno(), headers.ctypes.data, len(frames))
+
+    def _names(self, frames: Frames) -> npt.NDArray[np.void]:
+        """struct sockaddr_in or sockaddr_in6 of each packet's own destination."""
+        place, size = (24, 16) if self._six else (16, 4)
+        fields = [("family", "=u2"), ("port", "u2")]
+        fields += [("flow", "u4")] if self._six else []
+        shape = [*fields, ("address", "u1", (size,)), ("rest", "u1", (4 if self._six else 8,))]
+        names = np.zeros(len(frames), dtype=shape)
+        names["family"] = socket.AF_INET6 if self._six else socket.AF_INET
+        names["address"] = frames.rows[:, place : place + size]
+        return names
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _headers(frames: Frames) -> tuple[Uint64s, Uint64s]:
+    """struct mmsghdr[n], each with one struct iovec, over the rows of `frames`; and the iovecs, to
+    which the headers only point."""
+    count = len(frames)
+    numbers = np.arange(count, dtype=np.uint64)
+    vectors = np.empty((count, IOVEC_WORDS), dtype=np.uint64)
+    vectors[:, 0] = frames.rows.ctypes.data + numbers * np.uint64(frames.rows.strides[0])
+    vectors[:, 1] = frames.lengths
+    headers = np.zeros((count, MMSGHDR_WORDS), dtype=np.uint64)
+    headers[:, 2] = vectors.ctypes.data + numbers * np.uint64(IOVEC_WORDS * 8)
+    headers[:, 3] = 1
+    return headers, vectors
