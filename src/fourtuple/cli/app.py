@@ -12,6 +12,7 @@ from fourtuple.cli.doctor import DOCTOR_HELP, doctor
 from fourtuple.cli.lab import lab_app
 from fourtuple.cli.output import asked_language, error_line, write
 from fourtuple.cli.read import READ_HELP, read
+from fourtuple.cli.scan import SCAN_HELP, scan
 from fourtuple.errors import FourtupleError
 from fourtuple.explain.text import N_, Translator
 
@@ -32,6 +33,8 @@ Examples:
 
     fourtuple read capture.pcapng       explain a capture
 
+    fourtuple scan 127.0.0.1            which ports are open, and how one knows
+
     fourtuple doctor                    what this machine allows""")
 
 app = typer.Typer(
@@ -43,6 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(help=READ_HELP)(read)
+app.command(help=SCAN_HELP)(scan)
 app.add_typer(lab_app, name="lab")
 app.command(help=DOCTOR_HELP)(doctor)
 
