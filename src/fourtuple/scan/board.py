@@ -68,8 +68,14 @@ class Board:
         halves = np.frombuffer(b"".join(packed), dtype=">u8").reshape(-1, 2).astype(np.uint64)
         self._high, self._low = np.ascontiguousarray(halves.T)
         self._hashes = siphash(self._key, self._high, self._low)
-        self._by_hash = np.argsort(self._hashes)
-        self._sorted_hashes = self._hashes[self._by_hash]
+        spread = self._spread(self._high, self._low)
+        self._by_spread = np.argsort(spread)
+        self._spreads = spread[self._by_spread]
+
+    def _spread(self, high: Uint64s, low: Uint64s) -> Uint64s:
+        """One number an address, under our key: two addresses hardly ever share one."""
+        odd = np.uint64(self._key[0] | 1)
+        return (high * odd ^ high >> np.uint64(32) ^ low) * odd
 
     def _mark_done(self, done: Container[tuple[str, int]]) -> None:
         self._done_here = 0
@@ -129,9 +135,8 @@ class Board:
         return (cells, codes[ours], rtt_ns), int((~ours).sum())
 
     def _targets_of(self, answers: Answers) -> Int64s:
-        hashes = siphash(self._key, answers.high, answers.low)
-        at = np.searchsorted(self._sorted_hashes, hashes)
-        targets = self._by_hash[np.minimum(at, len(self._by_hash) - 1)]
+        at = np.searchsorted(self._spreads, self._spread(answers.high, answers.low))
+        targets = self._by_spread[np.minimum(at, len(self._by_spread) - 1)]
         same = (self._high[targets] == answers.high) & (self._low[targets] == answers.low)
         return np.where(same, targets, -1)
 

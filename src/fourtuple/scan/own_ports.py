@@ -6,7 +6,7 @@ program there never hears of it. For UDP, the bound sockets keep the kernel from
 by port unreachable.
 """
 
-import random
+import os
 import socket
 from contextlib import suppress
 
@@ -27,9 +27,9 @@ class OwnPorts:
     def __init__(self, method: str) -> None:
         self._udp = protocol_of(method) == "udp"
         self._sockets: list[socket.socket] = []
-        starts = list(range(_FIRST, _END - OWN_PORTS, OWN_PORTS))
-        random.shuffle(starts)
-        for start in starts:
+        starts = range(_FIRST, _END - OWN_PORTS, OWN_PORTS)
+        chance = int.from_bytes(os.urandom(4), "big") % len(starts)
+        for start in (*starts[chance:], *starts[:chance]):
             if self._bind(start):
                 self.ports = range(start, start + OWN_PORTS)
                 return

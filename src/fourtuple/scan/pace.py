@@ -28,7 +28,7 @@ FAR = Range(2_000, 20, 50_000)
 #: a target that limits its answers
 LIMITED = Range(1, 0.2, 10_000)
 
-_MOST_AT_ONCE = 1024
+_MOST_AT_ONCE = 4096
 #: how long a burst lasts at most, in seconds of the rate
 _BURST_S = 0.01
 _DEVIATIONS = 4

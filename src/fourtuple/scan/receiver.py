@@ -15,7 +15,7 @@ __all__ = ["Received", "Receiver"]
 Int64s = npt.NDArray[np.int64]
 Uint8s = npt.NDArray[np.uint8]
 
-_SLOTS = 32768
+_SLOTS = 8192
 #: holds an ICMPv6 error with the probe that it quotes
 _SLOT_BYTES = 256
 #: where whole answers are recorded

@@ -1,7 +1,8 @@
 """Sends rows of frames with one system call for many."""
 
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -40,25 +41,34 @@ class LinkSender:
     """
 
     def __init__(self, interface: str) -> None:
-        self._sockets = [sending_socket(interface), sending_socket(interface)]
-        self._helper = ThreadPoolExecutor(1)
+        self._socket = sending_socket(interface)
+        self._tasks: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
+        self._sent: SimpleQueue[int] = SimpleQueue()
+        self._helper: threading.Thread | None = None
 
     def send(self, frames: Frames) -> int:
         count = len(frames)
         headers, _vectors = _headers(frames)
         address = headers.ctypes.data
-        first, second = (sending.fileno() for sending in self._sockets)
         if count < _WORTH_TWO:
-            return send_messages(first, address, count)
+            return send_messages(self._socket.fileno(), address, count)
+        if self._helper is None:
+            self._helper = threading.Thread(target=self._help, daemon=True)
+            self._helper.start()
         half = count // 2
-        rest = address + half * MMSGHDR_WORDS * 8
-        other = self._helper.submit(send_messages, second, rest, count - half)
-        return send_messages(first, address, half) + other.result()
+        self._tasks.put((address + half * MMSGHDR_WORDS * 8, count - half))
+        sent = send_messages(self._socket.fileno(), address, half)
+        return sent + self._sent.get()
+
+    def _help(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            self._sent.put(send_messages(self._socket.fileno(), *task))
 
     def close(self) -> None:
-        self._helper.shutdown()
-        for sending in self._sockets:
-            sending.close()
+        if self._helper is not None:
+            self._tasks.put(None)
+            self._helper.join()
+        self._socket.close()
 
 
 class KernelSender:
