@@ -5,7 +5,9 @@ T. A kernel changes state before it sends: so the states that H's next own frame
 too, up to the next frame that reaches it, and so is FIN_WAIT1 or LAST_ACK once the program has
 called close() or shutdown(), however long the FIN must wait behind data. A snapshot that was not
 settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
-No row is CLOSED, or LISTEN where a listener's row covers the end.
+No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program made
+by hand (a scanner's probes) are no kernel socket's: their sender never had a row, and an end without
+any row is then not compared.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +46,9 @@ def disagreements(
     timeline: Timeline, connections: Iterable[Connection]
 ) -> tuple[Disagreement, ...]:
     """Every snapshot row that no state inferred from the frames explains, in order of time."""
-    ends = [end for c in connections if c.protocol == "tcp" for end in _both(timeline, c)]
+    rows = _rows_ever(timeline)
+    tcp = [c for c in connections if c.protocol == "tcp"]
+    ends = [end for c in tcp for end in _with_sockets(tuple(_both(timeline, c)), rows)]
     found = [
         disagreement
         for snapshot in timeline.of(Snapshot)
@@ -63,6 +67,24 @@ def _both(timeline: Timeline, connection: Connection) -> Iterator[_Inferred]:
             connection.initial_states[0 if client else 1],
             tuple(c for c in connection.changes if c.of_client is client),
         )
+
+
+def _rows_ever(timeline: Timeline) -> set[tuple[str, Endpoint, Endpoint]]:
+    """(host, local, remote) of every socket that any snapshot shows."""
+    return {
+        (snapshot.host, plain(row.local), plain(row.remote))
+        for snapshot in timeline.of(Snapshot)
+        for row in snapshot.sockets
+    }
+
+
+def _with_sockets(
+    both: tuple[_Inferred, ...], rows: set[tuple[str, Endpoint, Endpoint]]
+) -> tuple[_Inferred, ...]:
+    """The ends that can be compared: both, but where the client's kernel never had a socket for
+    its segments, only those that had one."""
+    had = [one for one in both if (one.end.host, one.end.local, one.end.remote) in rows]
+    return both if both[0] in had else tuple(had)
 
 
 def _by_end(ends: Sequence[_Inferred], host: str) -> Iterator[list[_Inferred]]:
@@ -117,6 +139,8 @@ def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
         states += [change.old for change in lag]
     if one.end.called(("close", "shutdown"), snapshot.t_ns):
         states += [after(state, ("sent FIN",)) for state in states]
+        if "SYN_SENT" in states:  # nothing is sent then: the attempt is forgotten (RFC 9293, 3.10.4)
+            states.append("CLOSED")
     waits = past and past[-1].new in ("TIME_WAIT", "FIN_WAIT2")
     if waits and snapshot.t_ns - past[-1].t_ns >= _WAITING_NS:
         states.append("CLOSED")
