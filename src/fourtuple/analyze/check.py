@@ -5,9 +5,9 @@ T. A kernel changes state before it sends: so the states that H's next own frame
 too, up to the next frame that reaches it, and so is FIN_WAIT1 or LAST_ACK once the program has
 called close() or shutdown(), however long the FIN must wait behind data. A snapshot that was not
 settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
-No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program made
-by hand (a scanner's probes) are no kernel socket's: their sender never had a row, and an end without
-any row is then not compared.
+No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program
+made by hand (a scanner's probes) are no socket's: where their sender's host has a program whose
+calls were not recorded, an end that never had a row is not compared.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from fourtuple.analyze.evidence import End, end_of, row_of
 from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection, Disagreement, StateChange
 from fourtuple.analyze.states import after
-from fourtuple.event.model import Endpoint, Snapshot, SocketRow
+from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 
 __all__ = ["disagreements"]
@@ -48,7 +48,8 @@ def disagreements(
     """Every snapshot row that no state inferred from the frames explains, in order of time."""
     rows = _rows_ever(timeline)
     tcp = [c for c in connections if c.protocol == "tcp"]
-    ends = [end for c in tcp for end in _with_sockets(tuple(_both(timeline, c)), rows)]
+    silent = _unrecorded(timeline)
+    ends = [end for c in tcp for end in _with_sockets(tuple(_both(timeline, c)), rows, silent)]
     found = [
         disagreement
         for snapshot in timeline.of(Snapshot)
@@ -79,12 +80,20 @@ def _rows_ever(timeline: Timeline) -> set[tuple[str, Endpoint, Endpoint]]:
 
 
 def _with_sockets(
-    both: tuple[_Inferred, ...], rows: set[tuple[str, Endpoint, Endpoint]]
+    both: tuple[_Inferred, ...], rows: set[tuple[str, Endpoint, Endpoint]], silent: set[str]
 ) -> tuple[_Inferred, ...]:
-    """The ends that can be compared: both, but where the client's kernel never had a socket for
-    its segments, only those that had one."""
+    """The ends that can be compared: both, but where a program made the client's segments by hand,
+    only those that had a socket."""
     had = [one for one in both if (one.end.host, one.end.local, one.end.remote) in rows]
-    return both if both[0] in had else tuple(had)
+    by_hand = both[0] not in had and both[0].end.host in silent
+    return tuple(had) if by_hand else both
+
+
+def _unrecorded(timeline: Timeline) -> set[str]:
+    """The hosts with a program whose calls were not recorded: it may have made segments itself."""
+    recorded = {call.pid for call in timeline.of(Call)}
+    programs = (note for note in timeline.of(Note) if note.kind == "program")
+    return {note.host for note in programs if note.params.get("pid") not in recorded}
 
 
 def _by_end(ends: Sequence[_Inferred], host: str) -> Iterator[list[_Inferred]]:
@@ -139,7 +148,9 @@ def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
         states += [change.old for change in lag]
     if one.end.called(("close", "shutdown"), snapshot.t_ns):
         states += [after(state, ("sent FIN",)) for state in states]
-        if "SYN_SENT" in states:  # nothing is sent then: the attempt is forgotten (RFC 9293, 3.10.4)
+        if (
+            "SYN_SENT" in states
+        ):  # nothing is sent then: the attempt is forgotten (RFC 9293, 3.10.4)
             states.append("CLOSED")
     waits = past and past[-1].new in ("TIME_WAIT", "FIN_WAIT2")
     if waits and snapshot.t_ns - past[-1].t_ns >= _WAITING_NS:

@@ -38,6 +38,8 @@ def headline(connection: Connection) -> Message:
     if connection.protocol == "udp":
         return Message("{client} → {server}: {ours} bytes of UDP there, {theirs} back", params)
     opening = Message(_OPENINGS[connection.handshake])
+    if connection.segments and connection.segments[0].stray:
+        return Message("{client} → {server}: a segment of no connection", params)
     if connection.handshake == "refused":
         return Message("{client} → {server}: refused", params)
     words = {"opening": opening, "closing": Message(_CLOSINGS[connection.close])}
