@@ -153,7 +153,8 @@ class Board:
             returned = np.where(error, answers.sequence[ours], answers.acknowledgment[ours])
         beyond = (returned - cookie) & 0xFFFFFFFF
         # a RST may acknowledge the FIN (RFC 9293, section 3.10.7.1), and some leave it out
-        return (beyond == 0) | (~error & (beyond == self._probe.consumed))
+        proven: Bools = (beyond == 0) | (~error & (beyond == self._probe.consumed))
+        return proven
 
     def _judged(self, answers: Answers, ours: Bools) -> Int64s:
         """The verdict code of each answer; 0 where it says nothing."""
@@ -202,10 +203,10 @@ class Board:
     def settle(self, cells: Int64s, codes: Int64s) -> Int64s:
         """Give cells their verdict; the first one counts. The rows that were news."""
         rows = np.unique(cells, return_index=True)[1]
-        rows = rows[self.verdicts[cells[rows]] == 0]
-        self.verdicts[cells[rows]] = codes[rows]
-        self.answered += len(rows)
-        return rows
+        news: Int64s = rows[self.verdicts[cells[rows]] == 0]
+        self.verdicts[cells[news]] = codes[news]
+        self.answered += len(news)
+        return news
 
     # telling
 

@@ -1,4 +1,5 @@
-"""Link addresses of neighbours, asked for by ourselves: ARP (RFC 826), Neighbor Discovery (RFC 4861).
+"""Link addresses of neighbours, asked for by ourselves: ARP (RFC 826), Neighbor Discovery
+(RFC 4861).
 
 The kernel's own table is not used: it has what was true once, and asking many at once takes no
 longer than asking one. The time that an answer took is the first round trip that a scan measures.
@@ -21,7 +22,6 @@ from fourtuple.wire import (
     frame,
     ip_bytes,
     ip_text,
-    mac_bytes,
     mac_text,
 )
 

@@ -10,7 +10,7 @@ import os
 import socket
 from contextlib import suppress
 
-from fourtuple.errors import CapabilityMissing, N_
+from fourtuple.errors import N_, CapabilityMissing
 from fourtuple.scan.model import protocol_of
 
 __all__ = ["OWN_PORTS", "OwnPorts"]

@@ -9,7 +9,7 @@ nothing down. A change of rate is judged by slices sent after it only.
 import math
 from dataclasses import dataclass
 
-__all__ = ["FAR", "LIMITED", "NEAR", "Pace", "Range"]
+__all__ = ["FAR", "NEAR", "LimitedPace", "Pace", "Range"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,9 @@ class Range:
 
 
 #: targets on this machine or its own links
-NEAR = Range(50_000, 20, 2_000_000)
+NEAR = Range(100_000, 20, 2_000_000)
 #: targets behind a router: the way is shared with others
 FAR = Range(2_000, 20, 50_000)
-#: a target that limits its answers
-LIMITED = Range(1, 0.2, 10_000)
 
 _MOST_AT_ONCE = 4096
 #: how long a burst lasts at most, in seconds of the rate
@@ -50,12 +48,10 @@ class Pace:
     def allowance(self, now_s: float) -> int:
         """How many probes may be sent now."""
         most = min(_MOST_AT_ONCE, max(1.0, self.rate * _BURST_S))
-        if self._filled_s == -math.inf:
-            self._budget = most
-        else:
+        if self._filled_s > -math.inf:
             self._budget = min(most, self._budget + (now_s - self._filled_s) * self.rate)
         self._filled_s = now_s
-        return int(self._budget)
+        return max(0, int(self._budget))
 
     def sent(self, count: int) -> None:
         self._budget -= count
@@ -94,3 +90,30 @@ class Pace:
     def _change(self, rate: float, now_s: float) -> None:
         self.rate = min(self._limits.most, max(self._limits.least, rate))
         self._changed_s = now_s
+
+
+class LimitedPace(Pace):
+    """For a target that limits its answers: begins at the rate at which it did answer.
+
+    What share would be answered without the limit is not known, so it is judged by round numbers:
+    all answered is well, less than three in four is too fast.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(Range(rate, rate / 2, FAR.most))
+
+    def restart(self) -> None:
+        """Begin again at the rate that is known to serve, and let the target recover first."""
+        super().restart()
+        self._starting = True
+        self.rate = self._limits.first
+        self._budget = -2.0
+
+    def judge(self, sent: int, answered: int, sent_s: float, now_s: float) -> None:
+        if sent == 0 or sent_s < self._changed_s:
+            return
+        if answered == sent:
+            self._change(self.rate * (2 if self._starting else 1.1), now_s)
+        elif 4 * answered < 3 * sent:
+            self._starting = False
+            self._change(self.rate / 1.5, now_s)

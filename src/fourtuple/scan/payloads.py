@@ -24,8 +24,7 @@ _RPC = bytes.fromhex("46545550 00000000 00000002 000186a0 00000002 00000000") + 
 _NETBIOS = bytes.fromhex("465400000001000000000000 20") + b"CK" + b"A" * 30 + b"\0\0\x21\0\x01"
 #: RFC 1901, RFC 3416: get sysDescr.0, community public
 _SNMP = bytes.fromhex(
-    "3027 020101 0406 7075626c6963"
-    "a01a 02020001 020100 020100 300e 300c 0608 2b06010201010100 0500"
+    "3027 020101 0406 7075626c6963a01a 02020001 020100 020100 300e 300c 0608 2b06010201010100 0500"
 )
 #: RFC 1350: read request for a file that is hardly there; its error is the answer
 _TFTP = b"\0\x01fourtuple\0octet\0"

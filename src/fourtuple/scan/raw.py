@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.errors import CapabilityMissing, N_
+from fourtuple.errors import N_, CapabilityMissing
 from fourtuple.scan.answers import read_answers
 from fourtuple.scan.board import Board
 from fourtuple.scan.craft import Frames
@@ -29,7 +29,7 @@ from fourtuple.scan.model import (
     State,
 )
 from fourtuple.scan.own_ports import OwnPorts
-from fourtuple.scan.pace import FAR, LIMITED, NEAR, Pace
+from fourtuple.scan.pace import FAR, NEAR, LimitedPace, Pace
 from fourtuple.scan.payloads import PAYLOADS
 from fourtuple.scan.receiver import Receiver
 from fourtuple.scan.strategy import PROBES, silence
@@ -114,7 +114,7 @@ class _Slice:
 
 @dataclass(slots=True)
 class _Round:
-    """What one round came to. `seconds` is until its last answer."""
+    """What one round came to, in `seconds`, its wait included."""
 
     sent: int = 0
     answered: int = 0
@@ -123,6 +123,11 @@ class _Round:
     @property
     def share(self) -> float:
         return self.answered / self.sent if self.sent else 0.0
+
+    def plus(self, other: "_Round") -> "_Round":
+        return _Round(
+            self.sent + other.sent, self.answered + other.answered, self.seconds + other.seconds
+        )
 
 
 class _Run:
@@ -184,45 +189,42 @@ class _Run:
     # rounds
 
     def _rounds(self) -> None:
-        last = self._ask(self._board.cells(), 0)
-        limited = False
+        last = repeats = self._ask(self._board.cells(), 0)
+        limited, vain = False, 0
         for number in range(1, _MOST_ROUNDS):
             if self._everything_answered():
                 return
-            if not limited and self._options.rate is None and self._suspicious(number, last):
-                limited, trial = self._try_slowly(number, last)
-                if limited:
-                    last = trial
-                    self._begin_limited(trial)
-            if number > self._options.retries and not last.answered:
+            if not limited and self._suspicious(number, last, repeats):
+                limited = self._try_slowly(number, repeats)
+            if number > self._options.retries and vain > limited:
                 break
             last = self._ask(self._board.cells(), number)
+            vain = 0 if last.answered else vain + 1
+            repeats = last if number == 1 else repeats.plus(last)
         self._wait_until(time.monotonic() + self._options.timeout_s)
 
-    def _suspicious(self, number: int, last: _Round) -> bool:
+    def _suspicious(self, number: int, last: _Round, repeats: _Round) -> bool:
         """Whether the target may limit how many answers it gives. UDP's closed ports are known to
         be answered so, by any Linux; of others it is told by what repeating brings."""
+        if self._options.rate is not None or repeats.share >= _SUSPECT_SHARE:
+            return False
         if self._options.method == "udp":
-            return last.answered > 0 and last.share < _SUSPECT_SHARE
-        return number > 1 and last.answered >= _ENOUGH and last.share < _SUSPECT_SHARE
+            return last.answered > 0
+        return number > 1 and repeats.answered >= _ENOUGH
 
-    def _try_slowly(self, number: int, last: _Round) -> tuple[bool, _Round]:
-        """Ask a few as slowly as answers came: does a clearly greater share answer now?"""
+    def _try_slowly(self, number: int, before: _Round) -> bool:
+        """Ask a few as slowly as answers came. Where a clearly greater share answers now, there is
+        a limit, and all that follows keeps to it."""
         udp = self._options.method == "udp"
-        rate = last.answered / max(last.seconds, 0.01)
-        rate = min(rate, 0.8) if udp else rate * 0.8
+        rate = 0.8 * before.answered / max(before.seconds, 0.01)
+        rate = min(rate, 0.8) if udp else rate
         few = next(chunk for chunk in self._board.cells() if len(chunk))
-        keep, self._pace = self._pace, Pace(LIMITED, rate)
+        usual, self._pace = self._pace, Pace(FAR, rate)
         trial = self._ask([few[: _UDP_TRIAL if udp else _TRIAL]], number)
-        confirmed = trial.share >= min(0.5, 3 * last.share + 0.1)
-        self._pace = keep
-        return confirmed, _Round(trial.sent, trial.answered, trial.sent / rate)
-
-    def _begin_limited(self, trial: _Round) -> None:
-        """From here on at the rate that was answered, faster while that goes well."""
-        self._slice = _LIMITED_SLICE
-        self._pace = Pace(LIMITED)
-        self._pace.rate = max(LIMITED.least, trial.sent / trial.seconds)
+        confirmed = trial.share >= min(_SUSPECT_SHARE, 3 * before.share + 0.1)
+        self._slice = _LIMITED_SLICE if confirmed else _SLICE
+        self._pace = LimitedPace(rate) if confirmed else usual
+        return confirmed
 
     def _ask(self, chunks: Iterable[Int64s], number: int) -> _Round:
         """Send to every cell that has no verdict when its turn comes, and wait for answers."""
@@ -230,13 +232,13 @@ class _Run:
         self._pace.restart()
         self._slices.clear()
         begin_s = time.monotonic()
-        self._begin_s = begin_s
         for batch in self._batches(chunks):
             self._send(batch, number % len(self._own_ports))
             self._receive()
             self._judge_slices()
         self._wait_until(time.monotonic() + self._timer.timeout_s)
         self._judge_slices()
+        self._round.seconds = time.monotonic() - begin_s
         return self._round
 
     def _batches(self, chunks: Iterable[Int64s]) -> Iterator[Int64s]:
@@ -283,10 +285,7 @@ class _Run:
             frames = lane.crafter.frames(of_lane, ports[rows], source_ports[rows], cookies[rows])
             if not len(frames):
                 continue
-            before_ns = time.time_ns()
-            lane.sender.send(frames)
-            took_ns = time.time_ns() - before_ns
-            t_ns = before_ns + np.arange(len(frames), dtype=np.int64) * took_ns // len(frames)
+            t_ns = lane.sender.send(frames)
             self._board.asked(cells[rows], attempt, t_ns)
             self._record(frames, t_ns, not lane.linked)
         self._pace.sent(len(cells))
@@ -339,7 +338,6 @@ class _Run:
             if not len(rows):
                 continue
             self._round.answered += len(rows)
-            self._round.seconds = time.monotonic() - self._begin_s
             known = rtt_ns[rows][rtt_ns[rows] >= 0]
             if known.size:
                 self._timer.sample(float(known.max()) / 1e9)

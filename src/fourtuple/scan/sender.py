@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from fourtuple.system.batch import (
 
 __all__ = ["KernelSender", "LinkSender", "Sender"]
 
+Int64s = npt.NDArray[np.int64]
 Uint64s = npt.NDArray[np.uint64]
 
 #: fewer are not worth waking a second thread
@@ -27,8 +29,9 @@ _NAME_WORDS = 4  # sockaddr_in6 is 28 bytes
 
 
 class Sender(Protocol):
-    def send(self, frames: Frames) -> int:
-        """Send every frame; how many the kernel took."""
+    def send(self, frames: Frames) -> Int64s:
+        """Send every frame; when each was sent (CLOCK_REALTIME, ns), as far as can be told: one
+        system call sends many, and they are taken to have left one after another evenly."""
 
     def close(self) -> None: ...
 
@@ -43,26 +46,28 @@ class LinkSender:
     def __init__(self, interface: str) -> None:
         self._socket = sending_socket(interface)
         self._tasks: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
-        self._sent: SimpleQueue[int] = SimpleQueue()
+        self._sent: SimpleQueue[Int64s] = SimpleQueue()
         self._helper: threading.Thread | None = None
 
-    def send(self, frames: Frames) -> int:
-        count = len(frames)
+    def send(self, frames: Frames) -> Int64s:
         headers, _vectors = _headers(frames)
-        address = headers.ctypes.data
+        address, count = headers.ctypes.data, len(frames)
         if count < _WORTH_TWO:
-            return send_messages(self._socket.fileno(), address, count)
+            return self._send(address, count)
         if self._helper is None:
             self._helper = threading.Thread(target=self._help, daemon=True)
             self._helper.start()
         half = count // 2
         self._tasks.put((address + half * MMSGHDR_WORDS * 8, count - half))
-        sent = send_messages(self._socket.fileno(), address, half)
-        return sent + self._sent.get()
+        mine = self._send(address, half)
+        return np.concatenate((mine, self._sent.get()))
+
+    def _send(self, address: int, count: int) -> Int64s:
+        return _stamped(self._socket, address, count)
 
     def _help(self) -> None:
         while (task := self._tasks.get()) is not None:
-            self._sent.put(send_messages(self._socket.fileno(), *task))
+            self._sent.put(self._send(*task))
 
     def close(self) -> None:
         if self._helper is not None:
@@ -78,13 +83,13 @@ class KernelSender:
         self._socket = raw_ip_socket(family)
         self._six = family == socket.AF_INET6
 
-    def send(self, frames: Frames) -> int:
+    def send(self, frames: Frames) -> Int64s:
         headers, _vectors = _headers(frames)
         names = self._names(frames)
         numbers = np.arange(len(frames), dtype=np.uint64)
         headers[:, 0] = names.ctypes.data + numbers * np.uint64(names.itemsize)
         headers[:, 1] = names.itemsize
-        return send_messages(self._socket.fileno(), headers.ctypes.data, len(frames))
+        return _stamped(self._socket, headers.ctypes.data, len(frames))
 
     def _names(self, frames: Frames) -> npt.NDArray[np.void]:
         """struct sockaddr_in or sockaddr_in6 of each packet's own destination."""
@@ -99,6 +104,13 @@ class KernelSender:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _stamped(through: socket.socket, address: int, count: int) -> Int64s:
+    before_ns = time.time_ns()
+    send_messages(through.fileno(), address, count)
+    took_ns = time.time_ns() - before_ns
+    return before_ns + np.arange(count, dtype=np.int64) * took_ns // count
 
 
 def _headers(frames: Frames) -> tuple[Uint64s, Uint64s]:
