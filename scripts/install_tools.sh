@@ -8,6 +8,8 @@ while read -r program package; do
 done <<END
 tshark tshark
 tcpdump tcpdump
+nmap nmap
+nft nftables
 ip iproute2
 curl curl
 ps procps
