@@ -196,8 +196,7 @@ class Board:
         trips = np.full(len(cells), -1, dtype=np.int64)
         for attempt, sent in self._sent_ns.items():
             rows = np.flatnonzero((attempts == attempt) & (sent[cells] > 0))
-            # a batch's probes are stamped between two readings of the clock: not earlier than 1 us
-            trips[rows] = np.maximum(1000, t_ns[rows] - sent[cells[rows]])
+            trips[rows] = np.maximum(0, t_ns[rows] - sent[cells[rows]])  # 0: the clock was set
         return trips
 
     def settle(self, cells: Int64s, codes: Int64s) -> Int64s:
