@@ -51,9 +51,7 @@ def test_every_probe_is_a_legal_frame_to_its_target(
 
 @pytest.mark.parametrize("method", [m for m in PROBES if m != "udp"])
 @given(wanted=rows)
-def test_a_segment_carries_its_cookie(
-    method: str, wanted: list[tuple[int, int, int, int]]
-) -> None:
+def test_a_segment_carries_its_cookie(method: str, wanted: list[tuple[int, int, int, int]]) -> None:
     for packet, _, (_, _, cookie) in craft(method, 4, wanted):
         assert packet.tcp is not None
         assert packet.tcp.flags == PROBES[method].flags
