@@ -200,7 +200,7 @@ def test_a_target_that_limits_its_resets_is_asked_as_slowly_as_it_answers() -> N
     rules = (
         "table inet slow { chain input { type filter hook input priority -1;"
         " tcp dport 9000-9059 limit rate 40/second burst 5 packets reject with tcp reset;"
-        " tcp dport 9000-9059 drop; } }"
+        " tcp dport 9000-9059 drop; }; }"
     )
 
     def work(ground: Ground) -> Any:
@@ -226,7 +226,7 @@ def test_65535_ports_are_asked_once_where_all_of_them_answer() -> None:
 
 
 def test_noise_on_our_ports_is_told_apart_from_answers() -> None:
-    """A host that sends RSTs to all of our ports, without having seen the probes, closes nothing."""
+    """A host that sends a RST without having seen the probe that it answers closes nothing."""
 
     def work(ground: Ground) -> Any:
         stop = threading.Event()
