@@ -19,8 +19,9 @@ import pytest
 from fourtuple.errors import CapabilityMissing
 from fourtuple.scan import raw
 from fourtuple.scan.model import PortResult, Progress, ScanOptions, ScanSummary
-from fourtuple.system.namespaces import inside
-from fourtuple.wire import RST, SYN, dissect
+from fourtuple.scan.own_ports import OwnPorts
+from fourtuple.system.namespaces import enter, inside
+from fourtuple.wire import ACK, RST, Ipv4, Tcp
 
 from .ground import CLOSED, DROPPED, OPEN, REJECTED_RESET, Ground, in_namespaces, on_ground
 
@@ -56,27 +57,6 @@ def words(results: list[PortResult]) -> dict[str, str]:
     return {str(one.port): one.state for one in results}
 
 
-def test_each_probe_and_each_answer_can_be_recorded() -> None:
-    def work(ground: Ground) -> Any:
-        frames: list[tuple[bytes, int]] = []
-        scanned(ports=(OPEN, CLOSED), on_frame=lambda data, t_ns: frames.append((data, t_ns)))
-        seen = []
-        for data, t_ns in frames:
-            packet = dissect(data)
-            assert packet.tcp is not None
-            assert packet.ip is not None
-            seen.append([packet.ip.source, packet.tcp.source_port, packet.tcp.flags, t_ns])
-        return seen
-
-    seen = on_ground(work)
-    ours = [flags for source, _, flags, _ in seen if source == "10.90.0.1"]
-    theirs = {port: flags for source, port, flags, _ in seen if source == TARGET}
-    assert ours == [SYN, SYN]
-    assert theirs[OPEN] & SYN
-    assert theirs[CLOSED] & RST
-    assert len({t_ns for *_, t_ns in seen}) > 1
-
-
 def test_our_own_kernel_resets_what_a_syn_scan_half_opened() -> None:
     """So no half-open connection stays behind at the target, and its program never sees one."""
 
@@ -91,28 +71,15 @@ def test_our_own_kernel_resets_what_a_syn_scan_half_opened() -> None:
     assert on_ground(work) == ""
 
 
-def test_the_ports_that_probes_come_from_are_given_to_nobody_else() -> None:
-    def work(ground: Ground) -> Any:
-        refused = []
-
-        def take(data: bytes, t_ns: int) -> None:
-            packet = dissect(data)
-            assert packet.tcp is not None
-            if packet.tcp.flags == SYN:
-                with socket.socket() as other:
-                    refused.append(other.connect_ex(("10.90.0.1", 1)) and _bind(other, packet))
-
-        def _bind(other: socket.socket, packet: Any) -> bool:
-            try:
-                other.bind(("10.90.0.1", packet.tcp.source_port))
-            except OSError:
-                return True
-            return False
-
-        scanned(ports=(CLOSED,), on_frame=take)
-        return refused
-
-    assert on_ground(work) == [True]
+@pytest.mark.parametrize("method", ["syn", "udp"])
+def test_the_ports_that_probes_come_from_are_given_to_nobody_else(method: str) -> None:
+    kind = socket.SOCK_DGRAM if method == "udp" else socket.SOCK_STREAM
+    with OwnPorts(method) as own:
+        for port in own.ports:
+            with socket.socket(socket.AF_INET, kind) as other, pytest.raises(OSError):
+                other.bind(("127.0.0.1", port))
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("127.0.0.1", own.ports[0]))
 
 
 def test_only_the_states_that_are_asked_for_are_delivered_and_all_are_counted() -> None:
@@ -225,32 +192,33 @@ def test_65535_ports_are_asked_once_where_all_of_them_answer() -> None:
     assert foreign == 0
 
 
-def test_noise_on_our_ports_is_told_apart_from_answers() -> None:
+def test_noise_on_our_ports_is_told_apart_from_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that sends a RST without having seen the probe that it answers closes nothing."""
 
+    namespaces: list[int] = []
+
+    class Sprayed(OwnPorts):
+        def __init__(self, method: str) -> None:
+            super().__init__(method)
+            threading.Thread(target=spray, args=(self.ports,), daemon=True).start()
+
+    def spray(ports: range) -> None:
+        enter(namespaces[0])  # of this thread alone
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as forger:
+            for port in [*ports] * 20:
+                reset = Tcp(DROPPED, port, 1, 1, flags=RST | ACK)
+                forger.sendto(reset.emit(b"", Ipv4(TARGET, "10.90.0.1")), ("10.90.0.1", 0))
+                time.sleep(0.001)
+
     def work(ground: Ground) -> Any:
-        stop = threading.Event()
-
-        def spray(data: bytes, t_ns: int) -> None:
-            packet = dissect(data)
-            if packet.tcp is not None and packet.tcp.flags == SYN and not stop.is_set():
-                stop.set()
-                with (
-                    inside(ground.target),
-                    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as forger,
-                ):
-                    forged = bytearray(20)
-                    forged[0:2] = DROPPED.to_bytes(2, "big")
-                    forged[2:4] = packet.tcp.source_port.to_bytes(2, "big")
-                    forged[12:14] = b"\x50\x14"
-                    forger.sendto(bytes(forged), ("10.90.0.1", 0))
-
-        results, summary = scanned(ports=(DROPPED,), on_frame=spray)
+        namespaces.append(ground.target)
+        results, summary = scanned(ports=(DROPPED,))
         return [words(results), summary.foreign]
 
+    monkeypatch.setattr(raw, "OwnPorts", Sprayed)
     states, foreign = on_ground(work)
     assert states == {str(DROPPED): "filtered"}
-    assert foreign == 1
+    assert foreign > 0
 
 
 def test_progress_is_told_while_a_scan_waits() -> None:

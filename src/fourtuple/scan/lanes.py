@@ -29,7 +29,6 @@ Int64s = npt.NDArray[np.int64]
 class Lane:
     crafter: Crafter
     sender: Sender
-    linked: bool  # frames begin with an Ethernet header
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ def plan_lanes(
         ways = [Address(routes[n].source, targets[n], links[n]) for n in numbers]
         family = socket.AF_INET6 if six else socket.AF_INET
         sender = LinkSender(cards[card].name) if card else KernelSender(family)
-        plan.lanes.append(Lane(Crafter(probe, ways, payloads), sender, card > 0))
+        plan.lanes.append(Lane(Crafter(probe, ways, payloads), sender))
     return plan
 
 

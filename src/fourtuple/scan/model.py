@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "METHODS",
-    "FrameSink",
     "PortResult",
     "Progress",
     "ProgressSink",
@@ -144,6 +143,3 @@ class ScanSummary:
 
 ResultSink = Callable[[PortResult], None]
 ProgressSink = Callable[[Progress], None]
-#: a frame, as on the wire (Ethernet header included), and when it was sent or came
-#: (CLOCK_REALTIME, ns)
-FrameSink = Callable[[bytes, int], None]

@@ -17,10 +17,8 @@ import numpy.typing as npt
 from fourtuple.errors import N_, CapabilityMissing
 from fourtuple.scan.answers import read_answers
 from fourtuple.scan.board import Board
-from fourtuple.scan.craft import Frames
 from fourtuple.scan.lanes import Plan, plan_lanes
 from fourtuple.scan.model import (
-    FrameSink,
     Progress,
     ProgressSink,
     ResultSink,
@@ -58,14 +56,12 @@ def scan(
     on_result: ResultSink,
     on_progress: ProgressSink,
     done: Container[tuple[str, int]] = (),
-    on_frame: FrameSink | None = None,
 ) -> ScanSummary:
     """Scan every port of every target (addresses as text) by one raw method.
 
-    `done` has the (address, port) pairs that an earlier scan finished. `on_frame` gets each probe
-    and each packet that reached our ports. An interrupt (Ctrl-C) ends the scan cleanly: what is
-    known is delivered, and the summary says what is left. CapabilityMissing where the machine does
-    not give us raw sockets.
+    `done` has the (address, port) pairs that an earlier scan finished. An interrupt (Ctrl-C) ends
+    the scan cleanly: what is known is delivered, and the summary says what is left.
+    CapabilityMissing where the machine does not give us raw sockets.
     """
     start_s = time.monotonic()
     probe = PROBES[options.method]
@@ -74,7 +70,7 @@ def scan(
     with OwnPorts(options.method) as own:
         protocol = 17 if options.method == "udp" else 6
         try:
-            receiver = Receiver(protocol, own.ports, on_frame is not None)
+            receiver = Receiver(protocol, own.ports)
         except PermissionError as error:
             raise _missing(options.method) from error
         try:
@@ -84,7 +80,7 @@ def scan(
             plan = plan_lanes(targets, probe, payloads, min(0.3, options.timeout_s))
             try:
                 run = _Run(board, plan, receiver, own.ports, options)
-                run.sinks(on_result, on_progress, on_frame)
+                run.sinks(on_result, on_progress)
                 return run.carry_out(start_s)
             finally:
                 plan.close()
@@ -157,12 +153,9 @@ class _Run:
         self._progressed_s = time.monotonic()
         self._progress_sent = 0
 
-    def sinks(
-        self, on_result: ResultSink, on_progress: ProgressSink, on_frame: FrameSink | None
-    ) -> None:
+    def sinks(self, on_result: ResultSink, on_progress: ProgressSink) -> None:
         self._on_result = on_result
         self._on_progress = on_progress
-        self._on_frame = on_frame
 
     def carry_out(self, start_s: float) -> ScanSummary:
         interrupted = False
@@ -287,20 +280,11 @@ class _Run:
                 continue
             t_ns = lane.sender.send(frames)
             self._board.asked(cells[rows], attempt, t_ns)
-            self._record(frames, t_ns, not lane.linked)
         self._pace.sent(len(cells))
         self._round.sent += len(cells)
         self._sent += len(cells)
         self._add_slice(cells, begin_s)
         self._tell_progress()
-
-    def _record(self, frames: Frames, t_ns: Int64s, bare: bool) -> None:
-        if self._on_frame is None:
-            return
-        for row in range(len(frames)):
-            data = frames.data(row)
-            kind = b"\x86\xdd" if data[0] >> 4 == 6 else b"\x08\x00"
-            self._on_frame((bytes(12) + kind + data) if bare else data, int(t_ns[row]))
 
     def _add_slice(self, cells: Int64s, begin_s: float) -> None:
         end_s = time.monotonic()
@@ -326,9 +310,6 @@ class _Run:
 
     def _receive(self) -> None:
         while (received := self._receiver.read()) is not None:
-            if self._on_frame is not None:
-                for data, t_ns in received.frames():
-                    self._on_frame(data, t_ns)
             answers = read_answers(received.data, received.captured)
             (cells, codes, rtt_ns), foreign = self._board.match(answers, received.t_ns)
             self._foreign += foreign

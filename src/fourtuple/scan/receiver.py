@@ -1,7 +1,6 @@
 """Reads the ring in runs: many packets at once, copied out and handed back to the kernel."""
 
 import select
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,40 +17,27 @@ Uint8s = npt.NDArray[np.uint8]
 _SLOTS = 8192
 #: holds an ICMPv6 error with the probe that it quotes
 _SLOT_BYTES = 256
-#: where whole answers are recorded
-_WIDE_SLOTS, _WIDE_SLOT_BYTES = 8192, 2048
 _OWNED_BY_USER = 1  # TP_STATUS_USER
 _STATUS, _CAPTURED, _SECONDS, _NANOSECONDS = 0, 2, 4, 5  # 32-bit words of tpacket2_hdr
-_LINK_ADDRESS = 32  # sockaddr_ll: family, protocol, index, type, packet type, length, address
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
     """n packets: `data` uint8[n, width] from the IP header on, of which `captured` bytes count;
-    `t_ns` when the kernel saw them (CLOCK_REALTIME); `links` uint8[n, 20] their sockaddr_ll."""
+    `t_ns` when the kernel saw them (CLOCK_REALTIME)."""
 
     data: Uint8s
     captured: Int64s
     t_ns: Int64s
-    links: Uint8s
-
-    def frames(self) -> Iterator[tuple[bytes, int]]:
-        """Each with an Ethernet header in front, whose destination is left 0: the kernel does not
-        tell it."""
-        for row in range(len(self.captured)):
-            link = self.links[row]
-            header = bytes(6) + link[12:18].tobytes() + link[2:4].tobytes()
-            packet = self.data[row, : int(self.captured[row])].tobytes()
-            yield header + packet, int(self.t_ns[row])
 
 
 class Receiver:
     """Everything that may answer probes of `protocol` from our `ports`, from any interface."""
 
-    def __init__(self, protocol: int, ports: range, whole: bool) -> None:
-        slots, size = (_WIDE_SLOTS, _WIDE_SLOT_BYTES) if whole else (_SLOTS, _SLOT_BYTES)
-        width = size - PACKET_OFFSET
-        self._ring = ReceiveRing(slots, size, answer_filter(protocol, ports, width))
+    def __init__(self, protocol: int, ports: range) -> None:
+        size = _SLOT_BYTES
+        program = answer_filter(protocol, ports, size - PACKET_OFFSET)
+        self._ring = ReceiveRing(_SLOTS, size, program)
         memory = np.frombuffer(self._ring.memory, dtype=np.uint8)
         self._bytes = memory.reshape(self._ring.slots, size)
         self._words = memory.view(np.uint32).reshape(self._ring.slots, size // 4)
@@ -75,7 +61,6 @@ class Receiver:
             data=rows[:, PACKET_OFFSET:].copy(),
             captured=words[:, _CAPTURED].astype(np.int64),
             t_ns=words[:, _SECONDS].astype(np.int64) * 1_000_000_000 + words[:, _NANOSECONDS],
-            links=rows[:, _LINK_ADDRESS : _LINK_ADDRESS + 20].copy(),
         )
         words[:, _STATUS] = 0
         self._head = (self._head + count) % self._ring.slots

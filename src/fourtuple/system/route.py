@@ -3,6 +3,7 @@
 Written by hand: a scan asks once for each target, and a question takes the kernel 20 us.
 """
 
+import errno
 import fcntl
 import os
 import socket
@@ -79,7 +80,8 @@ def _route(message: bytes, family: int) -> Route:
         raise OSError(number, os.strerror(number))
     route_type = _MESSAGE.unpack_from(message, _HEADER.size)[7]
     if route_type not in (_RTN_UNICAST, _RTN_LOCAL):
-        raise OSError(101, os.strerror(101))  # ENETUNREACH: unreachable, prohibit, blackhole ...
+        # unreachable, prohibit, blackhole ...
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
     found = _attributes(message[_HEADER.size + _MESSAGE.size :])
     interface = struct.unpack("=I", found[_RTA_OIF])[0]
     source, gateway = (
