@@ -29,14 +29,13 @@ from fourtuple.scan.model import (
     ScanOptions,
     ScanSummary,
 )
-from fourtuple.scan.permutation import Permutation, shard_positions
+from fourtuple.scan.order import Order
 from fourtuple.system.namespaces import die_with_parent
 
 __all__ = ["Tally", "probes_of", "scan"]
 
 #: fewer probes than this are sooner done than shared
 _WORTH_SHARING = 4096
-_CHUNK = 1 << 14
 _BATCH = 1000
 #: descriptors that are left to everything else
 _SPARE_DESCRIPTORS = 64
@@ -53,13 +52,13 @@ def scan(
     options: ScanOptions,
     on_result: ResultSink,
     on_progress: ProgressSink | None = None,
-    done: Container[Probe] = (),
+    done: Container[Probe] | None = None,
 ) -> ScanSummary:
     """Scan with connect(). Ctrl-C ends it early; the summary's `left` says what is missing.
 
     `done` are the (address, port) that need no scan any more.
     """
-    first, size, step = shard_positions(len(targets) * len(ports), options.shard)
+    size, first, step = len(targets) * len(ports), options.shard[0] - 1, options.shard[1]
     tally = Tally(options, max(0, -((first - size) // step)), on_result, on_progress)
     processes = _processes(size // step, options)
     share = max(1, _most_sockets() // processes)
@@ -85,18 +84,15 @@ def probes_of(
     ports: Sequence[int],
     seed: int,
     positions: range,
-    done: Container[Probe] = (),
+    done: Container[Probe] | None = None,
 ) -> Iterator[Probe]:
     """The (address, port) at some positions of the seed's order."""
-    import numpy as np
-
-    order, width = Permutation(len(targets) * len(ports), seed), len(ports)
-    for begin in range(0, len(positions), _CHUNK):
-        part = positions[begin : begin + _CHUNK]
-        for index in order.at(np.arange(part.start, part.stop, part.step, dtype=np.int64)).tolist():
-            probe = targets[index // width], ports[index % width]
-            if not done or probe not in done:
-                yield probe
+    order, width = Order(len(targets) * len(ports), seed), len(ports)
+    for position in positions:
+        index = order.at(position)
+        probe = targets[index // width], ports[index % width]
+        if done is None or probe not in done:
+            yield probe
 
 
 def _processes(probes: int, options: ScanOptions) -> int:

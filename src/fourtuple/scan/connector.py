@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from errno import EADDRNOTAVAIL, EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EMFILE, ENFILE
 
 from fourtuple.scan.model import Reason, ScanOptions, State
-from fourtuple.scan.strategy import Reply, judge
 
 __all__ = ["Connector", "Probe", "Verdict", "connects_alone", "ephemeral_ports"]
 
@@ -275,6 +274,8 @@ def _icmp_reason(sock: socket.socket) -> str:
         _, ancillary, _, _ = sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)
     except OSError:
         return ""
+    from fourtuple.scan.strategy import Reply, judge  # with the protocols, which few scans need
+
     for _, _, value in ancillary:
         if len(value) >= _EXTENDED_ERROR.size:
             _, origin, kind, code, _, _ = _EXTENDED_ERROR.unpack_from(value)
@@ -301,21 +302,28 @@ def _with_ourselves(sock: socket.socket) -> bool:
 
 
 def connects_alone(probe: Probe, timeout_s: float) -> Verdict:
-    """The verdict on a port of this machine, given while the scan holds no other socket: then
-    only a connection from the port to itself is none, and another source port is tried."""
+    """The verdict on a port of this machine, given while the scan holds no other socket: from
+    another source port than the port itself, a connection can only be with a listener."""
     address, port = probe
-    while True:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-            sock.settimeout(timeout_s)
-            begin_s = time.perf_counter()
-            try:
-                sock.connect(probe)
-            except ConnectionRefusedError:
-                rtt_s = time.perf_counter() - begin_s
-                return address, port, State.CLOSED, Reason.CONN_REFUSED, rtt_s
-            except OSError:
-                return address, port, State.FILTERED, Reason.NO_RESPONSE, None
-            if sock.getsockname()[1] != port:
-                rtt_s = time.perf_counter() - begin_s
-                return address, port, State.OPEN, Reason.SYN_ACK, rtt_s
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+        sock.settimeout(timeout_s)
+        _bind_elsewhere(sock, port)
+        begin_s = time.perf_counter()
+        try:
+            sock.connect(probe)
+        except ConnectionRefusedError:
+            rtt_s = time.perf_counter() - begin_s
+            return address, port, State.CLOSED, Reason.CONN_REFUSED, rtt_s
+        except OSError:
+            return address, port, State.FILTERED, Reason.NO_RESPONSE, None
+        rtt_s = time.perf_counter() - begin_s
+        return address, port, State.OPEN, Reason.SYN_ACK, rtt_s
+
+
+def _bind_elsewhere(sock: socket.socket, port: int) -> None:
+    for source in range(port + 1, port + 1000):
+        with contextlib.suppress(OSError):
+            sock.bind(("", 1024 + source % (65536 - 1024)))
+            return

@@ -85,9 +85,9 @@ def _rows(host: HostResults, results: Results, tr: Translator, terminal: Termina
         )
         known = tr.text(
             Message(
-                N_("{count} {protocol} port: {verdicts}"),
+                "{count} {protocol} port: {verdicts}",
                 {"count": count, "protocol": protocol, "verdicts": words},
-                plural=N_("{count} {protocol} ports: {verdicts}"),
+                plural="{count} {protocol} ports: {verdicts}",
                 count=count,
             )
         )

@@ -8,7 +8,7 @@ __all__ = ["why"]
 
 _SENT = {
     "connect": N_("connect() had this kernel send a SYN."),
-    "syn": N_("A SYN was sent, from a port that no socket of this machine holds."),
+    "syn": N_("A SYN was sent that belongs to no connection of this kernel's."),
     "fin": N_("A FIN was sent that belongs to no connection."),
     "null": N_("A segment without any flag was sent (NULL)."),
     "xmas": N_("A segment with FIN, PSH and URG was sent (XMAS)."),
