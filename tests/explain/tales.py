@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from fourtuple.event.model import Verdict
-from fourtuple.wire import MaximumSegmentSize, Timestamps
+from fourtuple.wire import FIN, MaximumSegmentSize, Timestamps
 from story import Story, closed, exchange, opened, refused, unread
 
 __all__ = ["TALES"]
@@ -32,6 +32,12 @@ def _late_capture() -> Story:
         party.next = party.expects = 100
     story.client.send(5)
     story.server.ack()
+    return story
+
+
+def _probed() -> Story:
+    story = Story()
+    story.client.say(FIN)
     return story
 
 
@@ -317,6 +323,7 @@ TALES: dict[str, Tale] = {
     "handshake-incomplete": _opened_with_unanswered_syn,
     "syn-ack-unanswered": _confirmation_missing,
     "capture-starts-late": _late_capture,
+    "segment-of-no-connection": _probed,
     "simultaneous-open": _crossed,
     "fast-open": _fast_open,
     "ports-reused": _reused,
