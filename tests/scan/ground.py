@@ -87,7 +87,7 @@ class Ground:
             self._listen("10.93.0.2", OPEN)
 
     def lift_icmp_limits(self) -> None:
-        """Have the target send as many ICMP messages as are asked for, for scanners side by side."""
+        """Have the target send as many ICMP messages as are asked for."""
         with inside(self.target):
             write_sysctl("net.ipv4.icmp_ratelimit", 0)
             write_sysctl("net.ipv6.icmp.ratelimit", 0)

@@ -49,12 +49,12 @@ def _role(about: About) -> list[Message]:
 _STRAY: Mapping[int, str] = MappingProxyType(
     {
         0: N_(
-            "{Sender} sends a segment that has neither SYN, ACK, RST nor FIN: no connection has such "
-            "a segment. NULL scans send it to see whether the port answers."
+            "{Sender} sends a segment that has neither SYN, ACK, RST nor FIN: no connection has "
+            "such a segment. NULL scans send it to see whether the port answers."
         ),
         FIN: N_(
-            "{Sender} sends a FIN without ACK: no connection has such a segment. FIN and XMAS scans "
-            "send it to see whether the port answers."
+            "{Sender} sends a FIN without ACK: no connection has such a segment. FIN and XMAS "
+            "scans send it to see whether the port answers."
         ),
     }
 )

@@ -1,7 +1,7 @@
 """A spread-out order of 0..size-1 that needs no table and no numpy: for scans with connect().
 
-Position p stands for (offset + p * stride) mod size with a stride prime to the size, near its golden
-section, so that neighbours in time are far apart in ports. The seed chooses offset and stride.
+Position p stands for (offset + p * stride) mod size. The stride is prime to the size and near its
+golden section, so that neighbours in time are far apart in ports. The seed chooses both.
 """
 
 import math
