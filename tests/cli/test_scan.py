@@ -17,7 +17,7 @@ from fourtuple.scan.verify import compare
 from fourtuple.source import read
 from fourtuple.system.links import add_address, bring_up, make_veth
 from fourtuple.system.namespaces import inside, new_network_namespace
-from fourtuple.system.sniffer import Sniffer
+from fourtuple.system.sniffer import may_sniff
 from scan.ground import in_namespaces
 
 COMMAND = [sys.executable, "-m", "fourtuple", "scan"]
@@ -202,14 +202,6 @@ def test_a_file_that_is_no_resume_file_is_named(
     assert "x: not a file of an interrupted scan" in capsys.readouterr().err
 
 
-def may_sniff() -> bool:
-    try:
-        Sniffer()
-    except Exception:
-        return False
-    return True
-
-
 @pytest.mark.skipif(not may_sniff(), reason="packet sockets need CAP_NET_RAW")
 def test_a_recording_has_probes_answers_and_verdicts(port: int, tmp_path: Path) -> None:
     file = tmp_path / "scan.pcapng"
@@ -233,6 +225,16 @@ def test_one_port_is_explained_with_its_frames(
     shown = capsys.readouterr().out
     assert "SYN ACK" in shown
     assert "A FIN was sent that belongs to no connection" in " ".join(shown.split())
+
+
+def test_who_has_no_choice_of_method_is_told_what_the_others_need(
+    port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fourtuple.cli.scan.may_sniff", lambda: False)
+    assert run("127.0.0.1", "-p", f"{port}") == 0
+    assert "need CAP_NET_RAW" in capsys.readouterr().err
+    assert run("127.0.0.1", "-p", f"{port}", "--method", "connect") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_number_of_open_files_is_left_as_it_was(port: int) -> None:

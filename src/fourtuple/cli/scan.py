@@ -28,7 +28,7 @@ from fourtuple.scan.model import METHODS, ScanOptions, protocol_of
 from fourtuple.scan.results import DELIVERED, Results
 from fourtuple.scan.resume import load
 from fourtuple.scan.targets import Target, parse_ports, parse_targets
-from fourtuple.system.sniffer import Sniffer
+from fourtuple.system.sniffer import Sniffer, may_sniff
 
 __all__ = ["SCAN_HELP", "scan"]
 
@@ -72,8 +72,9 @@ def scan(
         typer.Option(
             metavar="METHODS",
             help=N_("connect, syn, fin, null, xmas, ack, window, udp; several with commas."),
+            show_default="connect",
         ),
-    ] = "connect",
+    ] = "",
     exclude: Annotated[
         list[str] | None,
         typer.Option(metavar="TARGET", help=N_("Leave these out; written as targets are.")),
@@ -148,7 +149,7 @@ def scan(
         job = _resumed(resume)
     else:
         names = parse_targets(targets or (), exclude or (), _resolver(ipv6))
-        job = _job(names, ports, _methods(method), options, complete=json or bool(xml))
+        job = _job(names, ports, _methods(method or "connect"), options, complete=json or bool(xml))
     _check(job, authorized, save, xml)
     output = Output(job, translator, terminal, json)
     begin_s = time.time()
@@ -166,6 +167,8 @@ def scan(
         raise typer.Exit(_INTERRUPTED)
     if explain is not None:
         output.explain(explain)
+    if not method and resume is None and not may_sniff():
+        output.say_what_syn_needs()
     if verify and not output.verify(results):
         raise typer.Exit(1)
 

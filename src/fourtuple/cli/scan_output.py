@@ -154,6 +154,15 @@ class Output:
         else:
             self._say(N_("interrupted; go on with: fourtuple scan --resume {file}"), file=path.name)
 
+    def say_what_syn_needs(self) -> None:
+        """For those who did not choose a method and have no choice."""
+        self._say(
+            N_(
+                "connect was used, which needs no privilege; syn and the others need CAP_NET_RAW: "
+                "run fourtuple as root, or scan from a host of the lab."
+            )
+        )
+
     def _say(self, text: str, **params: object) -> None:
         print(self._tr.text(Message(text, params)), file=sys.stderr)
 

@@ -18,7 +18,7 @@ from fourtuple.errors import CapabilityMissing
 from fourtuple.system.namespaces import die_with_parent
 from fourtuple.system.refusals import N_
 
-__all__ = ["Sniffed", "Sniffer"]
+__all__ = ["Sniffed", "Sniffer", "may_sniff"]
 
 _ETH_P_ALL = 0x0003
 _SO_TIMESTAMPNS = 35
@@ -29,6 +29,15 @@ _BUFFER_BYTES = 32 << 20
 _HEAD = struct.Struct("=QII16s")
 #: how long a frame that was sent may take until it is to be had here
 _LINGER_S = 0.02
+
+
+def may_sniff() -> bool:
+    """Whether this process may open packet sockets (CAP_NET_RAW)."""
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
