@@ -14,6 +14,7 @@ kernel kept for us (IP_RECVERR; filtered, and the message says how), or nothing 
 """
 
 import contextlib
+import os
 import select
 import socket
 import struct
@@ -73,6 +74,7 @@ class Connector:
         self._free: dict[bool, list[socket.socket]] = {False: [], True: []}
         self._under_way: dict[int, _UnderWay] = {}
         self._silent: list[Probe] = []
+        self._postponed: list[Probe] = []
         self._prompt = 1
         self._next_s = self._next_tick_s = time.perf_counter()
         self._answered_again = False
@@ -103,21 +105,18 @@ class Connector:
         return attempt == 0 or not self._answered_again
 
     def _pass(self, probes: Iterator[Probe]) -> None:
-        most = self._most
         while not self._stopped():
-            while len(self._under_way) >= min(self._window, most):
+            if len(self._under_way) >= min(self._window, self._most):
                 self._wait(_TICK_S)
-                if self._stopped():
-                    return
-            self._keep_rate()
-            probe = next(probes, None)
-            if probe is None:
+                continue
+            probe = self._postponed.pop() if self._postponed else next(probes, None)
+            if probe is not None:
+                self._keep_rate()
+                self._begin(probe)
+            elif not self._under_way:
                 break
-            self._begin(probe)
-            if time.perf_counter() > self._next_tick_s:
-                self._wait(0)
-        while self._under_way and not self._stopped():
-            self._wait(_TICK_S)
+            if probe is None or time.perf_counter() > self._next_tick_s:
+                self._wait(_TICK_S if probe is None else 0)
         if self._answered_again and self._options.workers is None:
             self._window = max(_LEAST_WINDOW, self._window / 2)
 
@@ -132,9 +131,11 @@ class Connector:
         free = self._free[":" in probe[0]]
         sock = free.pop() if free else _open(":" in probe[0])
         if sock is None:  # no descriptor left: what ends gives one back
+            if not self._under_way:
+                raise OSError(EMFILE, os.strerror(EMFILE))
             self._most = max(1, len(self._under_way))
+            self._postponed.append(probe)
             self._wait(_TICK_S)
-            self._silent.append(probe)
             return
         begin_s = time.perf_counter()
         number = sock.connect_ex(probe)
@@ -206,9 +207,10 @@ class Connector:
             rtt_s = time.perf_counter() - begin_s
             self._judged((address, port, State.CLOSED, Reason.CONN_REFUSED, rtt_s))
             self._free[":" in address].append(sock)
-        elif number == EADDRNOTAVAIL:  # the four-tuple was in use: another source port, later
-            self._silent.append(probe)
+        elif number == EADDRNOTAVAIL:  # the four-tuple is in use: another source port, later
+            self._postponed.append(probe)
             sock.close()
+            self._wait(_TICK_S)
         else:
             self._judged((address, port, State.FILTERED, _LOCAL.get(number, "unreachable"), None))
             sock.close()
@@ -226,7 +228,7 @@ class Connector:
 
     def _leave(self, rest: Iterator[Probe]) -> None:
         under_way = [one.probe for one in self._under_way.values()]
-        self.left = [*under_way, *self._silent, *rest]
+        self.left = [*under_way, *self._postponed, *self._silent, *rest]
         self._silent = []
 
     def _close(self) -> None:
