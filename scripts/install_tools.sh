@@ -9,6 +9,7 @@ done <<END
 tshark tshark
 tcpdump tcpdump
 nmap nmap
+masscan masscan
 nft nftables
 ip iproute2
 curl curl

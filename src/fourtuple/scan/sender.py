@@ -28,10 +28,11 @@ _WORTH_TWO = 256
 #: frames a system call. All count as sent when it began: a round trip measured is too long by what
 #: sending so many takes, some 0.1 ms, and never too short
 _AT_ONCE = 32
-_NAME_WORDS = 4  # sockaddr_in6 is 28 bytes
 
 
 class Sender(Protocol):
+    """Where frames go: an interface, or the kernel's own raw socket."""
+
     def send(self, frames: Frames) -> Int64s:
         """Send every frame; when each was sent at the earliest (CLOCK_REALTIME, ns)."""
 
