@@ -130,6 +130,14 @@ def test_shards_share_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(port for part in parts for port in part) == list(range(1, 101))
 
 
+def test_a_shard_counts_no_port_of_another(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("127.0.0.1-2", "-p", "100-199", "--shard", "1/2") == 0
+    shown = capsys.readouterr().out
+    counts = [int(line.split()[0]) for line in shown.splitlines() if "tcp ports: closed" in line]
+    assert sum(counts) == 100
+    assert "connect: 100 closed" in shown
+
+
 def interrupted(number: signal.Signals, directory: Path) -> tuple[str, str, int]:
     """A scan of an open port and of silent ones, ended by a signal once the first is told."""
     command = [*COMMAND, "127.0.0.1", SILENT, "-p", "80", "--timeout", "20"]

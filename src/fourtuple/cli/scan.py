@@ -178,6 +178,8 @@ def _job(
 ) -> Job:
     by_method = {method: parse_ports(ports, protocol_of(method)) for method in methods}
     probes = len(targets) * max(map(len, by_method.values()))
+    # of a shard, who has which port is known only where each is kept
+    complete = complete or (options.shard != (1, 1) and len(targets) > 1)
     deliver = None if complete or probes <= _KEEP_ALL or len(methods) > 1 else DELIVERED
     return Job(targets, by_method, replace(options, deliver=deliver))
 

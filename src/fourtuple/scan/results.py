@@ -95,6 +95,8 @@ class Results:
         """Closed ports of a large scan: those asked for that are in no row."""
         ports = self._found[address]
         for method, summary in self.summaries.items():
+            if not self._counted_only(method):
+                continue
             protocol = protocol_of(method)
             known = sum(method in by for (kind, _), by in ports.items() if kind == protocol)
             missing = len(summary.left.get(address, ())) + known
@@ -103,6 +105,11 @@ class Results:
             rest = len(self.ports[method]) - missing - shard
             if rest > 0 and reasons:
                 yield rest, protocol, {method: (State.CLOSED, reasons[0])}
+
+    def _counted_only(self, method: str) -> int:
+        """How many closed ports, of all targets together, were counted and not kept."""
+        kept = sum(one.method == method and one.state == State.CLOSED for one in self.all())
+        return self.summaries[method].states().get(State.CLOSED, 0) - kept
 
     def _not_ours(self, method: str) -> int:
         """How many of a target's ports other shards have; known for a single target only."""
