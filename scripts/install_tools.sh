@@ -8,6 +8,9 @@ while read -r program package; do
 done <<END
 tshark tshark
 tcpdump tcpdump
+nmap nmap
+masscan masscan
+nft nftables
 ip iproute2
 curl curl
 ps procps

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from fourtuple.event.model import Endpoint, Verdict
-from fourtuple.wire import ACK, URG, MaximumSegmentSize, Timestamps
+from fourtuple.wire import ACK, FIN, URG, MaximumSegmentSize, Timestamps
 from story import Story, closed, exchange, opened, refused, unread
 
 __all__ = ["TALES"]
@@ -65,6 +65,12 @@ def _late_capture() -> Story:
         party.next = party.expects = 100
     story.client.send(5)
     story.server.ack()
+    return story
+
+
+def _probed() -> Story:
+    story = Story()
+    story.client.say(FIN)
     return story
 
 
@@ -397,6 +403,7 @@ TALES: dict[str, Tale] = {
     "syn-repeated": _asked_twice,
     "syn-ack-repeated": _agreed_twice,
     "capture-starts-late": _late_capture,
+    "segment-of-no-connection": _probed,
     "simultaneous-open": _crossed,
     "fast-open": _fast_open,
     "ports-reused": _reused,

@@ -5,7 +5,9 @@ T. A kernel changes state before it sends: so the states that H's next own frame
 too, up to the next frame that reaches it, and so is FIN_WAIT1 or LAST_ACK once the program has
 called close() or shutdown(), however long the FIN must wait behind data. A snapshot that was not
 settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
-No row is CLOSED, or LISTEN where a listener's row covers the end.
+No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program
+made by hand (a scanner's probes) are no socket's: where their sender's host has a program whose
+calls were not recorded, an end that never had a row is not compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +17,7 @@ from fourtuple.analyze.evidence import End, end_of, rows_by_ends
 from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection, Disagreement, StateChange
 from fourtuple.analyze.states import UNKNOWN, after
-from fourtuple.event.model import Endpoint, Snapshot, SocketRow
+from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 
 __all__ = ["disagreements"]
@@ -45,7 +47,9 @@ def disagreements(
     snapshots = timeline.of(Snapshot)
     if not snapshots:
         return ()
-    ends = _by_host(end for c in connections if c.protocol == "tcp" for end in _both(timeline, c))
+    rows, silent = _rows_ever(snapshots), _unrecorded(timeline)
+    both = (tuple(_both(timeline, c)) for c in connections if c.protocol == "tcp")
+    ends = _by_host(end for pair in both for end in _with_sockets(pair, rows, silent))
     found: list[Disagreement] = []
     for snapshot in snapshots:
         table = _Table.of(snapshot)
@@ -77,6 +81,32 @@ def _both(timeline: Timeline, connection: Connection) -> Iterator[_Inferred]:
             connection.initial_states[0 if client else 1],
             tuple(c for c in connection.changes if c.of_client is client),
         )
+
+
+def _rows_ever(snapshots: Iterable[Snapshot]) -> set[tuple[str, Endpoint, Endpoint]]:
+    """(host, local, remote) of every socket that any snapshot shows."""
+    return {
+        (snapshot.host, plain(row.local), plain(row.remote))
+        for snapshot in snapshots
+        for row in snapshot.sockets
+    }
+
+
+def _with_sockets(
+    both: tuple[_Inferred, ...], rows: set[tuple[str, Endpoint, Endpoint]], silent: set[str]
+) -> tuple[_Inferred, ...]:
+    """The ends that can be compared: both, but where a program made the client's segments by hand,
+    only those that had a socket."""
+    had = [one for one in both if (one.end.host, one.end.local, one.end.remote) in rows]
+    by_hand = both[0] not in had and both[0].end.host in silent
+    return tuple(had) if by_hand else both
+
+
+def _unrecorded(timeline: Timeline) -> set[str]:
+    """The hosts with a program whose calls were not recorded: it may have made segments itself."""
+    recorded = {call.pid for call in timeline.of(Call)}
+    programs = (note for note in timeline.of(Note) if note.kind == "program")
+    return {note.host for note in programs if note.params.get("pid") not in recorded}
 
 
 def _by_host(ends: Iterable[_Inferred]) -> dict[str, list[list[_Inferred]]]:
@@ -136,6 +166,8 @@ def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
         states += [change.old for change in lag]
     if one.end.called(("close", "shutdown"), snapshot.t_ns):
         states += [after(state, ("sent FIN",)) for state in states]
+        if "SYN_SENT" in states:  # the attempt is forgotten, and nothing sent (RFC 9293, 3.10.4)
+            states.append("CLOSED")
     waits = past and past[-1].new in ("TIME_WAIT", "FIN_WAIT2")
     if waits and snapshot.t_ns - past[-1].t_ns >= _WAITING_NS:
         states.append("CLOSED")

@@ -38,6 +38,9 @@ def connection_of(life: Life, index: int) -> Connection:
     sides = [life.sides[side] for side in roles]
     initial = _initial_states(life, client)
     changes, reached = _states(life, client, initial)
+    stray = not life.drafts[0].raw.flags & (SYN | ACK | RST)
+    if stray:  # no end has a state in what is no connection
+        reached = dict.fromkeys(reached, ("", ""))
     segments = tuple(_fact(draft, client, reached[draft.frame]) for draft in life.drafts)
     ours, theirs = ([s for s in segments if s.from_client is ours] for ours in (True, False))
     return Connection(
@@ -63,8 +66,8 @@ def connection_of(life: Life, index: int) -> Connection:
         timestamps=all(side.timestamps for side in sides),
         sack=all(side.sack for side in sides),
         counts={name: sum(name in s.notes for s in segments) for name in COUNT_NAMES},
-        initial_states=initial,
-        changes=changes,
+        initial_states=("", "") if stray else initial,
+        changes=() if stray else changes,
     )
 
 

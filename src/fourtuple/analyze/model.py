@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fourtuple.event.model import Endpoint
+from fourtuple.wire import ACK, RST, SYN
 
 __all__ = [
     "COUNT_NAMES",
@@ -99,6 +100,12 @@ class SegmentFact:
     arithmetic: tuple[Arithmetic, ...] = ()
     notes: tuple[str, ...] = ()
     options: str = ""
+
+    @property
+    def stray(self) -> bool:
+        """Whether it can belong to no connection: every segment of one has SYN, ACK or RST (RFC
+        9293, section 3.10.7). FIN, NULL and XMAS scans send such segments."""
+        return not self.flags & (SYN | ACK | RST)
 
     @property
     def next_seq(self) -> int:

@@ -96,12 +96,15 @@ def _cause(rst: SegmentFact, side: _Side, end: End, complete: bool) -> Cause:
 
 
 def _refusal(rst: SegmentFact, side: _Side) -> Cause | None:
-    """A SYN answered by RST+ACK and nothing else: that is what a closed port is."""
-    syn = side.heard
-    if syn is None or side.said is not None or syn.flags & (SYN | ACK) != SYN:
+    """A SYN, or a segment of no connection, answered by RST+ACK and nothing else: that is what a
+    closed port is."""
+    asked = side.heard
+    if asked is None or side.said is not None:
         return None
-    refuses = rst.flags & ACK and rst.raw_seq == 0 and rst.ack == syn.next_seq
-    return ("port-closed", "certain", (syn.frame,)) if refuses else None
+    if not asked.stray and asked.flags & (SYN | ACK) != SYN:
+        return None
+    refuses = rst.flags & ACK and rst.raw_seq == 0 and rst.ack == asked.next_seq
+    return ("port-closed", "certain", (asked.frame,)) if refuses else None
 
 
 def _unknown(rst: SegmentFact, side: _Side) -> Cause | None:

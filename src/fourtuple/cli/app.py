@@ -16,6 +16,7 @@ from fourtuple.cli.lab import lab_app
 from fourtuple.cli.options import Lang
 from fourtuple.cli.output import asked_language, error_line, translator_for, write
 from fourtuple.cli.read import READ_HELP, read
+from fourtuple.cli.scan import SCAN_HELP, scan
 from fourtuple.errors import FourtupleError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
@@ -40,6 +41,8 @@ Examples:
 
     fourtuple read capture.pcapng       explain a capture
 
+    fourtuple scan 127.0.0.1            which ports are open, and how one knows
+
     fourtuple doctor                    what this machine allows""")
 
 app = typer.Typer(
@@ -51,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=HelpfulCommand, help=READ_HELP)(read)
+app.command(cls=HelpfulCommand, help=SCAN_HELP)(scan)
 app.add_typer(lab_app, name="lab")
 app.command(cls=HelpfulCommand, help=DOCTOR_HELP)(doctor)
 

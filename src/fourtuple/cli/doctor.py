@@ -80,7 +80,7 @@ def _groups(found: Sequence[Capability]) -> Iterator[tuple[str, Sequence[Capabil
     lab = [one for one in found if "lab" in one.needed_for or not one.needed_for]
     yield N_("For the lab and for pictures"), lab
     yield (
-        N_("For later versions: kernel trace, live capture, scans"),
+        N_("For scans of one's own segments; for later versions: kernel trace, live capture"),
         [one for one in found if one not in lab],
     )
 

@@ -41,6 +41,8 @@ def headline(connection: Connection) -> Message:
             "{client} → {server}: {there} there, {theirs} back", {**params, "there": there}
         )
     opening = Message(_OPENINGS[connection.handshake])
+    if connection.segments and connection.segments[0].stray:
+        return Message("{client} → {server}: a segment of no connection", params)
     if connection.handshake == "refused":
         return Message("{client} → {server}: refused", params)
     words = {

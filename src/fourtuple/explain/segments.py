@@ -33,6 +33,8 @@ def _role(about: About) -> list[Message]:
         return [about.says("No host sent this segment: the wire made it, in the name of {sender}.")]
     if about.flags & RST:
         return [_reset(about)]
+    if about.segment.stray:
+        return [about.says(_STRAY[about.flags & FIN])]
     if about.flags & SYN:
         answers = about.ack is not None  # crossing SYNs are answered with the same number again
         again = about.repeats and not answers
@@ -44,12 +46,30 @@ def _role(about: About) -> list[Message]:
     return [*_data(about), *_fin(about), *_acknowledgment(about), *_window(about)]
 
 
+#: a segment without SYN, ACK and RST: without FIN, and with it
+_STRAY: Mapping[int, str] = MappingProxyType(
+    {
+        0: N_(
+            "{Sender} sends a segment that has neither SYN, ACK, RST nor FIN: no connection has "
+            "such a segment. NULL scans send it to see whether the port answers."
+        ),
+        FIN: N_(
+            "{Sender} sends a FIN without ACK: no connection has such a segment. FIN and XMAS "
+            "scans send it to see whether the port answers."
+        ),
+    }
+)
+
 #: what an RST says, by cause; where the cause is not certain, by cause and "?"
 _RESETS: Mapping[str, str] = MappingProxyType(
     {
         "port-closed": N_(
             "{Sender}'s kernel refuses: nothing accepts connections on port {port}. {sum} names "
             "the SYN that it refuses; connect() fails with ECONNREFUSED."
+        ),
+        "port-closed-stray": N_(
+            "{Sender}'s kernel answers for port {port}, which no socket has: a closed port answers "
+            "any segment but RST with RST. {sum}."
         ),
         "unread-data": N_(
             "{Sender}'s program closed the socket with bytes in its own receive buffer that it had "
@@ -76,6 +96,8 @@ def _reset(about: About) -> Message:
     reset = about.reset
     doubt = "" if reset and reset.confidence == "certain" else "?"
     cause = reset.cause if reset else ""
+    if cause == "port-closed" and about.connection.segments[0].stray:
+        cause, doubt = "port-closed-stray", ""
     text = _RESETS.get(cause + doubt) or _RESETS.get(cause)
     if text is None:
         return about.says("{Sender} breaks the connection off; the frames do not tell why.")

@@ -64,8 +64,11 @@ class Network:
         self._wire_pid = 0
         apply_sysctls(_SILENT)  # this namespace is the wire's: its kernel has nothing to say
 
-    def pair(self, sysctls: Mapping[str, str | int], mtu: int) -> tuple[Host, Host]:
-        """Two hosts, and the wire process that carries between them."""
+    def pair(
+        self, sysctls: Mapping[str, str | int], mtu: int, link: Link | None = None
+    ) -> tuple[Host, Host]:
+        """Two hosts, and the wire process that carries between them, as `link` decides."""
+        self._link = link or self._link
         hosts = self._host("client", 1, sysctls, mtu), self._host("server", 2, sysctls, mtu)
         addresses = {host.name: [host.address] for host in hosts}
         self._note("meta", {"hosts": addresses, "mtu": mtu})

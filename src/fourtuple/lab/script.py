@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime
 from fourtuple.event.model import Note
+from fourtuple.lab.carrier import Link
 from fourtuple.lab.evidence import (
     ObservedSocket,
     Segments,
@@ -62,15 +63,17 @@ class Lab:
         congestion: str | None = None,
         sysctls: Mapping[str, str | int] | None = None,
         mtu: int = 1500,
+        link: Link | None = None,
     ) -> tuple[Host, Host]:
         """Two hosts, "client" and "server", joined by the wire.
 
         `sysctls` are set on both, after the baseline. OSError names one that the kernel refuses.
+        `link` decides what becomes of each frame (lab.links); else each is delivered.
         """
         settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
         if congestion:
             settings["net.ipv4.tcp_congestion_control"] = congestion
-        return self._network.pair(settings | dict(sysctls or {}), mtu)
+        return self._network.pair(settings | dict(sysctls or {}), mtu, link)
 
     def bytes(self, size: int) -> bytes:
         """Bytes to send: the same ones each time for the same seed."""
@@ -111,12 +114,19 @@ class Lab:
         sent_by: Host | None = None,
         payload: bool | None = None,
         flags: str | None = None,
+        port: int | None = None,
     ) -> Segments:
         """The segments that entered the wire so far, in order; of all, those that fit:
-        sent by a host, with payload (or, False, without), with just these flags ("FIN ACK")."""
+        sent by a host, with payload (or, False, without), with just these flags ("FIN ACK"), of
+        connections that have this port at either end."""
         from fourtuple.analyze import connections
 
-        found = [s for c in connections(self.timeline()) for s in self._sent_by(sent_by, c)]
+        found = [
+            segment
+            for one in connections(self.timeline())
+            if port is None or port in (one.client.port, one.server.port)
+            for segment in self._sent_by(sent_by, one)
+        ]
         chosen = Segments(sorted(found, key=lambda fact: fact.frame))
         if payload is not None:
             chosen = Segments([s.fact for s in chosen if (s.fact.length > 0) == payload])

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["STATES", "TIMERS", "DiagSocket", "SockDiag"]
 
@@ -35,7 +35,7 @@ _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x1, 0x300, 0x10
-_INET_DIAG_SKMEMINFO = 7
+_INET_DIAG_SKMEMINFO, _INET_DIAG_SKV6ONLY = 7, 11
 _SK_MEMINFO_BACKLOG = 7
 #: not BOUND_INACTIVE, which only some kernels (6.7) can list
 _EVERY_STATE = 0x1FFF
@@ -52,7 +52,8 @@ class DiagSocket(NamedTuple):
     """One row: `family` is AF_INET or AF_INET6, addresses are text, times milliseconds.
 
     `recv_q` and `send_q` are, for a listener, the accept queue's length and limit; `backlog_bytes`
-    is what waits because a program had the socket locked when it came.
+    is what waits because a program had the socket locked when it came. `v6_only`: a listener at ::
+    that takes no IPv4 connections.
     """
 
     family: int
@@ -68,6 +69,7 @@ class DiagSocket(NamedTuple):
     timer_ms: int
     retransmits: int
     backlog_bytes: int
+    v6_only: bool = False
 
 
 class SockDiag:
@@ -147,11 +149,13 @@ def _row(message: memoryview) -> DiagSocket:
         timer=TIMERS[timer] if timer < len(TIMERS) else f"timer {timer}",
         timer_ms=expires_ms if timer else 0,
         retransmits=retransmits,
-        backlog_bytes=_backlog(message[_MESSAGE.size :]),
+        **_attributes(message[_MESSAGE.size :]),
     )
 
 
-def _backlog(attributes: memoryview) -> int:
+def _attributes(attributes: memoryview) -> dict[str, Any]:
+    """What the attributes behind a row say: backlog_bytes, v6_only."""
+    found: dict[str, Any] = {"backlog_bytes": 0}
     offset = 0
     while offset + _ATTRIBUTE.size <= len(attributes):
         length, kind = _ATTRIBUTE.unpack_from(attributes, offset)
@@ -159,6 +163,8 @@ def _backlog(attributes: memoryview) -> int:
             break
         if kind == _INET_DIAG_SKMEMINFO and length >= _ATTRIBUTE.size + 4 * 8:
             at = offset + _ATTRIBUTE.size + 4 * _SK_MEMINFO_BACKLOG
-            return int(struct.unpack_from("=I", attributes, at)[0])
+            found["backlog_bytes"] = int(struct.unpack_from("=I", attributes, at)[0])
+        elif kind == _INET_DIAG_SKV6ONLY and length > _ATTRIBUTE.size:
+            found["v6_only"] = bool(attributes[offset + _ATTRIBUTE.size])
         offset += (length + 3) & ~3
-    return 0
+    return found

@@ -96,5 +96,5 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         yield finding(CLIENT_WAITS if client else SERVER_WAITS, connection, [first, last])
     if connection.close == "three-segment":
         yield finding(THREE, connection, fins, **of_side(connection.first_closer != "client"))
-    if connection.close == "half-closed":
+    if connection.close == "half-closed" and not connection.segments[0].stray:
         yield finding(HALF_CLOSED, connection, fins, **of_side(connection.first_closer == "client"))

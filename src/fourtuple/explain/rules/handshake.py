@@ -68,6 +68,20 @@ STARTS_LATE = Rule(
     remedy=N_("Start the capture before the connection, where its beginning matters."),
     reference=N_("RFC 9293, section 3.4; RFC 7323, section 2.2"),
 )
+STRAY = Rule(
+    code="segment-of-no-connection",
+    severity="note",
+    title=N_("A segment of no connection"),
+    what=N_("{client} sent {server} a segment without SYN, ACK and RST."),
+    why=N_("Every segment of a connection has one of them; {frames} has none."),
+    remedy=N_(
+        "It is most likely a probe of a scan (FIN, NULL, XMAS). A closed port answers it with RST; "
+        "a listener, and a firewall that drops it, do not answer."
+    ),
+    reference=N_(
+        "RFC 9293, section 3.10.7; net/ipv4/tcp_input.c, tcp_rcv_state_process; lab run scan-fin"
+    ),
+)
 SIMULTANEOUS = Rule(
     code="simultaneous-open",
     severity="note",
@@ -135,6 +149,7 @@ RULES = (
     SYN_AGAIN,
     SYN_ACK_AGAIN,
     STARTS_LATE,
+    STRAY,
     SIMULTANEOUS,
     FAST_OPEN,
     REUSED,
@@ -156,6 +171,8 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         yield finding(SYN_UNANSWERED, connection, syns)
     elif connection.handshake == "syn-ack-unanswered":
         yield finding(SYN_ACK_UNANSWERED, connection, agreed)
+    elif segments[0].stray:
+        yield finding(STRAY, connection, segments[:1])
     elif connection.handshake == "none":
         yield finding(STARTS_LATE, connection, segments[:1])
     elif connection.handshake == "simultaneous":

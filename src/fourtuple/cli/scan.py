@@ -1,0 +1,242 @@
+"""`fourtuple scan`: which ports of a host are open, closed or filtered, and the evidence."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec import convert
+
+from fourtuple.cli.options import Json, Lang, NoColor, Width
+from fourtuple.cli.output import terminal_for, translator_for
+from fourtuple.errors import InputError, UsageError
+from fourtuple.explain.text import N_
+from fourtuple.scan.allowed import WHY_AUTHORIZED, not_allowed
+from fourtuple.scan.job import Job, run_job
+from fourtuple.scan.model import METHODS, ScanOptions, protocol_of
+from fourtuple.scan.results import DELIVERED, Results
+from fourtuple.scan.resume import load
+from fourtuple.scan.targets import Target, parse_ports, parse_targets
+from fourtuple.system.sniffer import Sniffer, may_sniff
+
+__all__ = ["SCAN_HELP", "scan"]
+
+SCAN_HELP = N_("""Scan ports: say of each whether it is open, closed or filtered, and how one knows.
+
+States and reasons are nmap's words. connect needs no privilege; the other methods send segments
+of their own: they need CAP_NET_RAW (root), which everybody has inside the lab. Ctrl-C prints what
+is known and writes a file to go on from.
+
+Examples:
+
+    fourtuple scan 127.0.0.1
+
+    fourtuple scan 127.0.0.1 -p 1-1024 --workers 8 --timeout 0.5
+
+    fourtuple scan 10.0.0.0/28 -p ssh,http,8000-8100 --json
+
+    fourtuple scan 127.0.0.1 -p- --method connect,syn,fin --verify""")
+
+_INTERRUPTED = 130
+#: up to here every port is kept; in larger scans closed ones are only counted
+_KEEP_ALL = 4096
+
+
+def scan(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TARGET...",
+            help=N_("Names, addresses, networks (10.0.0.0/28), ranges (10.0.0.1-9), @FILE."),
+        ),
+    ] = None,
+    ports: Annotated[
+        str,
+        typer.Option(
+            "--ports", "-p", metavar="PORTS", help=N_("As nmap: 22,80,1000-2000,http; - is all.")
+        ),
+    ] = "1-1024",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="METHODS",
+            help=N_("connect, syn, fin, null, xmas, ack, window, udp; several with commas."),
+            show_default="connect",
+        ),
+    ] = "",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TARGET", help=N_("Leave these out; written as targets are.")),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help=N_("Connections under way at once; else chosen.")),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help=N_("How long to wait for an answer."))
+    ] = 0.5,
+    retries: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help=N_("Ask silent ports again, this often at least.")),
+    ] = 1,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="N", help=N_("Probes a second at most; else it adapts to loss.")),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help=N_("Seeds the order of the probes."))] = 0,
+    shard: Annotated[
+        str,
+        typer.Option(metavar="K/N", help=N_("Do the K-th of N equal parts, as 2/8.")),
+    ] = "1/1",
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=N_("Go on with a scan that was interrupted.")),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help=N_("Compare with this machine's socket table.")),
+    ] = False,
+    banner: Annotated[
+        bool, typer.Option("--banner", help=N_("Show the first line that open ports send."))
+    ] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help=N_("Probe this port by itself at the end: its frames, and why it is as it is."),
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=N_("Keep probes, answers, verdicts: a .pcapng.")),
+    ] = None,
+    xml: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=N_("Write nmap's XML too; - prints it."))
+    ] = None,
+    ipv6: Annotated[
+        bool, typer.Option("--ipv6", "-6", help=N_("Look names up as IPv6 addresses."))
+    ] = False,
+    authorized: Annotated[
+        bool,
+        typer.Option("--authorized", help=N_("The owner of a public address agreed to the scan.")),
+    ] = False,
+    json: Json = False,
+    width: Width = None,
+    lang: Lang = "",
+    no_color: NoColor = False,
+) -> None:
+    """Scan ports."""
+    from fourtuple.cli.scan_output import Output
+
+    terminal, translator = terminal_for(width, no_color), translator_for(lang)
+    options = ScanOptions("", workers, timeout, retries, rate, seed, _shard(shard))
+    if resume is not None:
+        job = _resumed(resume)
+    else:
+        names = parse_targets(targets or (), exclude or (), _resolver(ipv6))
+        job = _job(names, ports, _methods(method or "connect"), options, complete=json or bool(xml))
+    _check(job, authorized, save, xml)
+    output = Output(job, translator, terminal, json)
+    begin_s = time.time()
+    with _recorder(save is not None) as seen:
+        results = run_job(job, output.found, output.progress)
+    output.finish_progress()
+    greetings = _greet(results) if banner else {}
+    output.results(results, greetings)
+    if xml is not None:
+        output.xml(xml, results, begin_s, greetings)
+    if save is not None:
+        output.save(save, results, seen)
+    if any(one.interrupted for one in results.summaries.values()):
+        output.resume_file(results)
+        raise typer.Exit(_INTERRUPTED)
+    if explain is not None:
+        output.explain(explain)
+    if not method and resume is None and not may_sniff():
+        output.say_what_syn_needs()
+    if verify and not output.verify(results):
+        raise typer.Exit(1)
+
+
+def _job(
+    targets: list[Target], ports: str, methods: list[str], options: ScanOptions, complete: bool
+) -> Job:
+    by_method = {method: parse_ports(ports, protocol_of(method)) for method in methods}
+    probes = len(targets) * max(map(len, by_method.values()))
+    # of a shard, who has which port is known only where each is kept
+    complete = complete or (options.shard != (1, 1) and len(targets) > 1)
+    deliver = None if complete or probes <= _KEEP_ALL or len(methods) > 1 else DELIVERED
+    return Job(targets, by_method, replace(options, deliver=deliver))
+
+
+def _resumed(path: Path) -> Job:
+    saved = load(path)
+    options = convert(saved.options, ScanOptions)
+    ports = {method: parse_ports(text, protocol_of(method)) for method, text in saved.ports.items()}
+    return Job([Target(*one) for one in saved.targets], ports, options, saved)
+
+
+def _check(job: Job, authorized: bool, save: Path | None, xml: Path | None) -> None:
+    """UsageError before a packet is sent."""
+    if not job.targets:
+        raise UsageError(N_("no target: name one, as in fourtuple scan 127.0.0.1"))
+    address = "" if authorized else not_allowed(one.address for one in job.targets)
+    if address:
+        raise InputError(WHY_AUTHORIZED, {"address": address})
+    if job.options.timeout_s <= 0:
+        raise UsageError(N_("--timeout: a number of seconds above 0"))
+    if job.options.rate is not None and job.options.rate <= 0:
+        raise UsageError(N_("--rate: a number of probes above 0"))
+    for path in (save, xml):
+        if path is not None and str(path) != "-" and not path.parent.is_dir():
+            params = {"file": path, "directory": path.parent}
+            raise InputError(N_("{file}: there is no directory {directory}"), params)
+    protocols = [protocol_of(method) for method in job.ports]
+    if xml is not None and len(set(protocols)) < len(protocols):
+        raise UsageError(N_("--xml: nmap's format has one method for TCP and one for UDP"))
+
+
+def _methods(text: str) -> list[str]:
+    chosen = list(dict.fromkeys(word.strip() for word in text.split(",")))
+    for one in chosen:
+        if one not in METHODS:
+            params = {"method": one, "known": METHODS}
+            raise InputError(N_("--method {method}: there are {known}"), params)
+    return chosen
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+        return int(number), int(count)
+    raise InputError(N_("--shard {text}: it is K/N, K from 1 to N"), {"text": text})
+
+
+def _resolver(ipv6: bool) -> Callable[[str], list[str]]:
+    def resolve(name: str) -> list[str]:
+        family = socket.AF_INET6 if ipv6 else socket.AF_UNSPEC
+        rows = socket.getaddrinfo(name, None, family, socket.SOCK_STREAM)
+        rows.sort(key=lambda row: row[0] != socket.AF_INET)
+        return [str(row[4][0]) for row in rows]
+
+    return resolve
+
+
+def _recorder(wanted: bool) -> AbstractContextManager[Sniffer | None]:
+    return Sniffer() if wanted else nullcontext()
+
+
+def _greet(results: Results) -> dict[tuple[str, int], str]:
+    from fourtuple.scan.banner import banners
+
+    return banners(
+        (target.address, port)
+        for target in results.targets
+        for port in results.open_ports(target.address)
+    )

@@ -1,0 +1,279 @@
+"""What `fourtuple scan` prints and writes: ports as they are found, progress, tables, files."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fourtuple.cli.output import write
+from fourtuple.errors import CapabilityMissing
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import N_, Translator
+from fourtuple.render.terminal import Terminal
+from fourtuple.render.text import wrap
+from fourtuple.scan.job import Job, run_job
+from fourtuple.scan.model import PortResult, Progress, ProgressSink, State, protocol_of
+from fourtuple.scan.results import Results
+from fourtuple.system.sniffer import Sniffer
+
+__all__ = ["Output"]
+
+_CLEAR_LINE = "\r\033[K"
+Banners = Mapping[tuple[str, int], str]
+
+
+class Output:
+    """Prints a job. With `json`, standard output has JSON Lines alone."""
+
+    def __init__(self, job: Job, translator: Translator, terminal: Terminal, json: bool) -> None:
+        self._job, self._tr, self._terminal, self._json = job, translator, terminal, json
+        self._names = {one.address: one.name for one in job.targets}
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._told: set[tuple[str, int, str]] = set()
+        self._lines: list[str] = []
+
+    # while it runs
+
+    def found(self, result: PortResult) -> None:
+        """A port has its verdict: with --json its object, else a line where it is open."""
+        if self._json:
+            self._object(
+                {
+                    "kind": "port", "address": result.address, "port": result.port,
+                    "protocol": result.protocol, "state": result.state, "reason": result.reason,
+                    "rtt_s": None if result.rtt_s is None else round(result.rtt_s, 7),
+                    "method": result.method,
+                }
+            )  # fmt: skip
+            if result.state == State.OPEN:
+                self._flush()
+        elif result.state == State.OPEN:
+            key = result.address, result.port, result.protocol
+            if key not in self._told:
+                self._told.add(key)
+                self.finish_progress()
+                write(self._found_line(result) + "\n")
+
+    def _found_line(self, result: PortResult) -> str:
+        from fourtuple.scan.table import found_line
+
+        return found_line(result, self._names.get(result.address, ""))
+
+    def _object(self, item: Mapping[str, Any]) -> None:
+        self._lines.append(msgspec.json.encode(item).decode() + "\n")
+        if len(self._lines) >= 500:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._lines:
+            write("".join(self._lines))
+            self._lines.clear()
+
+    def progress(self, method: str) -> ProgressSink:
+        """Shows a method's progress on standard error where that is a terminal."""
+
+        def show(now: Progress) -> None:
+            self._flush()
+            if not self._live:
+                return
+            params = {
+                "method": method, "finished": now.finished, "total": now.total,
+                "percent": 100 * now.finished // max(1, now.total), "rate": f"{now.rate:.0f}",
+                "seconds": "?" if now.remaining_s is None else f"{now.remaining_s:.1f}",
+            }  # fmt: skip
+            text = N_(
+                "{method}: {finished} of {total} ports ({percent} %), {rate}/s, {seconds} s to go"
+            )
+            line = self._tr.text(Message(text, params))
+            print(f"{_CLEAR_LINE}{line}", end="", file=sys.stderr, flush=True)
+
+        return show
+
+    def finish_progress(self) -> None:
+        """Take the progress line away."""
+        self._flush()
+        if self._live:
+            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+    # when it has run
+
+    def results(self, results: Results, banners: Banners) -> None:
+        """The table, or the last objects."""
+        if self._json:
+            for (address, port), text in banners.items():
+                banner = {"kind": "banner", "address": address, "port": port, "banner": text}
+                self._object(banner)
+            self._object(_summary(results))
+            self._flush()
+            return
+        from fourtuple.scan.table import table
+
+        lines = table(results, banners, self._tr, self._terminal)
+        write("".join(f"{line}\n" for line in lines))
+
+    def xml(self, path: Path, results: Results, begin_s: float, banners: Banners) -> None:
+        """Write nmap's XML."""
+        from fourtuple.scan.xmlout import nmap_xml
+
+        document = nmap_xml(results, sys.argv, begin_s, time.time(), banners)
+        if str(path) == "-":
+            write(document.decode())
+        else:
+            path.write_bytes(document)
+            self._say(N_("XML written to {file}"), file=path)
+
+    def save(self, path: Path, results: Results, seen: Sniffer | None) -> None:
+        """Write the recording."""
+        assert seen is not None
+        from fourtuple.event.recording import write_recording
+        from fourtuple.scan.record import timeline_of
+
+        ports: dict[str, set[int]] = {}
+        for method, chosen in results.ports.items():
+            ports.setdefault(protocol_of(method), set()).update(chosen)
+        timeline = timeline_of(seen.frames(), results.all(), ports, seen.dropped)
+        with path.open("wb") as stream:
+            write_recording(timeline, stream)
+        self._say(N_("recording kept in {file}"), file=path)
+
+    def resume_file(self, results: Results) -> None:
+        """Write what is needed to go on, and say how."""
+        from fourtuple.scan.resume import save
+
+        options = asdict(self._job.options)
+        options["deliver"] = options["deliver"] and sorted(options["deliver"])
+        try:
+            path = save(results, options, Path.cwd())
+        except OSError as error:
+            self._say(N_("cannot write the file to resume from: {reason}"), reason=error.strerror)
+        else:
+            self._say(N_("interrupted; go on with: fourtuple scan --resume {file}"), file=path.name)
+
+    def say_what_syn_needs(self) -> None:
+        """For those who did not choose a method and have no choice."""
+        self._say(
+            N_(
+                "connect was used, which needs no privilege; syn and the others need CAP_NET_RAW: "
+                "run fourtuple as root, or scan from a host of the lab."
+            )
+        )
+
+    def _say(self, text: str, **params: object) -> None:
+        print(self._tr.text(Message(text, params)), file=sys.stderr)
+
+    # questions of their own
+
+    def explain(self, port: int) -> None:
+        """Probe one port of each target by itself; show its frames and say what they mean."""
+        methods = list(self._job.ports)
+        options = replace(self._job.options, deliver=None, shard=(1, 1))
+        for target in self._job.targets:
+            for method in methods:
+                job = Job([target], {method: [port]}, options)
+                self._explain(job, port, method)
+
+    def _explain(self, job: Job, port: int, method: str) -> None:
+        from fourtuple.scan.why import why
+
+        found: list[PortResult] = []
+        picture = ""
+        try:
+            with Sniffer() as seen:
+                run_job(job, found.append)
+            picture = self._picture(seen, found, port, method)
+        except CapabilityMissing as missing:
+            self._say(missing.what, **dict(missing.params))
+            run_job(job, found.append)
+        for result in found:
+            texts = [self._tr.text(message) for message in why(result)]
+            if self._json:
+                self._object(
+                    {"kind": "explanation", "address": result.address, "port": port,
+                     "method": method, "state": result.state, "text": " ".join(texts)}
+                )  # fmt: skip
+                self._flush()
+                continue
+            title = f"{result.address} {port}/{result.protocol}, {method}: {result.state}"
+            write(f"\n{self._terminal.paint('bold', f'{title} ({result.reason})')}\n{picture}")
+            for line in wrap(" ".join(texts), self._terminal.width - 2):
+                write(f"  {line}\n")
+
+    def _picture(self, seen: Sniffer, found: list[PortResult], port: int, method: str) -> str:
+        from fourtuple.analyze import connections
+        from fourtuple.render.framelist import frame_list
+        from fourtuple.scan.record import timeline_of
+
+        timeline = timeline_of(seen.frames(), found, {protocol_of(method): [port]})
+        return frame_list(timeline, connections(timeline), self._tr, self._terminal)
+
+    def verify(self, results: Results) -> bool:
+        """Compare with the socket table; whether it says the same."""
+        from fourtuple.scan.verify import compare, is_local
+
+        method = next((one for one in ("connect", "syn") if one in results.summaries), "")
+        holds = True
+        for target in results.targets:
+            if not method or not is_local(target.address):
+                text = N_("{address}: not compared: only connect and syn to this machine can be")
+                self._say(text, address=target.address)
+                continue
+            asked = self._asked(results, method, target.address)
+            outcome = compare(target.address, asked, results.open_ports(target.address))
+            holds &= outcome.holds
+            self._comparison(target.address, outcome)
+        return holds
+
+    def _asked(self, results: Results, method: str, address: str) -> list[int]:
+        if self._job.options.shard == (1, 1):
+            return results.ports[method]
+        return [one.port for one in results.all() if (one.address, one.method) == (address, method)]
+
+    def _comparison(self, address: str, outcome: Any) -> None:
+        from fourtuple.scan.targets import port_text
+
+        if self._json:
+            self._object({"kind": "comparison", **asdict(outcome), "holds": outcome.holds})
+            self._flush()
+            return
+        params = {
+            "address": address, "agreed": port_text(outcome.agreed) or "-",
+            "listening": port_text(outcome.only_listening),
+            "found": port_text(outcome.only_found),
+        }  # fmt: skip
+        texts = [N_("{address}: scan and socket table agree on the open ports: {agreed}")]
+        if outcome.only_listening:
+            texts.append(
+                N_("{address}: a socket listens, and the scan did not find it: {listening}")
+            )
+        if outcome.only_found:
+            texts.append(N_("{address}: found open, and no socket listens: {found}"))
+        if not outcome.holds:
+            texts[0] = N_("{address}: open and listening: {agreed}")
+        for text in texts:
+            write(self._tr.text(Message(text, params)) + "\n")
+
+
+def _summary(results: Results) -> dict[str, Any]:
+    states: dict[str, int] = {}
+    methods = {}
+    for method, one in results.summaries.items():
+        for state, count in one.states().items():
+            states[state] = states.get(state, 0) + count
+        methods[method] = {
+            "states": one.states(), "sent": one.sent, "received": one.received,
+            "late": one.late, "foreign": one.foreign, "dropped": one.dropped,
+            "left": sum(map(len, one.left.values())), "seconds": round(one.seconds, 4),
+        }  # fmt: skip
+    return {
+        "kind": "summary",
+        "addresses": len(results.targets),
+        "states": states,
+        "seconds": round(sum(one.seconds for one in results.summaries.values()), 4),
+        "interrupted": any(one.interrupted for one in results.summaries.values()),
+        "methods": methods,
+    }

@@ -1,0 +1,234 @@
+"""Each method on hosts of which the truth is known, and nmap beside us on the same ones.
+
+Where the truth is decidable every verdict is right. What differs from nmap is listed here, with the
+reason.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fourtuple.event.model import Note
+from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.links import Late, Link, Lossy
+from fourtuple.lab.runner import Options, run
+from fourtuple.lab.script import Lab
+
+from .ground import (
+    CLOSED,
+    DROPPED,
+    LIMITED,
+    OPEN,
+    QUEUE_FULL,
+    REJECTED_ADMIN,
+    REJECTED_PORT,
+    REJECTED_RESET,
+    TARPIT,
+    TCP_PORTS,
+    UDP_ADMIN,
+    UDP_CLOSED,
+    UDP_DROPPED,
+    UDP_LIMITED,
+    UDP_OPEN,
+    UDP_PORTS,
+    UDP_SILENT,
+    Ground,
+    nmap,
+    on_ground,
+    states,
+)
+
+pytestmark = [pytest.mark.kernel, pytest.mark.oracle("nft", "ip")]
+
+ADDRESSES = ("10.90.0.2", "fd90::2")
+#: a port's kind -> what a method must say
+SYN_TRUTH = {
+    OPEN: "open",
+    CLOSED: "closed",
+    DROPPED: "filtered",
+    REJECTED_RESET: "closed",  # a firewall's RST cannot be told from the kernel's
+    REJECTED_PORT: "filtered",
+    REJECTED_ADMIN: "filtered",
+    QUEUE_FULL: "filtered",  # Linux drops the SYN: so it looks to everybody
+    **dict.fromkeys(LIMITED, "closed"),
+    **dict.fromkeys(TARPIT, "open"),  # every one of them completes the handshake
+}
+SILENT_TRUTH = {
+    **SYN_TRUTH,
+    OPEN: "open|filtered",
+    DROPPED: "open|filtered",
+    QUEUE_FULL: "open|filtered",
+    # redirected are new connections alone: the stray segment reaches the port itself, where
+    # nobody listens
+    **dict.fromkeys(TARPIT, "closed"),
+}
+ACK_TRUTH = {
+    port: "filtered" if port in (DROPPED, REJECTED_PORT, REJECTED_ADMIN) else "unfiltered"
+    for port in TCP_PORTS
+}
+WINDOW_TRUTH = {
+    port: "closed" if state == "unfiltered" else state for port, state in ACK_TRUTH.items()
+}
+TRUTH = {
+    "connect": SYN_TRUTH, "syn": SYN_TRUTH, "fin": SILENT_TRUTH, "null": SILENT_TRUTH,
+    "xmas": SILENT_TRUTH, "ack": ACK_TRUTH, "window": WINDOW_TRUTH,
+}  # fmt: skip
+UDP_TRUTH = {
+    UDP_OPEN: "open",
+    UDP_CLOSED: "closed",
+    UDP_DROPPED: "open|filtered",
+    UDP_SILENT: "open|filtered",
+    UDP_ADMIN: "filtered",
+    **dict.fromkeys(UDP_LIMITED, "closed"),
+}
+
+
+def verdicts(found: dict[str, Any]) -> dict[int, str]:
+    return {int(port): state for port, (state, _) in found.items()}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("methods", ["connect,syn", "fin,null,xmas", "ack,window"])
+def test_every_tcp_method_is_right_about_every_kind_of_port(methods: str, address: str) -> None:
+    def work(ground: Ground) -> Any:
+        return states(address, methods, TCP_PORTS)
+
+    found = on_ground(work)
+    assert {method: verdicts(of_one) for method, of_one in found.items()} == {
+        method: TRUTH[method] for method in methods.split(",")
+    }
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_udp_is_right_although_the_host_limits_its_icmp_messages(address: str) -> None:
+    found = on_ground(lambda ground: states(address, "udp", UDP_PORTS))
+    assert verdicts(found["udp"]) == UDP_TRUTH
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("method", ["connect", "syn"])
+def test_the_reason_names_the_evidence(method: str, address: str) -> None:
+    found = on_ground(lambda ground: states(address, method, TCP_PORTS[:7]))[method]
+    reasons = {int(port): reason for port, (_, reason) in found.items()}
+    refused = "conn-refused" if method == "connect" else "reset"
+    assert reasons == {
+        OPEN: "syn-ack",
+        CLOSED: refused,
+        DROPPED: "no-response",
+        REJECTED_RESET: refused,
+        REJECTED_PORT: "port-unreach",
+        REJECTED_ADMIN: "admin-prohibited",
+        QUEUE_FULL: "no-response",
+    }
+
+
+def test_a_host_behind_a_router_is_scanned_through_it() -> None:
+    methods = "connect,syn,ack,fin"
+    found = on_ground(lambda ground: states("10.92.0.2", methods, TCP_PORTS[:7]))
+    refused = (CLOSED, REJECTED_RESET, REJECTED_PORT, QUEUE_FULL)  # the router lets these through
+    passed = {OPEN: "open", **dict.fromkeys(refused, "closed")}
+    stopped = {DROPPED: "filtered", REJECTED_ADMIN: "filtered"}
+    assert verdicts(found["connect"]) == verdicts(found["syn"]) == {**passed, **stopped}
+    assert verdicts(found["ack"]) == {**dict.fromkeys(passed, "unfiltered"), **stopped}
+    silent = {OPEN: "open|filtered", DROPPED: "open|filtered"}
+    assert verdicts(found["fin"]) == {**passed, **stopped, **silent}
+
+
+def test_a_server_that_answers_with_syn_cookies_is_open() -> None:
+    found = on_ground(lambda ground: states("10.93.0.2", "connect,syn", [OPEN, CLOSED]))
+    for method in ("connect", "syn"):
+        assert verdicts(found[method]) == {OPEN: "open", CLOSED: "closed"}
+
+
+# nmap beside us
+
+#: (method, port) -> what nmap may say instead of what we say, and why
+NMAP_DIFFERS = {
+    # ICMP port unreachable becomes ECONNREFUSED, or, where it came while connect() was at work,
+    # nothing until the next SYN; we read the ICMP message itself (IP_RECVERR)
+    ("connect", REJECTED_PORT): {"closed", "filtered"},
+}
+
+
+@pytest.mark.oracle("nmap")
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nmap_agrees_or_the_difference_is_explained(address: str) -> None:
+    ports = TCP_PORTS[:7]
+
+    def work(ground: Ground) -> Any:
+        ground.lift_icmp_limits()
+        methods = list(TRUTH)
+        return states(address, ",".join(methods), ports), nmap(address, methods, ports)
+
+    ours, theirs = on_ground(work)
+    for method in TRUTH:
+        for port, state in verdicts(ours[method]).items():
+            allowed = NMAP_DIFFERS.get((method, port), {state})
+            assert verdicts(theirs[method])[port] in allowed, (method, port)
+
+
+@pytest.mark.oracle("nmap")
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nmap_agrees_on_udp(address: str) -> None:
+    ports = UDP_PORTS[:5]
+
+    def work(ground: Ground) -> Any:
+        ground.lift_icmp_limits()
+        return states(address, "udp", ports), nmap(address, ["udp"], ports)
+
+    ours, theirs = on_ground(work)
+    assert verdicts(theirs["udp"]) == verdicts(ours["udp"])
+
+
+# wires that lose and delay: the lab's own
+
+
+def on_wire(link: Callable[[], Link], ports: list[int], *more: str) -> dict[str, dict[int, str]]:
+    """What the lab's client says of its server, where 8001 and 8050 are open."""
+    listed = ",".join(map(str, ports))
+
+    def script(lab: Lab) -> None:
+        client, server = lab.pair(link=link())
+        server.socket().listen(8001)
+        server.socket().listen(8050)
+        command = [sys.executable, "-m", "fourtuple", "scan", server.address, "-p", listed]
+        program = client.run([*command, "--json", "--method", "connect,syn", *more])
+        status = program.wait()
+        lab.expect(1, 1, "what the scan printed: {output}", output=program.output)
+        lab.expect(status, 0, "the exit status of the scan")
+
+    experiment = Experiment("scan", "?", "", ("A1",), (), False, script)
+    timeline = run(experiment, Options(limit_s=60))
+    notes = timeline.of(Note)
+    assert not [note.params for note in notes if note.kind == "failure"]
+    printed = next(n.params["values"]["output"] for n in notes if n.kind == "check")
+    found: dict[str, dict[int, str]] = {}
+    for line in printed.splitlines():
+        one = json.loads(line)
+        if one["kind"] == "port":
+            found.setdefault(one["method"], {})[one["port"]] = one["state"]
+    return found
+
+
+def truth_of(ports: list[int]) -> dict[int, str]:
+    return {port: "open" if port in (8001, 8050) else "closed" for port in ports}
+
+
+def test_a_wire_that_loses_5_percent_hides_no_port() -> None:
+    ports = list(range(8000, 8060))
+    found = on_wire(lambda: Lossy(20), ports, "--timeout", "0.3")
+    assert found == {"connect": truth_of(ports), "syn": truth_of(ports)}
+
+
+def test_an_answer_that_is_late_counts_if_it_comes_within_the_time_out() -> None:
+    ports = [8000, 8001, 8002, 8050]
+    found = on_wire(lambda: Late("server", 0.7), ports, "--timeout", "2")
+    assert found == {"connect": truth_of(ports), "syn": truth_of(ports)}
+
+
+def test_an_answer_later_than_the_time_out_is_none() -> None:
+    late = on_wire(lambda: Late("server", 0.7), [8001], "--timeout", "0.1", "--retries", "0")
+    assert late["connect"] == {8001: "filtered"}

@@ -1,0 +1,255 @@
+"""The raw engine on hosts of which the truth is known: what it sends, what it leaves, how it ends.
+
+What it says of every kind of port is in test_ground_truth.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fourtuple.errors import CapabilityMissing
+from fourtuple.scan import raw
+from fourtuple.scan.model import PortResult, Progress, ScanOptions, ScanSummary
+from fourtuple.scan.own_ports import OwnPorts
+from fourtuple.system.namespaces import enter, inside
+from fourtuple.wire import ACK, RST, Ipv4, Tcp
+
+from .ground import CLOSED, DROPPED, OPEN, REJECTED_RESET, Ground, in_namespaces, on_ground
+
+pytestmark = [pytest.mark.kernel, pytest.mark.oracle("nft", "ip")]
+
+TARGET = "10.90.0.2"
+SYN_SCAN = ScanOptions("syn")
+
+
+def ignore(_: object) -> None:
+    """Nobody looks at the progress here."""
+
+
+def scanned(
+    options: ScanOptions = SYN_SCAN,
+    targets: tuple[str, ...] = (TARGET,),
+    ports: Any = (OPEN, CLOSED, DROPPED, REJECTED_RESET),
+    on_result: Callable[[PortResult], None] | None = None,
+    **more: Any,
+) -> tuple[list[PortResult], ScanSummary]:
+    results: list[PortResult] = []
+    summary = raw.scan(targets, ports, options, on_result or results.append, ignore, **more)
+    return results, summary
+
+
+def give_up_capabilities() -> None:
+    """As an ordinary program has it (capset(2), version 3: two words of each set, all 0)."""
+    header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, none) == 0
+
+
+def words(results: list[PortResult]) -> dict[str, str]:
+    return {str(one.port): one.state for one in results}
+
+
+def test_our_own_kernel_resets_what_a_syn_scan_half_opened() -> None:
+    """So no half-open connection stays behind at the target, and its program never sees one."""
+
+    def work(ground: Ground) -> Any:
+        scanned(ports=(OPEN,))
+        with inside(ground.target):
+            table = subprocess.run(
+                ["ss", "-Htan", "state", "syn-recv"], capture_output=True, text=True, check=True
+            )
+        return table.stdout
+
+    assert on_ground(work) == ""
+
+
+@pytest.mark.parametrize("method", ["syn", "udp"])
+def test_the_ports_that_probes_come_from_are_given_to_nobody_else(method: str) -> None:
+    kind = socket.SOCK_DGRAM if method == "udp" else socket.SOCK_STREAM
+    with OwnPorts(method) as own:
+        for port in own.ports:
+            with socket.socket(socket.AF_INET, kind) as other, pytest.raises(OSError):
+                other.bind(("127.0.0.1", port))
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("127.0.0.1", own.ports[0]))
+
+
+def test_only_the_states_that_are_asked_for_are_delivered_and_all_are_counted() -> None:
+    def work(ground: Ground) -> Any:
+        results, summary = scanned(replace(SYN_SCAN, deliver=frozenset(("open",))))
+        return [words(results), summary.states()]
+
+    delivered, counted = on_ground(work)
+    assert delivered == {str(OPEN): "open"}
+    assert counted == {"open": 1, "closed": 2, "filtered": 1}
+
+
+def test_shards_together_are_the_whole_scan() -> None:
+    def work(ground: Ground) -> Any:
+        ports = range(7900, 8003)
+        return [
+            [one.port for one in scanned(replace(SYN_SCAN, shard=(k, 3)), ports=ports)[0]]
+            for k in (1, 2, 3)
+        ]
+
+    parts = on_ground(work)
+    assert sorted(port for part in parts for port in part) == list(range(7900, 8003))
+
+
+def test_what_was_finished_before_is_not_asked_again() -> None:
+    def work(ground: Ground) -> Any:
+        results, summary = scanned(ports=(OPEN, CLOSED), done={(TARGET, OPEN)})
+        return [words(results), summary.sent]
+
+    assert on_ground(work) == [{str(CLOSED): "closed"}, 1]
+
+
+def test_an_interrupt_delivers_what_is_known_and_says_what_is_left() -> None:
+    def work(ground: Ground) -> Any:
+        known: list[PortResult] = []
+
+        def stop_after_two(result: PortResult) -> None:
+            known.append(result)
+            if len(known) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        ports = (OPEN, CLOSED, DROPPED, REJECTED_RESET)
+        options = replace(SYN_SCAN, rate=20, retries=5)
+        _, summary = scanned(options, ports=ports, on_result=stop_after_two)
+        return [words(known), summary.left, summary.interrupted]
+
+    known, left, interrupted = on_ground(work)
+    assert interrupted
+    assert DROPPED in left[TARGET]
+    everything = {str(OPEN), str(CLOSED), str(DROPPED), str(REJECTED_RESET)}
+    assert set(known) | {str(port) for port in left[TARGET]} == everything
+    assert not set(known) & {str(port) for port in left[TARGET]}
+
+
+def test_who_does_not_answer_arp_is_unreachable_and_holds_nobody_else_up() -> None:
+    def work(ground: Ground) -> Any:
+        results, _ = scanned(targets=("10.90.0.77", TARGET, "203.0.113.1"), ports=(OPEN,))
+        return {one.address: [one.state, one.reason] for one in results}
+
+    assert on_ground(work) == {
+        TARGET: ["open", "syn-ack"],
+        "10.90.0.77": ["filtered", "host-unreach"],
+        "203.0.113.1": ["filtered", "net-unreach"],
+    }
+
+
+def test_many_targets_of_both_families_on_several_links_are_one_scan() -> None:
+    def work(ground: Ground) -> Any:
+        targets = (TARGET, "fd90::2", "10.92.0.2", "10.93.0.2", "10.90.0.1", "127.0.0.1", "::1")
+        results, _ = scanned(targets=targets, ports=(OPEN, CLOSED))
+        return sorted([one.address, one.port, one.state] for one in results)
+
+    found = on_ground(work)
+    with_server = (TARGET, "fd90::2", "10.92.0.2", "10.93.0.2")
+    states = {
+        (address, port): "open" if port == OPEN and address in with_server else "closed"
+        for address in (*with_server, "10.90.0.1", "127.0.0.1", "::1")
+        for port in (OPEN, CLOSED)
+    }
+    assert {(address, port): state for address, port, state in found} == states
+
+
+def test_a_target_that_limits_its_resets_is_asked_as_slowly_as_it_answers() -> None:
+    rules = (
+        "table inet slow { chain input { type filter hook input priority -1;"
+        " tcp dport 9000-9059 limit rate 40/second burst 5 packets reject with tcp reset;"
+        " tcp dport 9000-9059 drop; }; }"
+    )
+
+    def work(ground: Ground) -> Any:
+        with inside(ground.target):
+            subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        return scanned(ports=range(9000, 9060))[1].states()
+
+    assert on_ground(work) == {"closed": 60}
+
+
+def test_65535_ports_are_asked_once_where_all_of_them_answer() -> None:
+    def work(ground: Ground) -> Any:
+        targets = ("10.93.0.2",)
+        results, summary = scanned(
+            replace(SYN_SCAN, deliver=frozenset(("open",))), targets, range(1, 65536)
+        )
+        return [words(results), summary.states(), summary.foreign]
+
+    found, states, foreign = on_ground(work)
+    assert found == {str(OPEN): "open"}
+    assert states == {"open": 1, "closed": 65534}
+    assert foreign == 0
+
+
+def test_noise_on_our_ports_is_told_apart_from_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that sends a RST without having seen the probe that it answers closes nothing."""
+
+    namespaces: list[int] = []
+
+    class Sprayed(OwnPorts):
+        def __init__(self, method: str) -> None:
+            super().__init__(method)
+            threading.Thread(target=spray, args=(self.ports,), daemon=True).start()
+
+    def spray(ports: range) -> None:
+        enter(namespaces[0])  # of this thread alone
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as forger:
+            for port in [*ports] * 20:
+                reset = Tcp(DROPPED, port, 1, 1, flags=RST | ACK)
+                forger.sendto(reset.emit(b"", Ipv4(TARGET, "10.90.0.1")), ("10.90.0.1", 0))
+                time.sleep(0.001)
+
+    def work(ground: Ground) -> Any:
+        namespaces.append(ground.target)
+        results, summary = scanned(ports=(DROPPED,))
+        return [words(results), summary.foreign]
+
+    monkeypatch.setattr(raw, "OwnPorts", Sprayed)
+    states, foreign = on_ground(work)
+    assert states == {str(DROPPED): "filtered"}
+    assert foreign > 0
+
+
+def test_progress_is_told_while_a_scan_waits() -> None:
+    def work(ground: Ground) -> Any:
+        told: list[Progress] = []
+        options = replace(SYN_SCAN, rate=20)
+        raw.scan((TARGET,), range(8000, 8020), options, ignore, told.append)
+        return [(one.finished, one.total, one.sent) for one in told]
+
+    told = on_ground(work)
+    assert told
+    assert {total for _, total, _ in told} == {20}
+    assert [sent for *_, sent in told] == sorted(sent for *_, sent in told)
+
+
+def test_without_the_privilege_it_says_what_does_work() -> None:
+    def work() -> Any:
+        give_up_capabilities()
+        try:
+            scanned(targets=("127.0.0.1",))
+        except CapabilityMissing as missing:
+            return str(missing)
+        return "scanned"
+
+    assert "--method connect" in in_namespaces(work)
+
+
+def test_a_rate_is_kept() -> None:
+    def work(ground: Ground) -> Any:
+        begin_s = time.monotonic()
+        scanned(replace(SYN_SCAN, rate=100), ports=range(9000, 9050))
+        return time.monotonic() - begin_s
+
+    assert on_ground(work) >= 49 / 100
