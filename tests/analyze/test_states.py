@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fourtuple.analyze import connections
 from fourtuple.analyze.states import EVENTS, STATES, TRANSITIONS, UNKNOWN, after
 from fourtuple.event.model import Verdict
+from fourtuple.wire import ACK, FIN
 from story import Story, closed, exchange, opened, refused, unread
 
 
@@ -279,3 +280,19 @@ def test_the_table_speaks_only_of_known_states_and_events_and_reaches_every_stat
         assert event in EVENTS
         assert state != new
     assert {"LISTEN", *TRANSITIONS.values()} == set(STATES)
+
+
+def test_a_copy_under_way_is_not_proven_to_have_arrived_by_the_ack_of_the_first():
+    story = opened()
+    story.client.fin(ack=1, late_ms=10)
+    story.server.fin(ack=1)
+    story.wait(2)
+    story.client.say(FIN | ACK, seq=1, ack=2, late_ms=100)
+    story.wait(12)
+    story.server.ack(ack=2)
+    story.wait(200)
+    (connection,) = connections(story.timeline())
+    reached = [(c.frame, c.new) for c in connection.changes if not c.of_client and c.arrived]
+    assert reached[-2:] == [(4, "CLOSING"), (6, "TIME_WAIT")]
+    (waiting,) = [c for c in connection.changes if c.new == "TIME_WAIT" and not c.of_client]
+    assert waiting.t_ns == connection.segment(6).left_ns

@@ -459,3 +459,32 @@ def test_what_a_shell_does_not_allow_is_named() -> None:
 
     (note,) = [n for n in run_script(script).of(Note) if n.kind == "failure"]
     assert (note.message, note.params["reason"]) == (NO_MORE, "Too many open files")
+
+
+def test_many_connections_may_wait_in_time_wait_at_once() -> None:
+    """The socket hash is small; Linux would allow half as many connections as it has buckets."""
+
+    def many_clients(address: str) -> None:
+        socks = [socket.create_connection((address, 8888)) for _ in range(40)]
+        for sock in socks:
+            sock.close()
+
+    def many_servers(address: str) -> None:
+        with socket.create_server((address, 8888), backlog=100) as listener:
+            socks = [listener.accept()[0] for _ in range(40)]
+        for sock in socks:
+            sock.recv(1)
+            sock.close()
+
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        serving = server.run(many_servers, server.address)
+        lab.settle()
+        lab.expect(client.run(many_clients, server.address).wait(), 0, "exit status")
+        lab.expect(serving.wait(), 0, "exit status")
+        lab.settle()
+        states = [row.state for host in (client, server) for row in lab.sockets(host)]
+        lab.expect(states.count("TIME_WAIT"), 40, "connections in TIME_WAIT")
+
+    timeline = run_script(script)
+    assert passed(timeline), failures_of(timeline, connections(timeline))[:3]

@@ -103,10 +103,12 @@ class Life:
         if draft.ack is None or draft.injected:
             return
         # both ends of a delivery are stamped by different readings of a clock: an acknowledgment
-        # proves that what it covers had arrived
-        unproven = self.unproven[1 - draft.side]
+        # proves that what it covers had arrived, by one of its copies
+        unproven, side = self.unproven[1 - draft.side], self.sides[draft.side]
         while unproven and unproven[0][0] <= draft.ack:
-            self._arrive(heappop(unproven)[2], draft.raw.t_ns)
+            end, _, earlier = heappop(unproven)
+            if side.received is None or side.received < end:
+                self._arrive(earlier, draft.raw.t_ns)
 
     def _judge(self, draft: Draft) -> None:
         side, peer = self.sides[draft.side], self.sides[1 - draft.side]

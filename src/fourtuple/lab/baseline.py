@@ -39,6 +39,9 @@ BASELINE: Mapping[str, str] = MappingProxyType(
         "net.ipv4.tcp_keepalive_time": "7200",
         "net.ipv4.tcp_max_syn_backlog": "1024",
         "net.ipv4.tcp_moderate_rcvbuf": "1",
+        # by default half of the socket hash, which is small here: with 32 connections in TIME_WAIT
+        # the next ones would skip it
+        "net.ipv4.tcp_max_tw_buckets": "65536",
         "net.ipv4.tcp_mtu_probing": "0",
         "net.ipv4.tcp_no_metrics_save": "1",  # an earlier connection teaches a later one nothing
         "net.ipv4.tcp_orphan_retries": "0",
