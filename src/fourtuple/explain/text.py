@@ -12,6 +12,7 @@ from functools import cache
 from gettext import c2py
 from importlib.resources import files
 
+from fourtuple.errors import N_
 from fourtuple.explain.model import Message
 from fourtuple.explain.po import header_fields, parse
 
@@ -23,11 +24,6 @@ LANGUAGES = ("en", "zh_CN")
 _FIELD = re.compile(r"\{(\w*)\}|\{\{|\}\}")
 
 Key = tuple[str, str]
-
-
-def N_(text: str) -> str:
-    """Mark `text` as a message id."""
-    return text
 
 
 def language_of(name: str) -> str | None:

@@ -53,11 +53,10 @@ STILL_WAITING = N_(
 class Network:
     """The hosts of one run."""
 
-    def __init__(self, log: Log, version: int, deadline_s: float, link: Link | None = None) -> None:
+    def __init__(self, log: Log, version: int, deadline_s: float) -> None:
         self.version = version
         self.deadline_s = deadline_s
         self._log = log
-        self._link = link or StraightLink()
         self._hosts: dict[str, Host] = {}
         self._observers: dict[str, Observer] = {}
         self._wire: Channel | None = None
@@ -68,11 +67,10 @@ class Network:
         self, sysctls: Mapping[str, str | int], mtu: int, link: Link | None = None
     ) -> tuple[Host, Host]:
         """Two hosts, and the wire process that carries between them, as `link` decides."""
-        self._link = link or self._link
         hosts = self._host("client", 1, sysctls, mtu), self._host("server", 2, sysctls, mtu)
         addresses = {host.name: [host.address] for host in hosts}
         self._note("meta", {"hosts": addresses, "mtu": mtu})
-        self._start_wire(hosts)
+        self._start_wire(hosts, link or StraightLink())
         return hosts
 
     # hosts
@@ -109,7 +107,7 @@ class Network:
 
     # the wire
 
-    def _start_wire(self, hosts: tuple[Host, Host]) -> None:
+    def _start_wire(self, hosts: tuple[Host, Host], link: Link) -> None:
         self._wire, theirs = channel_pair()
 
         def carry() -> None:
@@ -121,7 +119,7 @@ class Network:
                 )
                 for host in hosts
             ]
-            Carrier(self._log, theirs, (ends[0], ends[1]), self._link).run()
+            Carrier(self._log, theirs, (ends[0], ends[1]), link).run()
 
         self._wire_pid = fork_process(carry, self._log)
         theirs.close()
