@@ -14,6 +14,8 @@ the wire: before `end` if there is a trailer, after it if the frame was cut.
 The views of this package say the same, slowly; the rules of each protocol stand there.
 """
 
+from __future__ import annotations
+
 Bytes = memoryview  # uint8[bytes]
 Column = memoryview  # int64[n]
 Table = memoryview  # int64[n, WIDTH]
