@@ -106,15 +106,13 @@ class Timeline:
 
     def packet(self, number: int) -> Packet:
         """Frame `number` (from 1), dissected. IndexError where there is none."""
-        row = number - 1
-        if not 0 <= row < len(self.frames):
-            raise IndexError(f"no frame {number}: there are {len(self.frames)}")
+        row = self.frames.row(number)
         vantage = self.vantages[int(self.frames.vantage[row])]
         return dissect(self.frames.data(row), vantage.link_type, int(self.frames.original[row]))
 
     def frame(self, number: int) -> FrameSeen:
         """Frame `number` (from 1) as an event."""
-        packet, row, frames = self.packet(number), number - 1, self.frames
+        packet, row, frames = self.packet(number), self.frames.row(number), self.frames
         kind = Segment if packet.tcp else Datagram if packet.udp else OtherFrame
         return kind(
             number,
@@ -127,13 +125,13 @@ class Timeline:
 
     def __iter__(self) -> Iterator[FrameSeen | Event]:
         """Everything in time order; at equal times a frame comes before what followed from it."""
-        numbers = iter(range(1, len(self.frames) + 1))
-        number = next(numbers, None)
+        rows = iter(range(len(self.frames)))
+        row = next(rows, None)
         for event in self.events:
-            while number is not None and int(self.frames.t_ns[number - 1]) <= event.t_ns:
-                yield self.frame(number)
-                number = next(numbers, None)
+            while row is not None and int(self.frames.t_ns[row]) <= event.t_ns:
+                yield self.frame(self.frames.number(row))
+                row = next(rows, None)
             yield event
-        while number is not None:
-            yield self.frame(number)
-            number = next(numbers, None)
+        while row is not None:
+            yield self.frame(self.frames.number(row))
+            row = next(rows, None)

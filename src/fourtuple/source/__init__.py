@@ -1,5 +1,8 @@
-"""Where events come from. `read` makes the Timeline of a capture file."""
+"""Where events come from. `read` makes the Timeline of a capture; `Capture` gives the frames of
+one that may be larger than memory in blocks, and `Collected` keeps those that are chosen."""
 
+from fourtuple.source.blocks import Capture, FrameBlock
 from fourtuple.source.capture import read
+from fourtuple.source.collect import Collected
 
-__all__ = ["read"]
+__all__ = ["Capture", "Collected", "FrameBlock", "read"]
