@@ -68,6 +68,11 @@ class _Pages(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.close_connection = True
 
+    def do_POST(self) -> None:
+        time.sleep(BEAT_S)
+        self.send_error(403)  # whoever sends a form is refused before it is read
+        self.close_connection = True
+
     def log_message(self, *_: Any) -> None:
         """Nothing."""
 
@@ -84,7 +89,7 @@ class _Web(http.server.ThreadingHTTPServer):
 
 
 def web_server(address: str, port: int) -> None:
-    """The standard library's, which answers a POST with 501 and reads no body."""
+    """The standard library's; it refuses a form without reading it."""
     _Web(address, port, _Pages).serve_forever()
 
 
@@ -181,13 +186,13 @@ async def _forever(answer: Any, address: str, port: int) -> None:
 def deaf_server(address: str, port: int) -> None:
     """Listens, never accepts, and ends without closing anything itself."""
     with _serve(address, port, 8):
-        time.sleep(5 * BEAT_S)
+        time.sleep(9 * BEAT_S)
         os._exit(0)
 
 
 def narrow_server(address: str, port: int) -> None:
     write_sysctl("net.ipv4.tcp_abort_on_overflow", "1")
-    with _serve(address, port, 1):
+    with _serve(address, port, 3):
         time.sleep(60)
 
 
@@ -259,7 +264,7 @@ def _call(address: str, port: int) -> socket.socket:
 
 
 def poster(address: str, port: int) -> None:
-    """http.client: a POST with a body, which nobody reads."""
+    """http.client: a POST with a body that nobody reads."""
     connection = http.client.HTTPConnection(address, port)
     with contextlib.suppress(OSError, http.client.HTTPException):
         connection.request("POST", "/form", body=bytes(40_000))
@@ -344,7 +349,7 @@ def probe(address: str, port: int) -> None:
 
 
 def crowd(address: str, port: int) -> None:
-    """Many at once, and none of them says anything."""
+    """Two that wait to be accepted, then four at once; none of them says anything."""
 
     async def visit() -> None:
         with contextlib.suppress(OSError, TimeoutError):
@@ -352,9 +357,10 @@ def crowd(address: str, port: int) -> None:
             await asyncio.wait_for(reader.read(1), 1)
 
     async def main() -> None:
-        await asyncio.gather(*[visit() for _ in range(7)])
+        await asyncio.gather(*[visit() for _ in range(4)])
 
-    asyncio.run(main())
+    with _call(address, port), _call(address, port):
+        asyncio.run(main())
 
 
 def hangers_on(address: str, port: int) -> None:
@@ -489,7 +495,7 @@ def download_killed(scene: Scene) -> Play:
     yield
 
 
-def post_unread(scene: Scene) -> Play:
+def posted_in_vain(scene: Scene) -> Play:
     scene.serve(web_server)
     yield
     scene.call(poster)
@@ -705,7 +711,7 @@ SCENES: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
     (waited_in_vain, "server", "user-timeout", ""),
     (nobody_home, "server", "port-closed", ""),
     (download_killed, "client", "unread-data", "no-such-connection"),
-    (post_unread, "server", "unread-data", "no-such-connection"),
+    (posted_in_vain, "server", "unread-data", "no-such-connection"),
     (exit_unread, "server", "unread-data", "no-such-connection"),
     (abort_unread, "server", "unread-data", "no-such-connection"),
     (inherited_linger, "server", "linger-zero", "no-such-connection"),
