@@ -9,8 +9,8 @@ a quarter of one. `interpreted` gives the same functions as Python runs them: fo
 where that costs less, and where numba is not installed.
 
 Rules: what Python sees of a kernel is its public functions, whose parameters are annotated Bytes
-(uint8[n]), Column (int64[n]), Table (int64[n, m]) or int, C-contiguous, and which return an int or
-None. A kernel that reaches beyond an array is our mistake: RuntimeError. Nothing here knows what
+(uint8[n]), Column (int64[n]), Table (int64[n, m]), Rows (the same, one row taken at a time) or int,
+C-contiguous, and which return an int or None. A kernel that reaches beyond an array is our mistake: RuntimeError. Nothing here knows what
 the kernels do.
 """
 
@@ -19,6 +19,7 @@ import hashlib
 import inspect
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -48,9 +49,10 @@ Kernel = Callable[..., int]
 Announce = Callable[[str, Mapping[str, object]], None]
 
 _OPTIONS = MappingProxyType(
-    {"nogil": True, "boundscheck": True, "error_model": "numpy", "no_cpython_wrapper": True}
+    {"nogil": True, "boundscheck": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 )
-_DIMENSIONS = MappingProxyType({"Bytes": 1, "Column": 1, "Table": 2, "int": 0})
+_IMPORT = re.compile(r"^from (fourtuple[\w.]*) import (\w*)", re.MULTILINE)
+_DIMENSIONS = MappingProxyType({"Bytes": 1, "Column": 1, "Table": 2, "Rows": 2, "int": 0})
 
 
 class _Entry(msgspec.Struct, array_like=True):
@@ -107,21 +109,28 @@ def _public(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
 
 def _over_memory(function: FunctionType) -> Kernel:
     """Memoryviews instead of arrays: their items are Python's own integers."""
+    kinds = _kinds(function)
 
     def call(*arguments: Any) -> int:
-        found = function(*(getattr(one, "data", one) for one in arguments))
+        found = function(*map(_view, kinds, arguments))
         return 0 if found is None else found
 
     return call
 
 
+def _view(kind: str, argument: Any) -> Any:
+    if kind == "Rows":
+        return [row.data for row in argument]
+    return getattr(argument, "data", argument)
+
+
 def _sources(module: ModuleType) -> dict[str, str]:
-    """The source of a kernel module and of those that it takes functions or numbers from."""
+    """The source of a kernel module and of those of ours that it imports from, by name."""
     found = {module.__name__: _source(module)}
-    for value in vars(module).values():
-        name = getattr(value, "__module__", module.__name__)
-        if isinstance(value, FunctionType) and name not in found:
-            found |= _sources(sys.modules[name])
+    for home, name in _IMPORT.findall(found[module.__name__]):
+        other = sys.modules.get(f"{home}.{name}") or sys.modules[home]
+        if other.__name__ not in found:
+            found |= _sources(other)
     return found
 
 
@@ -195,7 +204,7 @@ def _jitted(module: ModuleType, done: dict[str, dict[str, Any]]) -> dict[str, An
                 names[name] = others[value.__name__]
             else:
                 copy = FunctionType(value.__code__, names, name, value.__defaults__)
-                names[name] = njit(**_OPTIONS)(copy)
+                names[name] = njit(**_OPTIONS, forceinline=name.startswith("_"))(copy)
         elif not name.startswith("__"):
             names[name] = value
     return names
@@ -213,6 +222,7 @@ def _signature(function: FunctionType) -> tuple[Any, ...]:
         "Bytes": types.Array(types.uint8, 1, "C"),
         "Column": types.Array(types.int64, 1, "C"),
         "Table": types.Array(types.int64, 2, "C"),
+        "Rows": types.Array(types.int64, 2, "C"),
         "int": types.int64,
     }
     return tuple(known[kind] for kind in _kinds(function))
