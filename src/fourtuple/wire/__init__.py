@@ -23,6 +23,7 @@ from fourtuple.wire.checksum import checksum, pseudo_header
 from fourtuple.wire.dissect import Packet, dissect
 from fourtuple.wire.ethernet import Ethernet, EthernetView, Vlan, VlanView
 from fourtuple.wire.field import Field, FieldValue
+from fourtuple.wire.gre import Gre, GreView
 from fourtuple.wire.icmp import Icmp, IcmpView
 from fourtuple.wire.icmp6 import Icmp6, Icmp6View
 from fourtuple.wire.ipv4 import Ipv4, Ipv4View
@@ -38,6 +39,7 @@ from fourtuple.wire.ipv6_extensions import (
 )
 from fourtuple.wire.labels import labels
 from fourtuple.wire.loopback import LoopView, NullView, Sll2View, SllView
+from fourtuple.wire.ppp import CiscoHdlc, CiscoHdlcView, Ppp, PppView
 from fourtuple.wire.tcp import (
     ACK,
     AE,
@@ -66,6 +68,7 @@ from fourtuple.wire.tcp_options import (
 from fourtuple.wire.udp import Udp, UdpView
 from fourtuple.wire.value import IpValue, Value, frame
 from fourtuple.wire.view import Envelope, PayloadView, View
+from fourtuple.wire.vxlan import VXLAN_PORT, Vxlan, VxlanView
 
 __all__ = [
     "ACK",
@@ -77,9 +80,12 @@ __all__ = [
     "RST",
     "SYN",
     "URG",
+    "VXLAN_PORT",
     "Arp",
     "ArpView",
     "AuthenticationView",
+    "CiscoHdlc",
+    "CiscoHdlcView",
     "DestinationOptionsView",
     "Envelope",
     "Ethernet",
@@ -88,6 +94,8 @@ __all__ = [
     "FastOpen",
     "Field",
     "FieldValue",
+    "Gre",
+    "GreView",
     "HopByHopView",
     "Icmp",
     "Icmp6",
@@ -106,6 +114,8 @@ __all__ = [
     "NullView",
     "Packet",
     "PayloadView",
+    "Ppp",
+    "PppView",
     "RoutingView",
     "Sack",
     "SackPermitted",
@@ -122,6 +132,8 @@ __all__ = [
     "View",
     "Vlan",
     "VlanView",
+    "Vxlan",
+    "VxlanView",
     "WindowScale",
     "checksum",
     "dissect",
