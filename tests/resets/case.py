@@ -19,9 +19,11 @@ __all__ = ["Judged", "Truth", "captured", "judged"]
 class Truth:
     """What was done at `port`: `sender` reset the connection for `cause`.
 
-    `later` is the cause of what else is reset afterwards, by either end: mostly a segment that
-    still came for the socket that was gone. `seen_at` are the hosts where a capture makes sense (a
-    segment that one host forges in the name of another is no segment of the other's capture).
+    `later` is the cause of what else the sender resets afterwards: mostly a segment that still
+    came for the socket that was gone. What the other end resets it never heard of. `once`: only
+    the very first RST at the port has the cause, else the first of each connection. `seen_at` are
+    the hosts where a capture makes sense (a segment that one host forges in the name of another
+    is no segment of the other's capture).
     """
 
     port: int
@@ -30,6 +32,7 @@ class Truth:
     cause: str
     later: str = "no-such-connection"
     seen_at: tuple[str, ...] = ("client", "server")
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,26 @@ def captured(timeline: Timeline, host: str) -> Timeline:
 def judged(truths: tuple[Truth, ...], found: tuple[Connection, ...], host: str) -> list[Judged]:
     """Every RST of the ports that were tried, beside the truth."""
     of_port = {truth.port: truth for truth in truths if host in truth.seen_at}
-    told = []
+    told: list[Judged] = []
     for connection in found:
         truth = of_port.get(connection.server.port)
-        first = True
         for reset in connection.resets if truth else ():
             assert truth is not None
-            told.append(Judged(truth, truth.cause if first else truth.later, connection, reset))
-            first = False
+            told.append(Judged(truth, _cause(truth, connection, reset, told), connection, reset))
     return told
+
+
+def _cause(truth: Truth, connection: Connection, reset: Reset, told: list[Judged]) -> str:
+    """What was done, by one reset of several. Who is refused once a listener is gone meets a
+    closed port."""
+    if truth.cause == "listener-closed" and connection.handshake == "refused":
+        return "port-closed"
+    if reset.sender != truth.sender:
+        return "no-such-connection"
+    before = [one for one in told if one.truth == truth]
+    first = not before if truth.once else reset == _own(connection, reset)[0]
+    return truth.cause if first else truth.later
+
+
+def _own(connection: Connection, reset: Reset) -> list[Reset]:
+    return [one for one in connection.resets if one.sender == reset.sender]

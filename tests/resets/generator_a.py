@@ -22,9 +22,9 @@ from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts import Host, HostSocket
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from fourtuple.system.sysctl import write_sysctl
 from fourtuple.wire import (
     ACK,
-    FIN,
     PSH,
     RST,
     SYN,
@@ -37,7 +37,6 @@ from fourtuple.wire import (
     dissect,
     frame,
 )
-from fourtuple.system.sysctl import write_sysctl
 from resets.case import Truth
 
 __all__ = ["TRUTHS", "provoke"]
@@ -128,7 +127,9 @@ class Stage:
     def segments(self, host: Host | None = None) -> Any:
         return self.lab.segments(sent_by=host, port=self.port)
 
-    def wire_send(self, sender: Host, flags: int, seq: int, ack: int = 0, settle: bool = True, **how: Any) -> None:
+    def wire_send(
+        self, sender: Host, flags: int, seq: int, ack: int = 0, settle: bool = True, **how: Any
+    ) -> None:
         """Have a host send a segment that none of its sockets knows of. Raw numbers."""
         program = sender.run(_emit, self._made(sender, flags, seq, ack, **how))
         assert program.wait() == 0, program.output
@@ -236,6 +237,19 @@ def unread_and_more(stage: Stage) -> None:
     end = late.raw_seq + late.length
     port = stage.client_port()
     stage.wire_send(stage.client, PSH | ACK, end, late.raw_ack, port=port, data=b"more")
+
+
+def answered_and_unread(stage: Stage) -> None:
+    """The server answers before it has read all, and closes as HTTP servers do: shutdown first."""
+    ours, theirs = stage.pair()
+    ours.send(bytes(20_000))
+    stage.lab.settle()
+    theirs.recv_exactly(100)
+    theirs.send(b"too long")
+    theirs.shutdown("write")
+    stage.lab.settle()
+    theirs.close()
+    stage.lab.settle()
 
 
 def client_lingers(stage: Stage) -> None:
@@ -364,7 +378,9 @@ def invalid_ack(stage: Stage) -> None:
     while not (syns := stage.segments(stage.client)):
         pass
     port = stage.client_port()
-    stage.wire_send(stage.server, SYN | ACK, 5_000_000, syns[0].raw_seq + 500, port=port, settle=False)
+    stage.wire_send(
+        stage.server, SYN | ACK, 5_000_000, syns[0].raw_seq + 500, port=port, settle=False
+    )
     time.sleep(0.1)
     del pending
 
@@ -374,6 +390,15 @@ def firewall_refuses(stage: Stage) -> None:
     stage.rule("tcp dport {port} reject with tcp reset")
     with suppress(CallFailed):
         stage.calling()
+
+
+def firewall_rejects_acknowledgments(stage: Stage) -> None:
+    """What the rule answers carries nothing but an ACK."""
+    ours, theirs = stage.greeted()
+    stage.rule("tcp dport {port} tcp flags & rst == 0 reject with tcp reset")
+    theirs.send(b"I know of nothing")
+    _expect_reset(ours)
+    _expect_reset(theirs)
 
 
 def firewall_breaks_off(stage: Stage) -> None:
@@ -389,13 +414,21 @@ def firewall_breaks_off(stage: Stage) -> None:
 
 def forged(stage: Stage) -> None:
     """Somebody between the two tells the client that the server gave up; the server did not."""
-    ours, theirs = stage.greeted()
+    _, theirs = stage.greeted()
     data = stage.segments(stage.server)[-1]
     end = data.raw_seq + data.length
     port = stage.client_port()
     stage.wire_send(stage.server, RST, end, port=port, hops=49, window=8192)
     theirs.send(b"I know of nothing")
     stage.lab.settle()
+
+
+def forged_well(stage: Stage) -> None:
+    """RST with ACK, the right numbers and hop limit; the server has nothing to say afterwards."""
+    stage.greeted()
+    data = stage.segments(stage.server)[-1]
+    end = data.raw_seq + data.length
+    stage.wire_send(stage.server, RST | ACK, end, data.raw_ack, port=stage.client_port(), window=0)
 
 
 def forged_in_vain(stage: Stage) -> None:
@@ -431,12 +464,29 @@ def stale_syn_and_waiting_server(stage: Stage) -> None:
     stage.wire_send(stage.client, SYN, syn.raw_seq - 70_000, port=stage.client_port())
 
 
+def copied_syn_and_waiting_client(stage: Stage) -> None:
+    """The very SYN that had opened the connection comes once more."""
+    ours, theirs = stage.greeted()
+    ours.close()
+    stage.lab.settle()
+    theirs.close()
+    stage.lab.settle()
+    timeline = stage.lab.timeline()
+    syn = timeline.packet(int(stage.segments(stage.client)[0].frame))
+    assert stage.client.run(_emit, syn.data).wait() == 0
+    stage.lab.settle()
+
+
 # who takes his time: begun first, awaited last
 
 
 def keepalive(stage: Stage) -> Callable[[], None]:
     ours, _ = stage.greeted()
-    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 3)):
+    for option, value in (
+        (socket.TCP_KEEPIDLE, 1),
+        (socket.TCP_KEEPINTVL, 1),
+        (socket.TCP_KEEPCNT, 3),
+    ):
         ours.set_option(socket.IPPROTO_TCP, option, value)
     ours.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     ours.send(SILENCE)
@@ -445,7 +495,11 @@ def keepalive(stage: Stage) -> Callable[[], None]:
 
 def user_timeout(stage: Stage) -> Callable[[], None]:
     ours, theirs = stage.greeted()
-    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (TCP_USER_TIMEOUT, 2500)):
+    for option, value in (
+        (socket.TCP_KEEPIDLE, 1),
+        (socket.TCP_KEEPINTVL, 1),
+        (TCP_USER_TIMEOUT, 2500),
+    ):
         ours.set_option(socket.IPPROTO_TCP, option, value)
     ours.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     ours.send(SILENCE)
@@ -478,6 +532,7 @@ QUICK: tuple[tuple[Callable[[Stage], None], str, str, str], ...] = (
     (server_unread, "server", "unread-data", ""),
     (client_unread, "client", "unread-data", ""),
     (unread_and_more, "server", "unread-data", "no-such-connection"),
+    (answered_and_unread, "server", "unread-data", "no-such-connection"),
     (client_lingers, "client", "linger-zero", ""),
     (server_lingers, "server", "linger-zero", ""),
     (health_check, "client", "linger-zero", ""),
@@ -493,14 +548,22 @@ QUICK: tuple[tuple[Callable[[Stage], None], str, str, str], ...] = (
     (destroyed, "client", "destroyed", ""),
     (disconnected, "client", "disconnected", ""),
     (firewall_refuses, "server", "firewall", ""),
-    (firewall_breaks_off, "server", "firewall", "no-such-connection"),
-    (forged, "server", "forged", "no-such-connection"),
+    (firewall_breaks_off, "server", "firewall", "firewall"),
+    (firewall_rejects_acknowledgments, "server", "firewall", "firewall"),
+    (forged, "server", "forged", ""),
+    (forged_well, "server", "forged", ""),
     (forged_in_vain, "server", "forged", ""),
     (stale_syn_and_waiting_client, "server", "time-wait", ""),
-    (stale_syn_and_waiting_server, "client", "no-such-connection", ""),
-    (invalid_ack, "client", "invalid-ack", ""),  # leaves a SYN that is repeated: the lab never rests
+    (stale_syn_and_waiting_server, "client", "time-wait", ""),
+    (copied_syn_and_waiting_client, "server", "time-wait", ""),
+    (
+        invalid_ack,
+        "client",
+        "invalid-ack",
+        "",
+    ),  # leaves a SYN that is repeated: the lab never rests
 )
-_AT_THE_CLIENT = (forged, forged_in_vain)
+_AT_THE_CLIENT = (forged, forged_well, forged_in_vain, invalid_ack)
 
 TRUTHS = tuple(
     Truth(
@@ -510,6 +573,7 @@ TRUTHS = tuple(
         cause,
         later,
         ("client",) if scenario in _AT_THE_CLIENT else ("client", "server"),
+        once=cause == "time-wait",
     )
     for number, (scenario, sender, cause, later) in enumerate((*SLOW, *QUICK))
 )
@@ -520,7 +584,9 @@ def script(lab: Lab) -> None:
     """All scenarios, one after another, but for the slow ones, which go on meanwhile."""
     link = Cutting(slow=_PORTS["backlog_overflow"], mute=_PORTS["invalid_ack"])
     client, server = lab.pair(link=link)
-    awaited = [scenario(Stage(lab, client, server, _PORTS[scenario.__name__])) for scenario, *_ in SLOW]
+    awaited = [
+        scenario(Stage(lab, client, server, _PORTS[scenario.__name__])) for scenario, *_ in SLOW
+    ]
     for scenario, *_ in QUICK:
         scenario(Stage(lab, client, server, _PORTS[scenario.__name__]))
     for wait in awaited:
@@ -530,4 +596,6 @@ def script(lab: Lab) -> None:
 
 def provoke(family: int) -> Timeline:
     """A run of all scenarios."""
-    return run(Experiment("resets-a", "?", "", ("A1",), (), False, script), Options(family, limit_s=30))
+    return run(
+        Experiment("resets-a", "?", "", ("A1",), (), False, script), Options(family, limit_s=30)
+    )

@@ -47,6 +47,7 @@ __all__ = ["TRUTHS", "provoke"]
 
 BASE = 23100
 BEAT_S = 0.15  # long against the round trip: what is to come later does
+AT_ONCE = 8
 
 # programs of the server
 
@@ -477,6 +478,19 @@ def _in_the_name_of(packet: Packet, offset: int, flags: int, hops: int) -> bytes
 Play = Iterator[None]  # a scenario rests for a beat wherever it yields
 
 
+def _talking(scene: Scene) -> Play:
+    """Until the server has said something."""
+    while not any(p.payload for p in scene.packets() if p.tcp and p.tcp.source_port == scene.port):
+        yield
+
+
+def _asked(scene: Scene) -> Play:
+    """Until the server has acknowledged what the client said."""
+    while not any(p.payload for p in scene.packets()):
+        yield
+    yield
+
+
 def nobody_home(scene: Scene) -> Play:
     url = f"http://[{scene.server.address}]" if scene.lab.family == 6 else scene.server.address
     scene.client.run(["curl", "-sg", f"{url}:{scene.port}/"])
@@ -572,7 +586,7 @@ def crashed_server(scene: Scene) -> Play:
     server = scene.serve(echo_server)
     yield
     scene.call(steady)
-    yield
+    yield from _talking(scene)
     scene.rule(scene.server, "output", f"tcp sport {scene.port} drop")
     server.kill()
     killer = scene.server.run(["ss", "-K", "-n", "sport", "=", str(scene.port)])
@@ -592,7 +606,7 @@ def killed_by_administrator(scene: Scene) -> Play:
     scene.serve(echo_server)
     yield
     scene.call(once)
-    yield
+    yield from _talking(scene)
     scene.server.run(["ss", "-K", "-n", "state", "established", "sport", "=", str(scene.port)])
     yield
 
@@ -608,7 +622,7 @@ def _vanished(scene: Scene, user_timeout_ms: int) -> Play:
     scene.serve(probing_server, user_timeout_ms)
     yield
     scene.call(once)
-    yield
+    yield from _talking(scene)
     scene.rule(scene.client, "input", f"tcp sport {scene.port} drop")
     for _ in range(26):
         yield
@@ -635,7 +649,7 @@ def cut_off(scene: Scene) -> Play:
     scene.serve(echo_server)
     yield
     scene.call(steady)
-    yield
+    yield from _talking(scene)
     only = f"tcp sport {scene.port} tcp flags & (rst | fin) == 0"
     scene.rule(scene.client, "input", f"{only} reject with tcp reset")
     yield
@@ -647,7 +661,7 @@ def censored(scene: Scene) -> Play:
     scene.serve(slow_service)
     yield
     scene.call(liner)
-    yield
+    yield from _asked(scene)
     last = [p for p in scene.packets() if p.tcp and p.tcp.source_port == scene.port][-1]
     scene.emit(scene.server, *[_in_the_name_of(last, n, RST, 57) for n in (0, 1460, 4380)])
     yield
@@ -659,7 +673,7 @@ def killed_like_tcpkill(scene: Scene) -> Play:
     scene.serve(slow_service)
     yield
     scene.call(liner)
-    yield
+    yield from _asked(scene)
     last = [p for p in scene.packets() if p.tcp and p.tcp.source_port == scene.port][-1]
     scene.emit(scene.server, *[_in_the_name_of(last, n, RST | ACK, 64) for n in (0, 502, 1506)])
     yield
@@ -722,14 +736,14 @@ SCENES: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
     (reused_too_late, "server", "data-after-close", "data-after-close"),
     (scanned, "client", "no-such-connection", "no-such-connection"),
     (crashed_server, "server", "no-such-connection", "no-such-connection"),
-    (queue_abandoned, "server", "listener-closed", ""),
-    (killed_by_administrator, "server", "destroyed", ""),
-    (nowhere, "server", "disconnected", ""),
+    (queue_abandoned, "server", "listener-closed", "no-such-connection"),
+    (killed_by_administrator, "server", "destroyed", "no-such-connection"),
+    (nowhere, "server", "disconnected", "no-such-connection"),
     (turned_away, "server", "firewall", "firewall"),
-    (cut_off, "client", "firewall", "no-such-connection"),
-    (censored, "server", "forged", ""),
-    (killed_like_tcpkill, "server", "forged", ""),
-    (syn_twice, "server", "time-wait", "no-such-connection"),
+    (cut_off, "client", "firewall", "firewall"),
+    (censored, "server", "forged", "forged"),
+    (killed_like_tcpkill, "server", "forged", "forged"),
+    (syn_twice, "server", "time-wait", ""),
     (fin_twice, "server", "no-such-connection", ""),
     (overrun, "server", "backlog-overflow", "backlog-overflow"),
     (misunderstood, "client", "invalid-ack", "invalid-ack"),
@@ -744,22 +758,27 @@ TRUTHS = tuple(
         cause,
         later,
         ("client",) if scene in _FORGED else ("client", "server"),
+        once=cause == "time-wait",
     )
     for number, (scene, sender, cause, later) in enumerate(SCENES)
 )
 
 
 def script(lab: Lab) -> None:
-    """All scenes beside each other: a round of each, a beat, and so on."""
+    """Some scenes beside each other: a round of each, a beat, and so on."""
     client, server = lab.pair(link=Late("server", 0.015))
     client.socket(), server.socket()
     scenes = [
         scene(Scene(lab, client, server, truth.port))
         for (scene, *_), truth in zip(SCENES, TRUTHS, strict=True)
     ]
-    while scenes:
-        scenes = [scene for scene in scenes if next(scene, StopIteration) is not StopIteration]
+    playing: list[Play] = []
+    while scenes or playing:
+        while scenes and len(playing) < AT_ONCE:
+            playing.append(scenes.pop(0))
+        playing = [one for one in playing if next(one, StopIteration) is not StopIteration]
         time.sleep(BEAT_S)
+    time.sleep(BEAT_S)
 
 
 def provoke(family: int) -> Timeline:

@@ -54,7 +54,7 @@ def kernel_words() -> Iterator[list[Word]]:
 def _collect(told: int, alive: int) -> None:
     die_with_parent()
     unshare(_CLONE_NEWNS)
-    os.system("mount --make-rprivate / && mount -t tracefs none /sys/kernel/tracing")  # noqa: S605
+    os.system("mount --make-rprivate / && mount -t tracefs none /sys/kernel/tracing")
     instance = _TRACE / "instances" / f"fourtuple-{os.getpid()}"
     instance.mkdir()
     try:

@@ -17,6 +17,7 @@ from fourtuple.analyze.facts import connection_of
 from fourtuple.analyze.life import Life
 from fourtuple.analyze.model import Connection
 from fourtuple.analyze.resets import resets
+from fourtuple.analyze.services import Services, services_of
 from fourtuple.analyze.talks import Talk
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import ACK, SYN
@@ -45,7 +46,9 @@ def connections(timeline: Timeline, rows: int = _ROWS) -> tuple[Connection, ...]
     tracking = start(timeline.complete)
     for batch in batches(timeline, rows):
         step(tracking, batch)
-    return tuple(_with_events(one, timeline) for one in finish(tracking))
+    found = finish(tracking)
+    services = services_of(found)
+    return tuple(_with_events(one, timeline, services) for one in found)
 
 
 def start(complete: bool) -> Tracking:
@@ -118,14 +121,14 @@ def _opens(life: Life, raw: Raw) -> bool:
     return bool(raw.flags & ACK) or (peer.isn is not None and peer.sent == 1)
 
 
-def _with_events(connection: Connection, timeline: Timeline) -> Connection:
-    """What calls and socket tables add to the frames."""
+def _with_events(connection: Connection, timeline: Timeline, services: Services) -> Connection:
+    """What calls and socket tables, and other connections, add to the frames."""
     if connection.protocol != "tcp":
         return connection
     closing = connection.close
     if closing in ("open", "half-closed") and _timed_out(connection, timeline):
         closing = "timed-out"
-    return replace(connection, close=closing, resets=resets(connection, timeline))
+    return replace(connection, close=closing, resets=resets(connection, timeline, services))
 
 
 def _timed_out(connection: Connection, timeline: Timeline) -> bool:

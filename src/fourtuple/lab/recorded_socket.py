@@ -8,6 +8,7 @@ that the standard library builds on it are recorded too.
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -253,6 +254,9 @@ class RecordedSocket(_StandardSocket):
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
         shown = value if isinstance(value, int) else f"{len(value or b'')} bytes"
+        if option == socket.SO_LINGER and level == socket.SOL_SOCKET and len(value) == 8:
+            on, seconds = struct.unpack("ii", value)
+            shown = f"{'on' if on else 'off'}, {seconds} s"
         self._note(
             "setsockopt",
             (*_option_names(level, option), shown),
