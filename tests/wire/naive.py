@@ -118,8 +118,11 @@ def _fragment(packet: Packet, ip: Ip) -> Row:
 
 def _protocol(packet: Packet, ip: Ip) -> int:
     number = ip.protocol if isinstance(ip, Ipv4View) else ip.next_header
+    partial = isinstance(ip, Ipv4View) and ip.more_fragments
     for view in _extensions(packet, ip):
-        number = view.next_protocol if view.sound else number
+        fragment = isinstance(view, Ipv6FragmentView)
+        number = view.next_protocol if view.sound and (fragment or not partial) else number
+        partial |= isinstance(view, Ipv6FragmentView) and view.sound and bool(view.more_fragments)
     return number
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
 from fourtuple.wire import Packet, TcpView, dissect
-from fourtuple.wire.columns import Columns, decode_columns
+from fourtuple.wire.columns import Columns, Seen, decode_columns
 
 __all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 
@@ -83,8 +83,9 @@ class Timeline:
         """The frames' headers, decoded: one row a frame (see wire.columns)."""
         frames = self.frames
         link_types = [self.vantages[v].link_type for v in frames.vantage.tolist()]
+        seen = Seen(frames.t_ns, frames.vantage, frames.left_ns == 0)
         return decode_columns(
-            frames.buffer, frames.start, frames.captured, frames.original, link_types
+            frames.buffer, frames.start, frames.captured, frames.original, link_types, seen
         )
 
     @cached_property

@@ -316,7 +316,8 @@ def _extension(
     has_options = protocol == 0 or protocol == 60
     if has_options and at + size <= end and not options_whole(buffer, at + 2, at + size, -1, 0, 2):
         out[row, PROBLEMS] |= BAD_OPTION
-    out[row, PROTOCOL] = u8(buffer, at)
+    if protocol == 44 or out[row, MORE_FRAGMENTS] == 0:
+        out[row, PROTOCOL] = u8(buffer, at)
     if protocol == 44:
         place = u16(buffer, at + 2)
         out[row, FRAGMENT_OFFSET] = place >> 3

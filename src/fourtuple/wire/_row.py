@@ -88,7 +88,7 @@ BAD_OPTION = 128
 UNKNOWN_LINK_TYPE = 256
 TOO_DEEP = 512
 FRAGMENT_OVERLAP = 1024
-FRAGMENT_TOO_LONG = 2048
+FRAGMENT_MISFIT = 2048
 
 # What comes next: an ethertype; a protocol of IPv4 or IPv6 (numbers mean different things there);
 # VXLAN; or nothing that is known.

@@ -24,6 +24,7 @@ from fourtuple.wire._row import (
     WIDTH,
 )
 from fourtuple.wire.address import ip_text
+from fourtuple.wire.reassembly import Reassembly, Seen
 
 __all__ = [
     "ARP",
@@ -36,6 +37,7 @@ __all__ = [
     "UDP",
     "Columns",
     "Quoted",
+    "Seen",
     "decode_columns",
 ]
 
@@ -54,7 +56,7 @@ PROBLEM_NAMES = (
     "unknown-link-type",
     "too-deep",
     "fragment-overlap",
-    "fragment-too-long",
+    "fragment-misfit",
 )
 
 
@@ -99,7 +101,8 @@ class Columns:
     sack_count        how many blocks
     sack_edges        int64[n, 8]: left and right edge of each block
     problems          bit mask, see PROBLEM_NAMES
-    protocol          the number of what the IP packet carries, behind extension headers
+    protocol          the number of what the IP packet carries, behind extension headers; of a
+                      fragment, that of what its share begins with in the first one
     fragment_start, fragment_length
                       of a fragment: where its share begins in the buffer, and how long it is
     tunnel            a number for the tunnel that the packet is in, the same in both directions;
@@ -189,8 +192,10 @@ def decode_columns(
     captured: Int64s,
     original: Int64s,
     link_types: Sequence[int] | Int64s,
+    seen: Seen | None = None,
 ) -> Columns:
-    """Decode n frames that lie in one buffer.
+    """Decode n frames that lie in one buffer, and put fragments together where it is known when
+    they were `seen`.
 
     buffer      uint8[bytes]
     start       int64[n]  where each frame begins in it
@@ -203,5 +208,7 @@ def decode_columns(
     table = np.zeros((WIDTH, len(start)), dtype=np.int64)
     arrays = (buffer, start, captured, original, link, table.T)
     kernels.decode_rows(*(array.data for array in arrays))
+    if seen:
+        Reassembly().step(buffer, table.T, seen)
     single, edges = np.split(table, [SACK_EDGES])
     return Columns(*[*single, edges.T])
