@@ -7,7 +7,7 @@ from fourtuple.analyze import _layout as at
 from fourtuple.analyze._states import KILLED_SHIFT, WAITED_SHIFT
 
 Column = memoryview
-Rows = list  # of Columns
+Rows = list[memoryview]  # Columns
 
 #: places in _states.BEGINNINGS
 _CLOSED, _LISTEN, _SYN_SENT, _ESTABLISHED, _UNKNOWN = range(5)
@@ -17,7 +17,7 @@ OPEN, FOUR, THREE, BOTH, HALF_CLOSED, RESET = range(6)
 _SYSTEM, _EPHEMERAL = 1024, 32768
 
 
-def conclude(rows: Rows, extra: Rows, chosen: Column, complete: int, facts: Rows) -> None:
+def conclude(rows: Rows, extra: Rows, chosen: Column, facts: Rows) -> None:
     """The facts of the chosen rows; `facts` comes in as zeros, one row for each."""
     for n in range(len(chosen)):
         row, fact = rows[chosen[n]], facts[n]
@@ -25,13 +25,15 @@ def conclude(rows: Rows, extra: Rows, chosen: Column, complete: int, facts: Rows
         client, known = _client(row, shape)
         _common(row, shape, client, known, fact)
         if not shape & at.S_UDP:
-            _tcp(row, shape, client, complete, fact)
+            _tcp(row, shape, client, fact)
             if row[at.EXTRA]:
                 more = extra[row[at.EXTRA]]
                 for word in range(at.WORDS):
                     fact[at.A_COUNTS + word] = more[at.EXTRA_COUNTS + word]
                 for role in range(2):
                     x = at.EXTRA_SIDES + (client ^ role) * at.EXTRA_SIDE
+                    for cross in range(3):
+                        fact[at.A_CROSSED + 2 * cross + role] = more[x + at.CROSSED_FRAME + cross]
                     for count in range(10):
                         fact[at.A_TRUTH + 2 * count + role] = more[x + at.N_AGAIN + count]
 
@@ -84,7 +86,7 @@ def _common(row: Column, shape: int, client: int, known: int, fact: Column) -> N
         fact[at.A_PAYLOAD + role] = row[s + at.PAYLOAD]
 
 
-def _tcp(row: Column, shape: int, client: int, complete: int, fact: Column) -> None:
+def _tcp(row: Column, shape: int, client: int, fact: Column) -> None:
     for role in range(2):
         s = at.SIDES + (client ^ role) * at.SIDE
         bits = row[s + at.BITS] + 0
@@ -110,7 +112,7 @@ def _tcp(row: Column, shape: int, client: int, complete: int, fact: Column) -> N
     if shape & at.S_FIN:
         fact[at.A_FIRST_CLOSER] = (1 if shape & at.S_FIN_SIDE else 0) ^ client
     s, p = at.SIDES + client * at.SIDE, at.SIDES + (1 - client) * at.SIDE
-    ours, theirs = _beginnings(row, s, p, complete)
+    ours, theirs = _beginnings(row, s, p)
     fact[at.A_INITIAL] = ours << 4 | theirs
     fact[at.A_HANDSHAKE] = _handshake(row[s + at.BITS] + 0, row[p + at.BITS] + 0)
     mine, other = row[s + at.STATE] + 0, row[p + at.STATE] + 0
@@ -121,7 +123,7 @@ def _tcp(row: Column, shape: int, client: int, complete: int, fact: Column) -> N
         fact[at.A_TIME_WAIT] = waits
 
 
-def _beginnings(row: Column, s: int, p: int, complete: int) -> tuple[int, int]:
+def _beginnings(row: Column, s: int, p: int) -> tuple[int, int]:
     """The states of client and server before the first segment: `facts._initial_states`."""
     ours, theirs = row[s + at.BITS] + 0, row[p + at.BITS] + 0
     server_spoke = row[p + at.PACKETS] > 0
@@ -132,7 +134,7 @@ def _beginnings(row: Column, s: int, p: int, complete: int) -> tuple[int, int]:
             return _CLOSED, _LISTEN
         return _CLOSED, _passive(theirs, server_spoke)
     if theirs & (at.B_SAID_SYN | at.B_SAID_SYN_ACK):
-        return _CLOSED if complete else _SYN_SENT, _LISTEN
+        return _SYN_SENT, _LISTEN
     return _midway(ours, row[s + at.PACKETS] > 0), _midway(theirs, server_spoke)
 
 

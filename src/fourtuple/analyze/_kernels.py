@@ -19,12 +19,10 @@ from fourtuple.wire import _row as wire
 Bytes = memoryview
 Column = memoryview
 Table = memoryview
-Rows = list  # of Columns
+Rows = list[memoryview]  # Columns
 
 _SYN, _RST, _ACK = 2, 4, 16
 _M32, _M63 = (1 << 32) - 1, (1 << 63) - 1
-#: see analyze.tracking
-OVER_NS, UNANSWERED_NS, SILENT_NS = 60_000_000_000, 240_000_000_000, 300_000_000_000
 _UDP_BIT, _SIX_BIT, _VANTAGE_SHIFT = 1 << 32, 1 << 33, 34
 
 
@@ -150,15 +148,15 @@ def _slot(table: Rows, i: int, side: int, vantage: int, rows: Rows, slots: Colum
 def _expired(rows: Rows, r: int, now: int) -> bool:
     """Whether no segment can belong to a connection any more: `tracking.expired`."""
     quiet = now - rows[r][at.END_NS]
-    if quiet <= OVER_NS:
+    if quiet <= at.OVER_NS:
         return False
     shape, a, b = rows[r][at.SHAPE] + 0, at.SIDES, at.SIDES + at.SIDE
     if shape & at.S_UDP:
-        return quiet > SILENT_NS
+        return quiet > at.SILENT_NS
     if shape & at.S_OVER or (_finished(rows, r, a, b) and _finished(rows, r, b, a)):
         return True
     one_sided = rows[r][a + at.PACKETS] == 0 or rows[r][b + at.PACKETS] == 0
-    return one_sided and quiet > UNANSWERED_NS
+    return one_sided and quiet > at.UNANSWERED_NS
 
 
 def _finished(rows: Rows, r: int, s: int, p: int) -> bool:
@@ -335,6 +333,6 @@ def _enroll(rows: Rows, r: int, slots: Column, mask: int) -> None:
     slots[slot] = r
 
 
-def conclude(rows: Rows, extra: Rows, chosen: Column, complete: int, facts: Rows) -> None:
+def conclude(rows: Rows, extra: Rows, chosen: Column, facts: Rows) -> None:
     """The facts of the chosen rows; `facts` comes in as zeros, one row for each."""
-    _conclude(rows, extra, chosen, complete, facts)
+    _conclude(rows, extra, chosen, facts)

@@ -11,6 +11,11 @@ output contract.
 __all__: list[str] = []
 
 # ruff: noqa: E501
+#: how long a connection may still get segments: after its end, as long as Linux waits in TIME_WAIT
+#: (include/net/tcp.h, TCP_TIMEWAIT_LEN); where one end never spoke, two maximum segment lifetimes
+#: (RFC 9293, section 3.4.2), which a SYN's repetitions never reach; a UDP conversation
+OVER_NS, UNANSWERED_NS, SILENT_NS = 60_000_000_000, 240_000_000_000, 300_000_000_000
+
 # --- control: what the kernels keep between calls, and why they returned
 (
     C_NOW,  # the latest time of any frame so far
@@ -22,9 +27,8 @@ __all__: list[str] = []
     C_LOG,  # how many entries of the log are in use
     C_FRAMES,  # TCP segments and UDP datagrams so far
     C_OTHER,  # frames that are neither
-    C_COMPLETE,  # 1 where no frame can be missing
-) = range(10)
-CONTROL = 10
+) = range(9)
+CONTROL = 9
 
 # --- a connection, whatever its sides
 (
@@ -67,7 +71,7 @@ SIDES = 20
     DUPLICATES,
     ADVANCED_NS,
     STATE,  # see _states
-    SHADOW,  # the states as if the peer's FIN had not arrived
+    SHADOW,  # the states as if the peer's FIN had not arrived; above 20 bits, the frame it came in
     PACKETS,
     PAYLOAD,
     FLIGHT,
@@ -356,6 +360,15 @@ FACTS = (
     "client_side",
     "flags",
     "early_bytes",
+    "client_crossed_frame",
+    "server_crossed_frame",
+    "client_crossed_states",
+    "server_crossed_states",
+    "client_crossed_peer",
+    "server_crossed_peer",
+    "agreed_ns",
+    "refused_ns",
+    "dropped_ns",
 )
 (
     A_INDEX,
@@ -405,6 +418,10 @@ A_INITIAL = A_LOGGED + 2
 A_CLIENT_SIDE = A_INITIAL + 1
 A_FLAGS = A_INITIAL + 2
 A_EARLY = A_INITIAL + 3
+A_CROSSED = A_INITIAL + 4  # three pairs: frame, states, the peer's states
+A_AGREED = A_INITIAL + 10
+A_REFUSED = A_INITIAL + 11
+A_DROPPED = A_INITIAL + 12
 FACT = len(FACTS)
 
 #: what the numbers in "handshake" and "close" mean; the words of the output contract

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fourtuple.analyze import _layout as at
 
 Column = memoryview
-Rows = list  # of Columns
+Rows = list[memoryview]  # Columns
 
 _HALF, _MASK = 1 << 31, (1 << 32) - 1
 

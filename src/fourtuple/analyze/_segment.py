@@ -1,4 +1,4 @@
-"""One segment taken in by the compiled survey: analyze.life, judgment, words and truth, over tables.
+"""One segment taken in by the survey: analyze.life, judgment, words and truth, over tables.
 
 The order of things is that of `Life.step` for a capture, where a segment arrives when it is seen.
 Names as in _numbers: `r` a row, `s` and `p` where its sender's and its receiver's columns begin,
@@ -33,7 +33,7 @@ from fourtuple.wire import _row as wire
 
 Column = memoryview
 Table = memoryview
-Rows = list  # of Columns
+Rows = list[memoryview]  # Columns
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 MAX_SCALE = 14
@@ -66,11 +66,10 @@ def segment(
     seq, ack, window = _placed(seg, row, s, p, extra[row[at.EXTRA]], x, y)
     has_ack = flags & ACK != 0
     end = seq + length + (flags >> 1 & 1) + (flags & 1)
-    complete = control[at.C_COMPLETE] != 0
     acked = has_ack and _acked(row, s, p, ack)
     words, shut = _words(
         t_ns, flags, seq, ack, end, length, seg[wire.WINDOW] + 0, window,
-        seg[wire.SACK_COUNT] > 0, row, s, p, extra[row[at.EXTRA]], y, complete,
+        seg[wire.SACK_COUNT] > 0, row, s, p, extra[row[at.EXTRA]], y,
     )  # fmt: skip
     words = _probing(flags, seq, ack, words, shut, row, s, p)
     words |= _answers(flags, length, seq, seg[wire.WINDOW] + 0, has_ack, acked, words, row, s, p)
@@ -96,7 +95,7 @@ def segment(
             own(row, extra_free, control)
             more = extra[row[at.EXTRA]]
     _arrive(
-        number, flags, seq, ack, has_ack, end, row, s, p, more, y, moves, complete,
+        number, flags, seq, ack, has_ack, end, row, s, p, more, y, moves,
     )  # fmt: skip
     if words & ~at.W_HANDSHAKE_ACK:
         own(row, extra_free, control)
@@ -118,7 +117,7 @@ def segment(
 def _shown(row: Column, s: int) -> int:
     """The states of a side; above them, those that hold if the peer's FIN is yet to come."""
     if row[s + at.BITS] & at.B_FIN_ARRIVED and not row[s + at.BITS] & at.B_FIN_SENT:
-        return (row[s + at.STATE] & STATE_BITS) | row[s + at.SHADOW] << 20
+        return (row[s + at.STATE] & STATE_BITS) | (row[s + at.SHADOW] & STATE_BITS) << 20
     states = row[s + at.STATE] & STATE_BITS
     return states | states << 20
 
@@ -212,7 +211,6 @@ def _words(
     p: int,
     more: Column,
     y: int,
-    complete: bool,
 ) -> tuple[int, bool]:
     """Wireshark's words (analyze.words), and whether the receiver's window was shut."""
     mine, theirs = row[s + at.BITS] + 0, row[p + at.BITS] + 0
@@ -245,7 +243,7 @@ def _words(
             if mine & at.B_ACKED and ack == row[s + at.ACKED]:
                 words |= _repeated_ack(raw_window, sack, mine, theirs, row[s + at.WINDOW_SEEN] + 0)
     if end > seq and not words & (at.W_KEEP_ALIVE | at.W_ZERO_PROBE):
-        words |= _repeated_data(t_ns, seq, end, row, s, p, complete)
+        words |= _repeated_data(t_ns, seq, end, row, s, p)
     return words, shut
 
 
@@ -258,9 +256,7 @@ def _repeated_ack(raw_window: int, sack: bool, mine: int, theirs: int, before: i
     return at.W_DUPLICATE_ACK if same or sack else at.W_UPDATE
 
 
-def _repeated_data(
-    t_ns: int, seq: int, end: int, row: Column, s: int, p: int, complete: bool
-) -> int:
+def _repeated_data(t_ns: int, seq: int, end: int, row: Column, s: int, p: int) -> int:
     mine, theirs = row[s + at.BITS] + 0, row[p + at.BITS] + 0
     if theirs & at.B_ACKED and end <= row[p + at.ACKED]:
         return at.W_SPURIOUS | at.W_RETRANSMISSION
@@ -272,7 +268,7 @@ def _repeated_data(
     bound = row[at.RTT_NS] + 0
     if bound == 0:
         bound = _OVERTAKEN_NS
-    if complete or t_ns - row[s + at.ADVANCED_NS] >= bound or end == row[s + at.NEXT]:
+    if t_ns - row[s + at.ADVANCED_NS] >= bound or end == row[s + at.NEXT]:
         return at.W_RETRANSMISSION
     return at.W_OUT_OF_ORDER
 
@@ -340,7 +336,7 @@ def _truth(
     y: int,
 ) -> int:
     """The words with the truth about repeated numbers: analyze.truth."""
-    if control[at.C_COMPLETE] == 0 and _seen_twice(seg, t_ns, row, s):
+    if _seen_twice(seg, t_ns, row, s):
         return words | at.W_TWICE
     more = extra[row[at.EXTRA]]
     if seg[wire.SACK_COUNT] > 0 and seg[wire.FLAGS] & ACK:
@@ -424,7 +420,7 @@ def _repeated(
     if words & at.W_SPURIOUS:
         return 0
     new = row[p + at.BITS] & at.B_RECEIVED and seq >= row[p + at.RECEIVED]
-    if new and control[at.C_COMPLETE] == 0 and not has_come(more, y, seq):
+    if new and not has_come(more, y, seq):
         if _overtaken(seg, t_ns, row, s):
             return at.W_REORDERED
     told = row[p + at.DUPLICATES] >= 3 or more[x + at.SACKED] > seq
@@ -545,20 +541,26 @@ def _enter(
     if first >= 0:
         word = step(word, first, moves)
         if shadow:
-            row[s + at.SHADOW] = plain_step(row[s + at.SHADOW], first, moves)
+            _follow(row, s, first, moves)
     if second >= 0:
         word = step(word, second, moves)
         if shadow:
-            row[s + at.SHADOW] = plain_step(row[s + at.SHADOW], second, moves)
+            _follow(row, s, second, moves)
     word = moment(before, word, flags & RST != 0)
     if crossed:
-        word = (word & ~STATE_BITS) | row[s + at.SHADOW]
+        word = (word & ~STATE_BITS) | row[s + at.SHADOW] & STATE_BITS
         word = moment(word, _from_shadow(word, moves), False)
         # an earlier frame's arrival moves to this moment
-        more[x + at.CROSSED_FRAME] = row[p + at.FIN_FRAME]
+        more[x + at.CROSSED_FRAME] = row[s + at.SHADOW] >> 20
         more[x + at.CROSSED_STATES] = word & STATE_BITS
         more[x + at.CROSSED_PEER] = row[p + at.STATE] & STATE_BITS
     row[s + at.STATE] = word
+
+
+def _follow(row: Column, s: int, event: int, moves: Column) -> None:
+    """An event befell the side: its states as if the peer's FIN had not arrived follow, too."""
+    shadow = row[s + at.SHADOW] + 0
+    row[s + at.SHADOW] = shadow >> 20 << 20 | plain_step(shadow & STATE_BITS, event, moves)
 
 
 def _from_shadow(word: int, moves: Column) -> int:
@@ -680,20 +682,19 @@ def _arrive(
     more: Column,
     y: int,
     moves: Column,
-    complete: bool,
 ) -> None:
     """It reached its receiver, the side of `p`: `Life._arrive`."""
     before = row[p + at.STATE] + 0
     word = before
     shadow = row[p + at.BITS] & at.B_FIN_ARRIVED != 0
     if flags & RST:
-        first, second = _reset_events(seq, ack, has_ack, row, p, complete)
+        first, second = _reset_events(seq, ack, has_ack, row, p)
         taken = first >= 0 or second >= 0
         row[at.SHAPE] = row[at.SHAPE] | at.S_OVER if taken else row[at.SHAPE] + 0
         third = -1
     else:
         row[at.SHAPE] &= ~at.S_OVER
-        first, second, third = _arrival_events(flags, ack, has_ack, row, p, complete)
+        first, second, third = _arrival_events(flags, ack, has_ack, row, p)
         if end > seq:
             if row[p + at.BITS] & at.B_RECEIVED and seq > row[p + at.RECEIVED]:
                 keep(more, y, seq, end)
@@ -706,27 +707,23 @@ def _arrive(
         if event >= 0:
             word = step(word, event, moves)
             if shadow:
-                row[p + at.SHADOW] = plain_step(row[p + at.SHADOW], event, moves)
+                _follow(row, p, event, moves)
     if not flags & RST and _fin_received(row, p, s):
-        row[p + at.SHADOW] = word & STATE_BITS
+        row[p + at.SHADOW] = number << 20 | word & STATE_BITS
         row[p + at.BITS] |= at.B_FIN_ARRIVED
         word = step(word, GOT_FIN, moves)
     row[p + at.STATE] = moment(before, word, flags & RST != 0)
 
 
-def _reset_events(
-    seq: int, ack: int, has_ack: bool, row: Column, p: int, complete: bool
-) -> tuple[int, int]:
+def _reset_events(seq: int, ack: int, has_ack: bool, row: Column, p: int) -> tuple[int, int]:
     bits = row[p + at.BITS] + 0
     of_syn = has_ack and bits & at.B_SENT != 0 and 0 < ack <= row[p + at.SENT]
-    taken = not bits & at.B_RECEIVED or seq == row[p + at.RECEIVED]
-    if not complete and not taken:
-        taken = seq > row[p + at.RECEIVED]
+    taken = not bits & at.B_RECEIVED or seq >= row[p + at.RECEIVED]
     return GOT_RST_OF_SYN if of_syn else -1, GOT_RST if taken else -1
 
 
 def _arrival_events(
-    flags: int, ack: int, has_ack: bool, row: Column, p: int, complete: bool
+    flags: int, ack: int, has_ack: bool, row: Column, p: int
 ) -> tuple[int, int, int]:
     bits = row[p + at.BITS] + 0
     first, second, third = -1, -1, -1
@@ -735,7 +732,7 @@ def _arrival_events(
             first = GOT_SYN
         elif not bits & at.B_SENT or 0 < ack <= row[p + at.SENT]:
             first = GOT_SYN_ACK
-    if has_ack and not (complete and bits & at.B_SENT and ack > row[p + at.SENT]):
+    if has_ack:
         if ack > 0:
             second = GOT_ACK_OF_SYN
         if bits & at.B_FIN and ack > row[p + at.FIN_NUMBER]:

@@ -5,12 +5,15 @@ file is many steps, a live one too, and how the frames are cut into batches chan
 a SYN whose number differs from the one known of its side begins a new life of the four-tuple; any
 other segment belongs to the life whose numbers it is nearest to, so an answer to a stale SYN
 stays with the connection that it disturbed. UDP has no lives: all datagrams between two endpoints
-are one conversation.
+are one conversation, until none comes for five minutes (RFC 4787, REQ-5). A life that has ended
+takes no segment after a minute without any, nor one on which only one end ever spoke after four: so
+a long capture needs memory for what is open, and no more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from fourtuple.analyze._layout import OVER_NS, SILENT_NS, UNANSWERED_NS
 from fourtuple.analyze.batch import Batch, Key, Raw, batches
 from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.facts import connection_of
@@ -36,6 +39,7 @@ class Tracking:
     met: list[Life | Talk] = field(default_factory=list)
     lives: dict[Key, list[Life]] = field(default_factory=dict)
     talks: dict[Key, Talk] = field(default_factory=dict)
+    used: set[Key] = field(default_factory=set)
 
 
 def connections(timeline: Timeline, rows: int = _ROWS) -> tuple[Connection, ...]:
@@ -77,21 +81,30 @@ def _finished(one: Life | Talk, index: int) -> Connection:
 
 def _talk_of(tracking: Tracking, batch: Batch, raw: Raw) -> Talk:
     talk = tracking.talks.get(raw.key)
-    if talk is None:
+    if talk is None or raw.now_ns - talk.latest_ns > SILENT_NS:
         talk = tracking.talks[raw.key] = Talk(batch.ends(raw))
         tracking.met.append(talk)
     return talk
 
 
 def _life_of(tracking: Tracking, batch: Batch, raw: Raw) -> Life:
-    lives = tracking.lives.setdefault(raw.key, [])
+    lives = [life for life in tracking.lives.get(raw.key, []) if not _expired(life, raw.now_ns)]
     life = _belongs(lives, raw)
     if life is None:
-        life = Life(batch.ends(raw), tracking.complete, reused=bool(lives))
+        life = Life(batch.ends(raw), tracking.complete, reused=raw.key in tracking.used)
         tracking.met.append(life)
+        tracking.used.add(raw.key)
         # the latest two are all that a segment can still belong to
-        lives[:] = [*lives[-1:], life]
+        tracking.lives[raw.key] = [*lives[-1:], life]
     return life
+
+
+def _expired(life: Life, now_ns: int) -> bool:
+    """Whether no segment can belong to a life any more."""
+    quiet_ns = now_ns - life.latest_ns
+    if quiet_ns <= OVER_NS:
+        return False
+    return life.ended or (quiet_ns > UNANSWERED_NS and life.one_sided)
 
 
 def _belongs(lives: Sequence[Life], raw: Raw) -> Life | None:
