@@ -79,8 +79,8 @@ class Party:
         return self.say(FIN | ACK, **how)
 
     def rst(self, **how: Any) -> int:
-        """An RST that answers a segment: the number it acknowledged, no ACK flag."""
-        return self.say(RST, **how)
+        """An RST that answers a segment: the number it acknowledged, no ACK flag, no window."""
+        return self.say(RST, **{"window": 0} | how)
 
     def rst_ack(self, **how: Any) -> int:
         """An RST that gives the connection up, or refuses it."""
@@ -100,6 +100,7 @@ class Party:
         verdict: int | None = None,
         raw_seq: int | None = None,
         raw_ack: int | None = None,
+        hops: int = 64,
     ) -> int:
         """Any segment; returns its frame number (0 where the story is not captured just then)."""
         number = self.next if seq is None else seq
@@ -118,7 +119,7 @@ class Party:
         )
         if not lost:
             self.peer.coming.append((self.story.now + int((1 + late_ms) * MS), number, end))
-        return self.story.record(self, header, data, lost, late_ms, verdict)
+        return self.story.record(self, header, data, lost, late_ms, verdict, hops)
 
     def hear(self) -> int:
         """What has arrived by the time of the next segment, counted as far as there is no gap."""
@@ -241,9 +242,10 @@ class Story:
         lost: bool,
         late_ms: float,
         verdict: int | None,
+        hops: int = 64,
     ) -> int:
         """Put a segment on the wire."""
-        return self._add(sender, (header, data), lost, late_ms, verdict)
+        return self._add(sender, (header, data), lost, late_ms, verdict, hops)
 
     def _add(
         self,
@@ -252,12 +254,14 @@ class Story:
         lost: bool,
         late_ms: float,
         verdict: int | None,
+        hops: int = 64,
     ) -> int:
         self.now += MS
         if not self.captured:
             return 0
         source, destination = sender.endpoint.address, sender.peer.endpoint.address
-        ip = Ipv4(source, destination) if self.family == 4 else Ipv6(source, destination)
+        ends = source, destination
+        ip = Ipv4(*ends, ttl=hops) if self.family == 4 else Ipv6(*ends, hop_limit=hops)
         usual = Verdict.DELIVERED if self.complete else Verdict.CAPTURED
         usual = Verdict.DROPPED if lost else Verdict.DELAYED if late_ms else usual
         left = self.now + int(late_ms * MS) + (MS // 10 if self.complete else 0)

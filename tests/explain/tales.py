@@ -250,7 +250,7 @@ def _abandoned() -> Story:
     story = opened(complete=False)
     story.client.send(10)
     story.server.send(10)
-    story.server.rst_ack()
+    story.client.rst_ack()
     return story
 
 
@@ -349,6 +349,94 @@ def _forged() -> Story:
     return story
 
 
+def _answered_late() -> Story:
+    """A SYN of another connection reached the server: the client's TIME_WAIT answers for it."""
+    story = Story()
+    story.greeting = (MaximumSegmentSize(1460), Timestamps(1, 0))
+    story.client.syn()
+    story.server.syn_ack()
+    for speak, stamp in (
+        (story.client.ack, 2),
+        (story.client.fin, 3),
+        (story.server.ack, 4),
+        (story.server.fin, 5),
+        (story.client.ack, 6),
+        (story.client.ack, 900),
+    ):
+        speak(options=(Timestamps(stamp, 1),))
+    story.server.rst(seq=2)
+    return story
+
+
+def _on_purpose() -> Story:
+    story = opened(complete=False)
+    story.client.rst_ack()
+    return story
+
+
+def _overflown() -> Story:
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack()
+    story.server.table(story.server.listener(queued=3, limit=2))
+    story.client.ack()
+    story.server.rst(seq=1)
+    return story
+
+
+def _with_its_listener() -> Story:
+    story = opened()
+    story.server.table(story.server.listener(1), story.server.row("ESTABLISHED", inode=0))
+    story.server.rst_ack()
+    story.wait(1)
+    story.server.table()
+    return story
+
+
+def _gave_up(*setting: str | int) -> Story:
+    story = opened(complete=bool(setting))
+    story.client.table(story.client.row("ESTABLISHED"))
+    if setting:
+        story.client.calls("setsockopt", *setting, result=0)
+    story.client.send(10)
+    story.server.ack()
+    for _ in range(3):
+        story.wait(1000)
+        story.client.ack(seq=10)
+    story.wait(1000)
+    story.client.rst_ack()
+    return story
+
+
+def _user_timeout() -> Story:
+    return _gave_up("IPPROTO_TCP", "TCP_USER_TIMEOUT", 2000)
+
+
+def _destroyed() -> Story:
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("send", 5, result=5)
+    story.client.rst_ack()
+    story.client.calls("recv", 100, errno="ECONNABORTED")
+    return story
+
+
+def _rejected() -> Story:
+    story = Story()
+    story.server.table(story.server.listener())
+    story.client.syn()
+    story.server.rst_ack(raw_seq=0)
+    return story
+
+
+def _from_elsewhere() -> Story:
+    story = opened(complete=False)
+    story.client.send(10)
+    story.server.send(10)
+    story.server.rst_ack(hops=40)
+    return story
+
+
 def _without_reason() -> Story:
     story = opened(complete=False)
     story.server.rst_ack()
@@ -431,6 +519,14 @@ TALES: dict[str, Tale] = {
     "data-after-close": _after_close,
     "no-such-connection": _scanned,
     "reset-for-invalid-ack": _invalid,
+    "time-wait-answered": _answered_late,
+    "broken-off-on-purpose": _on_purpose,
+    "accept-queue-overflow": _overflown,
+    "listener-closed": _with_its_listener,
+    "keepalive-gave-up": _gave_up,
+    "user-timeout-gave-up": _user_timeout,
+    "connection-destroyed": _destroyed,
+    "rejected-by-firewall": _rejected,
     "forged-reset": _forged,
     "reset-unexplained": _without_reason,
     # stories that meet no rule of their own
@@ -445,6 +541,7 @@ TALES: dict[str, Tale] = {
     " shutdown": _shut_down,
     " close": _closed_by_call,
     " abandoned": _abandoned,
+    " elsewhere": _from_elsewhere,
     " gone": _gone,
     " verdicts": _ill_treated,
     " datagrams": _datagrams,

@@ -131,7 +131,7 @@ def test_every_segment_has_a_sentence_with_all_fields_filled_in(name, language):
         ("half-closed", 6, "ack 12 = 1 + 10 + 1 (FIN counts one)"),
         ("likely-closed-with-unread-data", 5, "most likely because its program closed"),
         ("data-after-close", 7, "nobody can read it any more"),
-        ("no-such-connection", 3, "knows of no such connection"),
+        ("no-such-connection", 3, "as a kernel without a socket"),
         ("reset-for-invalid-ack", 3, "The client never sent what the server acknowledges"),
         ("forged-reset", 4, "No host sent this segment: the wire made it, in the name of"),
         ("reset-unexplained", 4, "the frames do not tell why"),

@@ -482,28 +482,22 @@ def copied_syn_and_waiting_client(stage: Stage) -> None:
 
 def keepalive(stage: Stage) -> Callable[[], None]:
     ours, _ = stage.greeted()
-    for option, value in (
-        (socket.TCP_KEEPIDLE, 1),
-        (socket.TCP_KEEPINTVL, 1),
-        (socket.TCP_KEEPCNT, 3),
-    ):
-        ours.set_option(socket.IPPROTO_TCP, option, value)
-    ours.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    ours.send(SILENCE)
+    _keep_alive(ours, socket.TCP_KEEPCNT, 3)
     return lambda: _expect_reset(ours)
 
 
 def user_timeout(stage: Stage) -> Callable[[], None]:
-    ours, theirs = stage.greeted()
-    for option, value in (
-        (socket.TCP_KEEPIDLE, 1),
-        (socket.TCP_KEEPINTVL, 1),
-        (TCP_USER_TIMEOUT, 2500),
-    ):
-        ours.set_option(socket.IPPROTO_TCP, option, value)
-    ours.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    ours.send(SILENCE)
+    ours, _ = stage.greeted()
+    _keep_alive(ours, TCP_USER_TIMEOUT, 2500)
     return lambda: _expect_reset(ours)
+
+
+def _keep_alive(sock: HostSocket, option: int, value: int) -> None:
+    """A probe a second; `option` says when to give up. From now on nobody answers."""
+    for name, setting in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (option, value)):
+        sock.set_option(socket.IPPROTO_TCP, name, setting)
+    sock.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.send(SILENCE)
 
 
 def backlog_overflow(stage: Stage) -> None:

@@ -72,7 +72,7 @@ def _third_step(scene: Scene) -> Cause | None:
         return None
     if heard.ack != side.end:
         return "invalid-ack", "likely", (side.said.frame, heard.frame)
-    if side.broke is not None and side.broke.cause in _LASTING:
+    if side.broke is not None:
         return _still(scene)
     if not _soon(scene):
         return None

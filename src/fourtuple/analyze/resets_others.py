@@ -8,6 +8,7 @@ nothing had happened: a kernel that sent an RST has no socket left. What a REJEC
 sends over IPv4 is otherwise the same, bit by bit, as what the kernel sends without a socket.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from fourtuple.analyze.resets_scene import Cause, Scene
@@ -121,7 +122,7 @@ def _clues_of_the_packet(scene: Scene) -> set[str]:
     return found
 
 
-def _counts_on(scene: Scene, ours: Ipv4View, others: list[object]) -> bool:
+def _counts_on(scene: Scene, ours: Ipv4View, others: Sequence[object]) -> bool:
     """Whether the identification fits. An answer has 0, what a socket sends the next one."""
     numbers = [one.identification for one in others if isinstance(one, Ipv4View)]
     numbers = numbers[-min(len(numbers), scene.side.own) :]  # a SYN+ACK has 0
@@ -134,7 +135,7 @@ def _counts_on(scene: Scene, ours: Ipv4View, others: list[object]) -> bool:
     return 0 < (ours.identification - numbers[-1]) % 65536 <= _ID_STEPS
 
 
-def _labelled(scene: Scene, ours: Ipv6View, others: list[object]) -> bool:
+def _labelled(scene: Scene, ours: Ipv6View, others: Sequence[object]) -> bool:
     """Whether the flow label fits: where the sender's segments have one, its RST has one too, and
     what a socket sends has that of the segments before."""
     labels = {one.flow_label for one in others if isinstance(one, Ipv6View)}

@@ -38,6 +38,7 @@ class Rule:
     why: str
     remedy: str
     reference: str
+    likely: str = ""
 
 
 @dataclass(frozen=True, slots=True)
