@@ -75,7 +75,10 @@ def _together(capture: Capture) -> Timeline:
 
 
 def _alone(source: Source, progress: Progress | None) -> Timeline:
-    window, walk, table, flaw = _load(source, progress)
+    try:
+        window, walk, table, flaw = _load(source, progress)
+    except CaptureDamaged as error:
+        raise CaptureDamaged(error.message, error.params, Timeline()) from error
     timeline, within = _timeline(window, walk, table, source.name)
     if flaw or within:
         raise damaged(flaw or within or Flaw(0, ""), source.name, len(timeline.frames), timeline)

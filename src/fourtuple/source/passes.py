@@ -112,7 +112,7 @@ class Pass:
 
 def fill(window: Window, stream: Decompressed, count: int) -> bool:
     """Read on: at least a part of `count` bytes. False where the stream has ended."""
-    room = window.room(count)[:count]
+    room = window.room(1)[:count]
     found = stream.read(room)
     window.filled += found
     return found > 0
@@ -121,7 +121,8 @@ def fill(window: Window, stream: Decompressed, count: int) -> bool:
 def walk_for(
     window: Window, stream: Decompressed, name: str, kernels: Kernels, keep: bool = False
 ) -> PcapWalk | BlockWalk:
-    """The walk for what the stream begins with; CaptureUnknown where that is no capture."""
+    """The walk for what the stream begins with; CaptureUnknown where that is no capture, and
+    CaptureDamaged where it cannot be told."""
     while window.filled < _LONGEST_MAGIC and fill(window, stream, len(window.buffer) or _BYTES):
         pass
     magic = bytes(window.buffer[: min(4, window.filled)])
@@ -129,6 +130,8 @@ def walk_for(
         return BlockWalk(kernels, keep)
     if magic in MAGICS:
         return PcapWalk(magic, kernels)
+    if stream.flaw:
+        raise damaged(stream.flaw, name, 0)
     raise unknown(window.buffer[: window.filled], name, stream.format)
 
 
