@@ -32,6 +32,11 @@ def conclude(rows: Rows, extra: Rows, chosen: Column, facts: Rows) -> None:
                     fact[at.A_COUNTS + word] = more[at.EXTRA_COUNTS + word]
                 for role in range(2):
                     x = at.EXTRA_SIDES + (client ^ role) * at.EXTRA_SIDE
+                    bits = row[at.SIDES + (client ^ role) * at.SIDE + at.BITS] + 0
+                    if role and bits & at.B_REFUSED:
+                        fact[at.A_REFUSED] = more[x + at.REFUSED_NS]
+                    if role and bits & at.B_DROPPED:
+                        fact[at.A_DROPPED] = more[x + at.DROPPED_NS]
                     for cross in range(3):
                         fact[at.A_CROSSED + 2 * cross + role] = more[x + at.CROSSED_FRAME + cross]
                     for count in range(10):
@@ -72,6 +77,7 @@ def _common(row: Column, shape: int, client: int, known: int, fact: Column) -> N
     fact[at.A_INDEX] = row[at.INDEX]
     fact[at.A_PROTOCOL] = 17 if shape & at.S_UDP else 6
     fact[at.A_FAMILY] = 6 if shape & at.S_SIX else 4
+    fact[at.A_TUNNEL] = row[at.KEY_TUNNEL]
     fact[at.A_VANTAGE] = ports >> 34
     fact[at.A_CLIENT_KNOWN] = known
     fact[at.A_FIRST_FRAME] = row[at.FIRST_FRAME]
@@ -115,12 +121,25 @@ def _tcp(row: Column, shape: int, client: int, fact: Column) -> None:
     ours, theirs = _beginnings(row, s, p)
     fact[at.A_INITIAL] = ours << 4 | theirs
     fact[at.A_HANDSHAKE] = _handshake(row[s + at.BITS] + 0, row[p + at.BITS] + 0)
+    _service(row, p, fact)
     mine, other = row[s + at.STATE] + 0, row[p + at.STATE] + 0
     killed = mine >> (KILLED_SHIFT + ours) & 1 | other >> (KILLED_SHIFT + theirs) & 1
     fact[at.A_CLOSE] = _close(shape, killed)
     if not shape & at.S_STRAY:
         waits = (mine >> (WAITED_SHIFT + ours) & 1) | (other >> (WAITED_SHIFT + theirs) & 1) << 1
         fact[at.A_TIME_WAIT] = waits
+
+
+def _service(row: Column, p: int, fact: Column) -> None:
+    """What the connection tells of the server's port: analyze.services. Times of breaking off are
+    filled in from the second table."""
+    bits = row[p + at.BITS] + 0
+    fact[at.A_REFUSED] = at.NEVER
+    fact[at.A_DROPPED] = at.NEVER
+    fact[at.A_AGREED] = row[at.AGREED_NS] if bits & at.B_SAID_SYN_ACK else at.NEVER
+    said_nothing = row[p + at.PAYLOAD] == 0 and not bits & at.B_SAID_RST
+    agreed = bits & at.B_SAID_SYN_ACK and fact[at.A_HANDSHAKE] == COMPLETE
+    fact[at.A_SILENT] = 1 if said_nothing and agreed else 0
 
 
 def _beginnings(row: Column, s: int, p: int) -> tuple[int, int]:

@@ -133,13 +133,14 @@ def _slot(table: Rows, i: int, side: int, vantage: int, rows: Rows, slots: Colum
     else:
         a_high, a_low = table[i][wire.DESTINATION_HIGH] + 0, table[i][wire.DESTINATION_LOW] + 0
         b_high, b_low = table[i][wire.SOURCE_HIGH] + 0, table[i][wire.SOURCE_LOW] + 0
+    tunnel = table[i][wire.TUNNEL] + 0
     mask = len(slots) - 1
     slot = _hash(a_high, a_low, b_high, b_low, ports) & mask
     while slots[slot]:
         r = slots[slot] + 0
         if rows[r][at.KEY_PORTS] == ports and rows[r][at.KEY_A_LOW] == a_low:
             if rows[r][at.KEY_B_LOW] == b_low and rows[r][at.KEY_A_HIGH] == a_high:
-                if rows[r][at.KEY_B_HIGH] == b_high:
+                if rows[r][at.KEY_B_HIGH] == b_high and rows[r][at.KEY_TUNNEL] == tunnel:
                     break
         slot = (slot + 1) & mask
     return slot
@@ -254,6 +255,7 @@ def _begin(
         rows[r][source + half] = table[i][wire.SOURCE_HIGH + half]
         rows[r][destination + half] = table[i][wire.DESTINATION_HIGH + half]
     rows[r][at.KEY_PORTS] = _ports(table, i, side, vantage)
+    rows[r][at.KEY_TUNNEL] = table[i][wire.TUNNEL]
     rows[r][at.INDEX] = control[at.C_NEXT_INDEX]
     control[at.C_NEXT_INDEX] += 1
     rows[r][at.FIRST_FRAME] = number
@@ -322,8 +324,8 @@ def _enroll(rows: Rows, r: int, slots: Column, mask: int) -> None:
     ) & mask  # fmt: skip
     while slots[slot]:
         other = slots[slot] + 0
-        same = rows[other][at.KEY_PORTS] == rows[r][at.KEY_PORTS]
-        for column in range(at.KEY_A_HIGH, at.KEY_PORTS):
+        same = rows[other][at.KEY_TUNNEL] == rows[r][at.KEY_TUNNEL]
+        for column in range(at.KEY_A_HIGH, at.KEY_TUNNEL):
             same = same and rows[other][column] == rows[r][column]
         if same:
             if rows[other][at.INDEX] < rows[r][at.INDEX]:

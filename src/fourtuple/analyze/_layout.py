@@ -37,6 +37,7 @@ CONTROL = 9
     KEY_B_HIGH,
     KEY_B_LOW,
     KEY_PORTS,  # both ports, the address family, TCP or UDP, the vantage point
+    KEY_TUNNEL,
     OLDER,  # the row of the life before it on the same four-tuple, while a segment may belong to that
     INDEX,
     FIRST_FRAME,
@@ -51,9 +52,10 @@ CONTROL = 9
     SYN_ACK_FRAME,
     LOGGED,  # how many frames of each kind of evidence are in the log, 5 bits a kind
     LOGGED_MORE,
+    AGREED_NS,  # when the first SYN+ACK came
     EXTRA,
-) = range(20)
-SIDES = 20
+) = range(22)
+SIDES = 22
 (
     BITS,  # bits B_*
     BASE,
@@ -110,6 +112,8 @@ EXTRA_SIDES = 15
     CROSSED_FRAME,
     CROSSED_STATES,
     CROSSED_PEER,
+    REFUSED_NS,  # its first RST with ACK, of one that had not agreed
+    DROPPED_NS,  # of one that had agreed and said nothing
     N_AGAIN,
     N_NEEDLESS,
     N_ZERO,
@@ -120,8 +124,8 @@ EXTRA_SIDES = 15
     N_TWICE,
     N_DSACK,
     N_ARRIVED,
-) = range(26)
-EXTRA_SIDE = 26
+) = range(28)
+EXTRA_SIDE = 28
 EXTRA_ROW = EXTRA_SIDES + 2 * EXTRA_SIDE
 SPAN_LIMIT = 4
 
@@ -168,6 +172,7 @@ SPAN_LIMIT = 4
 ) = (1 << bit for bit in range(38))
 # the MSS (16 bits) and the scale (4) that it announced, and how many SYNs went unanswered (2)
 MSS_SHIFT, SCALE_SHIFT, ASKED_SHIFT = 38, 54, 58
+B_REFUSED, B_DROPPED, B_SAID_RST = 1 << 60, 1 << 61, 1 << 62
 
 # --- bits of a connection's shape
 (
@@ -369,6 +374,8 @@ FACTS = (
     "agreed_ns",
     "refused_ns",
     "dropped_ns",
+    "silent",
+    "tunnel",
 )
 (
     A_INDEX,
@@ -422,6 +429,10 @@ A_CROSSED = A_INITIAL + 4  # three pairs: frame, states, the peer's states
 A_AGREED = A_INITIAL + 10
 A_REFUSED = A_INITIAL + 11
 A_DROPPED = A_INITIAL + 12
+A_SILENT = A_INITIAL + 13
+A_TUNNEL = A_INITIAL + 14
+#: a time that is not known
+NEVER = -(1 << 63)
 FACT = len(FACTS)
 
 #: what the numbers in "handshake" and "close" mean; the words of the output contract

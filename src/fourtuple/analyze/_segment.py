@@ -101,8 +101,11 @@ def segment(
         own(row, extra_free, control)
         more = extra[row[at.EXTRA]]
         _count(words, number, flags, acked, row, side, more, x, log, control)
-    _shape(seg, number, side, flags, seq, ack, has_ack, end, length, words, acked,
-           row, s, p, log, control)  # fmt: skip
+    _shape(
+        t_ns, number, side, flags, ack, has_ack, end, length, words, acked, row, s, p, log, control,
+    )  # fmt: skip
+    if flags & (RST | ACK) == RST | ACK:
+        _broke_off(t_ns, length, row, s, extra, extra_free, control, x)
     seen[at.F_ROW_INDEX] = row[at.INDEX]
     seen[at.F_SIDE] = side
     seen[at.F_SEQ] = seq
@@ -795,12 +798,36 @@ def _count(
     more[x + at.N_ARRIVED] += 1 if words & at.W_ARRIVED else 0
 
 
+def _broke_off(
+    t_ns: int,
+    length: int,
+    row: Column,
+    s: int,
+    extra: Rows,
+    extra_free: Column,
+    control: Column,
+    x: int,
+) -> None:
+    """An RST with ACK: when the side first refused with one, or dropped without a word what it had
+    agreed to (analyze.services)."""
+    own(row, extra_free, control)
+    more = extra[row[at.EXTRA]]
+    bits = row[s + at.BITS] + 0
+    if not bits & at.B_SAID_SYN_ACK:
+        if not bits & at.B_REFUSED:
+            bits |= at.B_REFUSED
+            more[x + at.REFUSED_NS] = t_ns
+    elif row[s + at.PAYLOAD] == length and not bits & at.B_DROPPED:
+        bits |= at.B_DROPPED
+        more[x + at.DROPPED_NS] = t_ns
+    row[s + at.BITS] = bits
+
+
 def _shape(
-    seg: Column,
+    t_ns: int,
     number: int,
     side: int,
     flags: int,
-    seq: int,
     ack: int,
     has_ack: bool,
     end: int,
@@ -830,7 +857,7 @@ def _shape(
         bits |= at.B_ANSWERED
     if flags & SYN:
         bits, shape = _opening(
-            number, side, flags, ack, has_ack, length, words, acked, bits, shape,
+            t_ns, number, side, flags, ack, has_ack, length, words, acked, bits, shape,
             row, p, log, control,
         )  # fmt: skip
     elif flags & ACK and not length:
@@ -845,6 +872,7 @@ def _shape(
                 _note(at.E_TOO_LARGE + side, number, row, log, control)
     if flags & RST:
         shape |= 32 << at.COMPLETENESS_SHIFT | at.S_RST
+        bits |= at.B_SAID_RST
         if has_ack and ack > 0:
             bits |= at.B_RST_ACKS
     if flags & FIN:
@@ -857,6 +885,7 @@ def _shape(
 
 
 def _opening(
+    t_ns: int,
     number: int,
     side: int,
     flags: int,
@@ -882,6 +911,7 @@ def _opening(
             shape |= at.S_SYN_ACK_KNOWN | (at.S_SYN_ACK_SIDE if side else 0)
             shape |= at.S_ODD if words & at.W_RETRANSMISSION else 0
             row[at.SYN_ACK_FRAME] = number
+            row[at.AGREED_NS] = t_ns
         else:
             _note(at.E_SYN_ACK, number, row, log, control)
             if not usual or (shape & at.S_SYN_ACK_SIDE != 0) != (side != 0):

@@ -19,6 +19,7 @@ from fourtuple.analyze.spill import Spill
 from fourtuple.analyze.table import ConnectionTable, Evidence, tuple_marks
 from fourtuple.compiled import Kernel
 from fourtuple.wire._row import WIDTH
+from fourtuple.wire.reassembly import Reassembly, Seen
 
 __all__ = ["Survey", "Surveyed"]
 
@@ -53,6 +54,7 @@ class Survey:
     control: Int64s = field(init=False)
     moves: Int64s = field(init=False)
     table: Int64s = field(init=False)
+    fragments: Reassembly = field(default_factory=Reassembly)
     facts: Spill = field(default_factory=lambda: Spill(at.FACT))
     notes: Spill = field(default_factory=lambda: Spill(2))
 
@@ -100,6 +102,7 @@ class Survey:
             table[:] = 0
             columns = (column[part] for column in (start, captured, original, link_type))
             self.decode["decode_rows"](buffer, *columns, table)
+            self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
             self._track(
                 table,
                 t_ns[part],

@@ -16,8 +16,8 @@ client_dsack        how many of its segments have that note (analyze.truth)
 syn_frame, syn_ack_frame, client_fin_frame
                     the first of their kind; 0 for none
 time_wait           bit 0: the client has been in TIME_WAIT, bit 1: the server
-agreed_ns, refused_ns, dropped_ns
-                    of the server: analyze.services
+agreed_ns, refused_ns, dropped_ns, silent
+                    of the server (analyze.services); NEVER for no time
 flags               bits S_* of analyze._layout; `initial_states` and `client_side` serve
                     analyze.survey alone
 early_bytes         what the largest SYN carried
@@ -120,7 +120,7 @@ def tuple_marks(table: ConnectionTable) -> npt.NDArray[np.uint64]:
     ends = [(table[f"client_{name}"], table[f"server_{name}"]) for name in names]
     sides = [np.where(swapped, b, a) for a, b in ends] + [np.where(swapped, a, b) for a, b in ends]
     mark = np.zeros(len(table), np.uint64)
-    for column in (*sides, table["protocol"], table["family"]):
+    for column in (*sides, table["protocol"], table["family"], table["tunnel"]):
         mark = (mark ^ column.astype(np.uint64)) * _EARLIER
         mark ^= mark >> np.uint64(29)
     return mark
