@@ -17,6 +17,7 @@ from fourtuple.render.blocks import Blocks
 from fourtuple.render.build import build_view
 from fourtuple.render.cells import Painter
 from fourtuple.render.ladder import ladder
+from fourtuple.render.leftover import leftover_of
 from fourtuple.render.table import connection_table
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, claims_of, degraded_of, failures_of
@@ -71,7 +72,7 @@ class _Reporter:
             yield from self._one(0)
         else:
             yield from self._many(self.connections)
-        yield self.text.bullets(degraded_of(self.timeline))
+        yield self.text.bullets([*leftover_of(self.timeline), *degraded_of(self.timeline)])
 
     def _run(self) -> Iterator[list[str]]:
         for index in range(min(len(self.connections), _LADDERS)):

@@ -117,7 +117,7 @@ class _Pending:
 
 @dataclass(slots=True)
 class Reassembly:
-    """Goes over the rows of a capture, step by step; how they are cut into steps changes nothing."""
+    """Goes over the rows of a capture in steps; how they are cut into steps changes nothing."""
 
     _pending: OrderedDict[tuple[int, ...], _Pending] = field(default_factory=OrderedDict)
 
