@@ -37,9 +37,10 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One RST with what was done (`cause`) and what was said of it."""
+    """One RST with what was done (`cause`) and what was said of it, in a capture at `host`."""
 
     truth: Truth
+    host: str
     cause: str
     connection: Connection
     reset: Reset
@@ -47,6 +48,12 @@ class Judged:
     @property
     def right(self) -> bool:
         return self.reset.cause == self.cause
+
+    @property
+    def case(self) -> tuple[str, str, str, str, str, str, int]:
+        """The same for RSTs that tell nothing new: many may answer one close."""
+        reset, place = self.reset, (self.host, self.connection.family)
+        return self.truth.name, self.cause, reset.sender, reset.cause, reset.confidence, *place
 
 
 def captured(timeline: Timeline, host: str) -> Timeline:
@@ -73,7 +80,8 @@ def judged(truths: tuple[Truth, ...], found: tuple[Connection, ...], host: str) 
         truth = of_port.get(connection.server.port)
         for reset in connection.resets if truth else ():
             assert truth is not None
-            told.append(Judged(truth, _cause(truth, connection, reset, told), connection, reset))
+            cause = _cause(truth, connection, reset, told)
+            told.append(Judged(truth, host, cause, connection, reset))
     return told
 
 

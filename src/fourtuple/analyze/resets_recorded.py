@@ -66,7 +66,9 @@ def _from_outside(scene: Scene) -> Cause | None:
     met = [call for call in end.calls if call.end_ns is None or call.end_ns >= t_ns]
     if any(call.errno == "ECONNABORTED" for call in met):
         return "destroyed", "certain", ()
-    asked = any(_asks_for_none(call) for call in scene.timeline.of(Call) if call.host == end.host)
+    programs = {(call.host, call.pid) for call in end.calls}
+    others = (c for c in scene.timeline.of(Call) if (c.host, c.pid) in programs)
+    asked = any(_asks_for_none(call) for call in others)  # a listener's time is inherited
     alive = any(call.t_ns > t_ns for call in met)
     return None if asked and not alive else UNKNOWN if alive or not scene.side.waiting else None
 
