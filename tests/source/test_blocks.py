@@ -14,8 +14,9 @@ import octets
 from fourtuple import compiled
 from fourtuple.errors import CaptureDamaged, CaptureUnknown, InputError
 from fourtuple.event.frames import FrameTable, Vantage
+from fourtuple.event.recording import encode_recording
 from fourtuple.source import Capture, Collected, FrameBlock, read
-from recordings import FRAME
+from recordings import FRAME, sample
 
 PCAP = octets.pcap(link=101) + b"".join(
     octets.pcap_record(FRAME[: n % 60], n, n, original=99) for n in range(300)
@@ -185,3 +186,13 @@ def test_a_vantage_is_known_when_its_first_frame_is() -> None:
     for block in capture.blocks():
         assert block.vantage.max() < len(capture.vantages)
     assert capture.vantages[0] == Vantage("eth0", 1)
+
+
+def test_a_recording_is_known_by_its_first_bytes() -> None:
+    recording = encode_recording(sample())
+    assert Capture.of(io.BytesIO(recording)).is_recording()
+    assert not Capture.of([io.BytesIO(recording)] * 2).is_recording()
+    for data in (PCAP, PCAPNG):
+        capture = Capture.of(io.BytesIO(data))
+        assert not capture.is_recording()
+        assert len(collected(capture)) >= 300

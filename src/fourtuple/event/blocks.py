@@ -37,6 +37,7 @@ from fourtuple.event._kernels import (
     UNDESCRIBED,
     WRONG_LENGTH,
 )
+from fourtuple.event.attachment import SIGNATURE
 from fourtuple.event.flaw import (
     BLOCK_CUT,
     BLOCK_LENGTH,
@@ -52,7 +53,12 @@ from fourtuple.event.flaw import (
 )
 from fourtuple.event.frames import Vantage
 from fourtuple.event.interfaces import Interface, times
-from fourtuple.event.pcapng import BYTE_ORDER_MAGIC, OptionList
+from fourtuple.event.pcapng import (
+    BYTE_ORDER_MAGIC,
+    SECTION_APPLICATION,
+    OptionList,
+    options,
+)
 from fourtuple.event.walk import PLAIN, Kernels, Window, new_state
 
 __all__ = ["MAX_INTERFACES", "BlockWalk"]
@@ -81,7 +87,8 @@ class BlockWalk:
 
     `order` is that of the section, as struct writes it; its interfaces begin at `base`.
     `section_options` and `custom_options` (those behind the enterprise number) tell where in the
-    window such options lie: noted only with `keep`, for a window that forgets nothing.
+    window such options lie: noted only with `keep`, for a window that forgets nothing. `ours` where
+    a section says that fourtuple wrote it.
     """
 
     kernels: Kernels = field(default_factory=lambda: PLAIN, repr=False)
@@ -93,6 +100,7 @@ class BlockWalk:
     section_options: list[OptionList] = field(default_factory=list)
     custom_options: list[OptionList] = field(default_factory=list)
     latest_ns: int = 0
+    ours: bool = False
 
     @property
     def vantages(self) -> list[Vantage]:
@@ -157,6 +165,7 @@ class BlockWalk:
             return MORE
         self.order, self.base = order, len(self.interfaces)
         self._keep(self.section_options, at + _SECTION_HEAD, following)
+        self.ours |= _written_by_us(window, at + _SECTION_HEAD, following - _TAIL, order)
         window.position = following
         return TOLD
 
@@ -188,6 +197,13 @@ def _section_order(window: Window) -> tuple[str, Flaw | None]:
             flaw = None if known else Flaw(window.offset, VERSION_UNKNOWN, {"version": major})
             return order, flaw
     return "<", Flaw(window.offset, BYTE_ORDER_UNKNOWN)
+
+
+def _written_by_us(window: Window, begin: int, end: int, order: str) -> bool:
+    return any(
+        code == SECTION_APPLICATION and value.startswith(SIGNATURE)
+        for code, value in options(window.buffer, begin, end, order)
+    )
 
 
 def _flaw(outcome: int, offset: int, found: int, due: int) -> Flaw:

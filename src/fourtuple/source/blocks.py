@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
+from fourtuple.event.blocks import BlockWalk
 from fourtuple.event.frames import Vantage
 from fourtuple.event.walk import PLAIN, Kernels
 from fourtuple.source.merge import merged
 from fourtuple.source.opening import Source, source_of
-from fourtuple.source.passes import FrameBlock, Pass, damaged
+from fourtuple.source.passes import FrameBlock, Pass, damaged, glance
 
 __all__ = ["Capture", "FrameBlock", "Input", "Progress"]
 
@@ -51,6 +52,13 @@ class Capture:
     def files(self) -> tuple[str, ...]:
         """What messages call the files, in the order in which they were given."""
         return tuple(source.name for source in self.sources)
+
+    def is_recording(self) -> bool:
+        """Whether fourtuple wrote what is read, one file: `source.read` then knows more of it."""
+        if len(self.sources) != 1:
+            return False
+        _, walk = glance(Pass(self.sources[0], self.kernels, lambda *_: None))
+        return isinstance(walk, BlockWalk) and walk.ours
 
     def blocks(self) -> Iterator[FrameBlock]:
         """All frames, in blocks; anew with each call.

@@ -28,7 +28,7 @@ from fourtuple.source.compression import decompressed
 from fourtuple.source.opening import Source
 from fourtuple.source.passes import damaged, fill, walk_for
 
-__all__ = ["read"]
+__all__ = ["named", "read"]
 
 _STEP_BYTES = 4 * 1024 * 1024
 _LARGEST_HINT = 1 << 32
@@ -68,7 +68,7 @@ def _together(capture: Capture) -> Timeline:
         damage = error
     files = [os.path.basename(name) for name in capture.files]
     meta = {"file": ", ".join(files), "files": files}
-    timeline = Timeline(tuple(_named(capture.vantages)), collected.table(), meta=meta)
+    timeline = Timeline(tuple(named(capture.vantages)), collected.table(), meta=meta)
     if damage:
         raise CaptureDamaged(damage.message, damage.params, timeline)
     return timeline
@@ -113,11 +113,11 @@ def _timeline(window: Window, walk: Walk, table: Int64s, file: str) -> tuple[Tim
     version = unknown_format(found)
     if version is not None:
         raise InputError(FORMAT_UNKNOWN, {"file": file, "format": version, "known": FORMAT})
-    foreign = Timeline(tuple(_named(found.vantages)), found.frames, remains(found), meta)
+    foreign = Timeline(tuple(named(found.vantages)), found.frames, remains(found), meta)
     return restore(found) or foreign, found.flaw
 
 
-def _named(interfaces: Sequence[Vantage]) -> list[Vantage]:
+def named(interfaces: Sequence[Vantage]) -> list[Vantage]:
     """The interfaces with names: capture tools may leave them out."""
     return [
         replace(each, name=each.name or each.description or f"interface {number}")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourtuple.event.frames import Vantage
-from fourtuple.source.passes import FrameBlock, Pass
+from fourtuple.source.passes import FrameBlock, Pass, glance
 
 __all__ = ["merged"]
 
@@ -26,8 +26,6 @@ _RUN = 256
 _BYTES = 1024 * 1024
 _NEVER = 2**63 - 1
 _COLUMNS = ("start", "captured", "original", "t_ns", "link_type", "vantage", "file", "place")
-#: enough to find a first frame
-_GLANCE_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -102,8 +100,7 @@ def merged(passes: list[Pass], vantages: list[Vantage]) -> Iterator[FrameBlock]:
 
 def _begins(one: Pass) -> int:
     """The time of the file's first frame; the end of time where it has none."""
-    glance = Pass(one.source, one.kernels, lambda *_: None, _GLANCE_BYTES)
-    first = next(iter(glance), None)
+    first, _ = glance(one)
     return int(first.t_ns[0]) if first else _NEVER
 
 

@@ -19,7 +19,7 @@ from fourtuple.source.opening import Source
 from fourtuple.source.pcap import MAGICS, PcapWalk
 from fourtuple.source.unknown import unknown
 
-__all__ = ["FrameBlock", "Pass", "damaged", "fill", "walk_for"]
+__all__ = ["FrameBlock", "Pass", "damaged", "fill", "glance", "walk_for"]
 
 Int64s = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
@@ -28,6 +28,8 @@ Octets = npt.NDArray[np.uint8]
 _FRAMES = 8192
 _BYTES = 1024 * 1024
 _LONGEST_MAGIC = 8
+#: enough to find a first frame
+_GLANCE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,12 @@ class Pass:
             interface,
             self.count + 1,
         )
+
+
+def glance(one: Pass) -> tuple[FrameBlock | None, Walk | None]:
+    """The first frames of a file, if it has any, and what its walk knows by then."""
+    other = Pass(one.source, one.kernels, lambda *_: None, _GLANCE_BYTES)
+    return next(iter(other), None), other.walk
 
 
 def fill(window: Window, stream: Decompressed, count: int) -> bool:
