@@ -44,6 +44,17 @@ def test_frames_are_in_order_of_time_and_know_where_they_come_from() -> None:
     assert timeline.meta["files"] == ["stream", "stream"]
 
 
+def test_a_frame_can_be_found_in_its_own_file(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.pcap", tmp_path / "b.pcap"
+    first.write_bytes(pcap(1, 4))
+    second.write_bytes(pcap(2, 3))
+    timeline = read([first, second])
+    assert [timeline.origin(number) for number in range(1, 5)] == [
+        *(("a.pcap", 1), ("b.pcap", 1), ("b.pcap", 2), ("a.pcap", 2))
+    ]
+    assert read(second).origin(2) == ("b.pcap", 2)
+
+
 def test_of_frames_at_the_same_time_the_first_file_goes_first() -> None:
     timeline = together(pcap(1, 1, 2), pcap(1, 2))
     assert origin(timeline).file.tolist() == [0, 0, 1, 0, 1]

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,10 @@ from fourtuple.wire import (
     Vxlan,
     frame,
 )
+from fourtuple.wire._kernels import decode_rows
+from fourtuple.wire._row import KIND, WIDTH
 from fourtuple.wire.columns import FRAGMENT, PROBLEM_NAMES, TCP, UDP, Columns, Seen, decode_columns
+from fourtuple.wire.reassembly import Reassembly
 
 SECOND = 10**9
 IP = Ipv4("10.0.0.1", "10.0.0.2", identification=7)
@@ -220,6 +224,31 @@ def test_a_tunnel_that_crosses_in_fragments_is_looked_into_when_it_is_whole() ->
         assert columns.payload_length[2] == 200
         whole = columns_of([frame(Ipv4(IP.source, IP.destination, protocol), data)])
         assert columns.tunnel[2] == whole.tunnel[0] != 0
+
+
+@given(st.lists(st.integers(0, 30), max_size=5), st.permutations(range(9)))
+def test_how_the_frames_are_cut_into_steps_changes_nothing(
+    cuts: list[int], order: list[int]
+) -> None:
+    parts = [
+        part
+        for number in range(3)
+        for part in cut(segment(100), (24, 64), replace(IP, identification=number))
+    ]
+    frames = [parts[index] for index in order]
+    together, places = columns_of(frames), [0, *sorted(min(at, 9) for at in cuts), 9]
+    reassembly, kinds = Reassembly(), list[int]()
+    for begin, end in itertools.pairwise(places):
+        piece = frames[begin:end]
+        sizes = np.array([len(data) for data in piece], np.int64)
+        buffer = np.frombuffer(b"".join(piece), np.uint8)
+        table = np.zeros((len(piece), WIDTH), np.int64)
+        links = np.full(len(piece), 101)
+        given_ = (buffer, np.cumsum(sizes) - sizes, sizes, sizes, links, table)
+        decode_rows(*(each.data for each in given_))
+        reassembly.step(buffer, table, Seen(np.arange(begin, end), np.zeros(end - begin, np.int64)))
+        kinds += table[:, KIND].tolist()
+    assert kinds == together.kind.tolist()
 
 
 headers = st.builds(

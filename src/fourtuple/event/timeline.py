@@ -105,6 +105,14 @@ class Timeline:
         begins += [self.events[0].t_ns] if self.events else []
         return min(begins, default=0)
 
+    def origin(self, number: int) -> tuple[str, int]:
+        """The file that frame `number` is from, and its number in it (from 1)."""
+        row, origin = self.frames.row(number), self.frames.origin
+        files = self.meta.get("files") or [self.meta.get("file", "")]
+        if origin is None:
+            return str(files[0]), number
+        return str(files[int(origin.file[row])]), int(origin.place[row])
+
     def packet(self, number: int) -> Packet:
         """Frame `number` (from 1), dissected. IndexError where there is none."""
         row = self.frames.row(number)

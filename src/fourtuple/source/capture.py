@@ -89,7 +89,7 @@ def _load(source: Source, progress: Progress | None) -> tuple[Window, Walk, Int6
     """The bytes up to the first flaw of structure, the frames in them, and what the compression
     of the file is to blame for."""
     tables = []
-    with source.opened() as reader:
+    with source.opened(again=False) as reader:
         stream = decompressed(reader)
         hint = 0 if stream.format else min(source.size, _LARGEST_HINT)
         window = Window(bytearray(hint + _STEP_BYTES))

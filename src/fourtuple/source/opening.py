@@ -38,8 +38,8 @@ class _Spool:
         default_factory=lambda: SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
     )
 
-    def reader(self) -> Reader:
-        """From the beginning: first what is kept, then the stream."""
+    def reader(self, keep: bool) -> Reader:
+        """From the beginning: first what is kept, then the stream; `keep` what comes out of it."""
         at = 0
 
         def read(room: memoryview) -> int:
@@ -48,7 +48,7 @@ class _Spool:
             data = self.kept.read(len(room))
             if not data:
                 data = self.stream.read(len(room)) or b""
-                self.kept.write(data)
+                self.kept.write(data if keep else b"")
             room[: len(data)] = data
             at += len(data)
             return len(data)
@@ -68,13 +68,14 @@ class Source:
     _spool: _Spool | None = None
 
     @contextmanager
-    def opened(self) -> Iterator[Reader]:
-        """From the beginning; an OSError within becomes an InputError."""
+    def opened(self, *, again: bool = True) -> Iterator[Reader]:
+        """From the beginning; an OSError within becomes an InputError. `again`: it may be asked
+        for once more."""
         try:
             if self.stream is None:
                 self._open()
             if self._spool:
-                yield self._spool.reader()
+                yield self._spool.reader(again)
             elif self.path:
                 with self.path.open("rb", buffering=0) as file:
                     yield lambda room: file.readinto(room) or 0
