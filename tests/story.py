@@ -27,6 +27,8 @@ from fourtuple.wire import (
     RST,
     SYN,
     Ethernet,
+    Icmp,
+    Icmp6,
     Ipv4,
     Ipv6,
     MaximumSegmentSize,
@@ -230,6 +232,13 @@ class Story:
         """A UDP datagram."""
         layer = Udp(sender.endpoint.port, sender.peer.endpoint.port)
         return self._add(sender, (layer, b"u" * size), False, 0, None)
+
+    def unreachable(self, sender: Party, number: int) -> int:
+        """The peer's host says that frame `number` of `sender` met no open port."""
+        told = sender.peer
+        quoted = bytes(self._builder.table().data(number - 1)[14:])
+        icmp = Icmp(3, 3) if self.family == 4 else Icmp6(1, 4)
+        return self._add(told, (icmp, quoted), False, 0, None)
 
     def note(self, kind: str, **facts: Any) -> None:
         self.events.append(Note(t_ns=self.now, kind=kind, **facts))

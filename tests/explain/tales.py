@@ -437,6 +437,88 @@ def _from_elsewhere() -> Story:
     return story
 
 
+def _slowly_opened() -> Story:
+    story = Story()
+    story.client.syn()
+    story.wait(450)
+    story.server.syn_ack()
+    story.client.ack()
+    return story
+
+
+def _unheard() -> Story:
+    story = opened(complete=False)
+    story.wait(1000)
+    story.server.syn_ack(seq=0)
+    story.client.ack()
+    return story
+
+
+def _reused_too_soon() -> Story:
+    story = exchange()
+    story.reborn()
+    story.client.syn()
+    story.wait(1000)
+    story.client.syn(seq=0)
+    story.server.syn_ack()
+    return story
+
+
+def _half_open() -> Story:
+    story = opened(complete=False)
+    story.client.send(10)
+    story.server.send(10)
+    story.wait(60_000)
+    story.server.send(10)
+    story.client.rst(seq=11)
+    return story
+
+
+def _crossing() -> Story:
+    story = opened()
+    story.server.fin(late_ms=3)
+    story.client.send(30, ack=1)
+    story.server.rst(seq=1)
+    return story
+
+
+def _stalled() -> Story:
+    story = opened()
+    story.client.send(1000)
+    story.server.ack(window=0)
+    story.wait(700)
+    story.server.ack(window=500)
+    return story
+
+
+def _both_waiting() -> Story:
+    story = opened()
+    for _ in range(2):
+        story.client.send(20)
+        story.wait(40)
+        story.server.ack()
+        story.client.send(30)
+        story.server.send(10)
+    return story
+
+
+def _too_large() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.ack()
+    for wait_ms in (0, 200, 400, 800):
+        story.wait(wait_ms)
+        story.client.send(1460, seq=101)
+    return story
+
+
+def _unreachable() -> Story:
+    story = Story(ports=(40000, 53))
+    story.datagram(story.client, 30)
+    story.unreachable(story.client, 1)
+    return story
+
+
 def _without_reason() -> Story:
     story = opened(complete=False)
     story.server.rst_ack()
@@ -529,6 +611,16 @@ TALES: dict[str, Tale] = {
     "rejected-by-firewall": _rejected,
     "forged-reset": _forged,
     "reset-unexplained": _without_reason,
+    "slow-handshake": _slowly_opened,
+    "accept-queue-suspected": _unheard,
+    "port-reused-too-soon": _reused_too_soon,
+    "half-open": _half_open,
+    "request-crossed-close": _crossing,
+    "receiver-stalled": _stalled,
+    "nagle-meets-delayed-ack": _both_waiting,
+    "mtu-black-hole-suspected": _too_large,
+    "icmp-unreachable": _unreachable,
+    "udp-unanswered": _datagrams,
     # stories that meet no rule of their own
     "": lambda: closed(opened()),
     " fast": _fast_retransmission,
