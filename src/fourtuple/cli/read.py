@@ -26,13 +26,21 @@ Examples:
 
     fourtuple read capture.pcapng --frame 12
 
+    fourtuple read client.pcap.gz server.pcap.gz
+
     tcpdump -i eth0 -w - port 80 | fourtuple read - --json""")
 
 
 def read(
-    file: Annotated[
-        str,
-        typer.Argument(help=N_("A capture (pcap, pcapng) or a recording; - is standard input.")),
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help=N_(
+                "Captures (pcap, pcapng, also as .gz or .zst) or a recording; - is standard input. "
+                "Several are one capture, in order of time."
+            ),
+        ),
     ],
     connection: Annotated[
         str | None, typer.Option(metavar="N", help=N_("Tell connection N in full (from 0)."))
@@ -52,23 +60,23 @@ def read(
     terminal, translator = terminal_for(width, no_color), translator_for(lang)
     chosen = None if connection is None else number("--connection", connection)
     shown = None if frame is None else number("--frame", frame)
-    if not file:
+    if "" in files:
         raise UsageError(N_("The name of the file is empty; - is standard input."))
-    timeline, damage = _load(file)
+    timeline, damage = _load(files)
     if json:
-        write(_machine_text(timeline, translator, file, chosen, shown, frames))
+        write(_machine_text(timeline, translator, files, chosen, shown, frames))
     else:
         write(_human_text(timeline, translator, terminal, chosen, shown, frames, raw))
     if damage is not None:
         raise damage
 
 
-def _load(file: str) -> "tuple[Timeline, CaptureDamaged | None]":
+def _load(files: list[str]) -> "tuple[Timeline, CaptureDamaged | None]":
     """What could be read, and what is wrong with the rest."""
     from fourtuple.source import read as read_capture
 
     try:
-        return read_capture(file), None
+        return read_capture([*files]), None
     except CaptureDamaged as error:
         if error.timeline is None:
             raise
@@ -78,7 +86,7 @@ def _load(file: str) -> "tuple[Timeline, CaptureDamaged | None]":
 def _machine_text(
     timeline: "Timeline",
     translator: Translator,
-    file: str,
+    files: list[str],
     connection: int | None,
     frame: int | None,
     frames: bool,
@@ -99,7 +107,7 @@ def _machine_text(
         return json_lines(chosen)
     told = [item for item in found if connection in (None, item.index)]
     return json_lines(
-        connection_objects(timeline, told, findings(timeline, told), translator, file)
+        connection_objects(timeline, told, findings(timeline, told), translator, files)
     )
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from io import UnsupportedOperation
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO
@@ -124,7 +123,7 @@ def source_of(path: str | os.PathLike[str] | BinaryIO) -> Source:
 
 def _of_stream(stream: IO[bytes], name: str) -> Source:
     source = Source(name, stream=stream)
-    with suppress(OSError, ValueError, UnsupportedOperation):
+    with suppress(OSError, ValueError, AttributeError):
         source._start = stream.tell()
         source.size = max(0, os.fstat(stream.fileno()).st_size - source._start)
     if not stream.seekable():
