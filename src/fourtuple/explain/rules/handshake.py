@@ -263,7 +263,7 @@ def _slow(
     if third is None or len(syns) != 1 or len(agreed) != 1:
         return
     steps = [syns[0], agreed[0], third]
-    times = [step.t_ns for step in steps]
+    times = [steps[0].t_ns, steps[1].left_ns, third.left_ns]
     if times[2] - times[0] >= SLOW_NS and times == sorted(times):
         spans = {
             "ms": (times[2] - times[0]) // 1_000_000,
