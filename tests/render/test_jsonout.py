@@ -60,7 +60,7 @@ def test_a_reset_names_sender_cause_and_confidence() -> None:
         "frame": 2,
         "from": "server",
         "cause": "port-closed",
-        "confidence": "certain",
+        "confidence": "likely",
         "kernel_reason": None,
     }
 
