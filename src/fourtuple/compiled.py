@@ -9,9 +9,9 @@ a quarter of one. `interpreted` gives the same functions as Python runs them: fo
 where that costs less, and where numba is not installed.
 
 Rules: what Python sees of a kernel is its public functions, whose parameters are annotated Bytes
-(uint8[n]), Column (int64[n]), Table (int64[n, m]), Rows (the same, one row taken at a time) or int,
-C-contiguous, and which return an int or None. A kernel that reaches beyond an array is our mistake: RuntimeError. Nothing here knows what
-the kernels do.
+(uint8[n]), Column (int64[n]), Table (int64[n, m]), Rows (the same, taken row by row) or int, all
+C-contiguous, and which return an int or None. A kernel that reaches beyond an array is our mistake:
+RuntimeError. Nothing here knows what the kernels do.
 """
 
 import ctypes
@@ -49,7 +49,15 @@ Kernel = Callable[..., int]
 Announce = Callable[[str, Mapping[str, object]], None]
 
 _OPTIONS = MappingProxyType(
-    {"nogil": True, "boundscheck": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+    {
+        "nogil": True,
+        "boundscheck": True,
+        "error_model": "numpy",
+        # nothing is allocated, so nothing is counted: views of rows would cost half of the time
+        "_nrt": False,
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+    }
 )
 _IMPORT = re.compile(r"^from (fourtuple[\w.]*) import (\w*)", re.MULTILINE)
 _DIMENSIONS = MappingProxyType({"Bytes": 1, "Column": 1, "Table": 2, "Rows": 2, "int": 0})

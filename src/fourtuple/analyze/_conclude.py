@@ -100,6 +100,10 @@ def _tcp(row: Column, shape: int, client: int, fact: Column) -> None:
         fact[at.A_MSS + role] = bits >> at.MSS_SHIFT & 0xFFFF if bits & at.B_MSS else -1
         fact[at.A_SCALE + role] = bits >> at.SCALE_SHIFT & 15 if bits & at.B_SCALE else -1
         fact[at.A_FLIGHT + role] = row[s + at.FLIGHT]
+        peer = at.SIDES + (client ^ role ^ 1) * at.SIDE
+        if bits & at.B_SENT and row[peer + at.BITS] & at.B_HIGHEST:
+            fact[at.A_OPEN + role] = row[s + at.SENT] - row[peer + at.HIGHEST_ACK]
+        fact[at.A_LARGEST + role] = row[s + at.LARGEST]
         fact[at.A_FIN_FRAME + role] = row[s + at.FIN_FRAME]
         for column in range(4):
             where = s + at.RTT_COUNT if column == 0 else s + at.RTT_COUNT - 4 + column

@@ -88,8 +88,9 @@ SIDES = 22
     STAMP,  # timestamp and IP id of the segment with the highest number
     STAMP_ID,
     FIN_FRAME,
-) = range(31)
-SIDE = 31
+    LARGEST,  # the most payload in one segment
+) = range(32)
+SIDE = 32
 ROW = SIDES + 2 * SIDE
 
 # --- what only troubled connections have
@@ -196,9 +197,10 @@ B_REFUSED, B_DROPPED, B_SAID_RST = 1 << 60, 1 << 61, 1 << 62
     S_BOTH_SYN,
     S_DONE,  # no segment can belong to it any more
     S_FORGOT,
-) = (1 << bit for bit in range(20))
-COMPLETENESS_SHIFT = 20
-EARLY_SHIFT = 26  # the payload of the largest SYN, 17 bits
+    S_SHUT,  # a window of 0 was told
+) = (1 << bit for bit in range(21))
+COMPLETENESS_SHIFT = 21
+EARLY_SHIFT = 27  # the payload of the largest SYN, 17 bits
 
 # --- words, by bit: COUNT_NAMES first, in their order, then the notes of our own
 (
@@ -376,6 +378,10 @@ FACTS = (
     "dropped_ns",
     "silent",
     "tunnel",
+    "client_largest_bytes",
+    "server_largest_bytes",
+    "client_open_bytes",
+    "server_open_bytes",
 )
 (
     A_INDEX,
@@ -431,6 +437,8 @@ A_REFUSED = A_INITIAL + 11
 A_DROPPED = A_INITIAL + 12
 A_SILENT = A_INITIAL + 13
 A_TUNNEL = A_INITIAL + 14
+A_LARGEST = A_INITIAL + 15
+A_OPEN = A_INITIAL + 17
 #: a time that is not known
 NEVER = -(1 << 63)
 FACT = len(FACTS)

@@ -42,6 +42,8 @@ _FAST_NS, _OVERTAKEN_NS = 20_000_000, 3_000_000
 #: see analyze.truth
 _TWIN_ID_NS, _TWIN_NS = 10_000_000, 50_000
 _M32, _H32, _M63 = (1 << 32) - 1, 1 << 31, (1 << 63) - 1
+#: see explain.rules.handshake
+_CROSSED_NS = 100_000_000
 _ASKS = at.B_KEEPALIVE_ASKS | at.B_PROBE_ASKS
 
 
@@ -102,7 +104,8 @@ def segment(
         more = extra[row[at.EXTRA]]
         _count(words, number, flags, acked, row, side, more, x, log, control)
     _shape(
-        t_ns, number, side, flags, ack, has_ack, end, length, words, acked, row, s, p, log, control,
+        t_ns, number, side, flags, ack, has_ack, end, length, window, words, acked,
+        row, s, p, log, control,
     )  # fmt: skip
     if flags & (RST | ACK) == RST | ACK:
         _broke_off(t_ns, length, row, s, extra, extra_free, control, x)
@@ -776,14 +779,13 @@ def _count(
     elif words & at.W_REORDERED:
         more[x + at.N_REORDERED] += 1
         _note(at.E_REORDERED + side, number, row, log, control)
-    elif words & (at.W_RETRANSMISSION | at.W_RESENT) and not (flags & SYN and acked):
-        if words & at.W_SPURIOUS:
-            if not (flags & SYN and flags & ACK):
-                more[x + at.N_NEEDLESS] += 1
-                _note(at.E_NEEDLESS + side, number, row, log, control)
-        elif not flags & SYN:
-            more[x + at.N_AGAIN] += 1
-            _note(at.E_AGAIN + side, number, row, log, control)
+    elif words & at.W_SPURIOUS:
+        if not (flags & SYN and (flags & ACK or acked)):
+            more[x + at.N_NEEDLESS] += 1
+            _note(at.E_NEEDLESS + side, number, row, log, control)
+    elif words & (at.W_BY_ACKS | at.W_BY_TIMER) and not flags & SYN:
+        more[x + at.N_AGAIN] += 1
+        _note(at.E_AGAIN + side, number, row, log, control)
     if words & at.W_ZERO:
         more[x + at.N_ZERO] += 1
         _note(at.E_ZERO + side, number, row, log, control)
@@ -832,6 +834,7 @@ def _shape(
     has_ack: bool,
     end: int,
     length: int,
+    window: int,
     words: int,
     acked: bool,
     row: Column,
@@ -863,6 +866,7 @@ def _shape(
     elif flags & ACK and not length:
         shape |= 4 << at.COMPLETENESS_SHIFT
     if length:
+        row[s + at.LARGEST] = max(row[s + at.LARGEST], length)
         shape |= 8 << at.COMPLETENESS_SHIFT
         if bits & at.B_MSS:
             mss = bits >> at.MSS_SHIFT & 0xFFFF
@@ -870,6 +874,8 @@ def _shape(
                 _note(at.E_FULL_SIZE + side, number, row, log, control)
             elif length > mss:
                 _note(at.E_TOO_LARGE + side, number, row, log, control)
+    if window == 0 and not flags & (SYN | RST):
+        shape |= at.S_SHUT
     if flags & RST:
         shape |= 32 << at.COMPLETENESS_SHIFT | at.S_RST
         bits |= at.B_SAID_RST
@@ -914,6 +920,9 @@ def _opening(
             row[at.AGREED_NS] = t_ns
         else:
             _note(at.E_SYN_ACK, number, row, log, control)
+            confirmed = row[p + at.BITS] & at.B_CONFIRMS
+            if confirmed and t_ns > row[at.SYN_NS] + row[at.RTT_NS] + _CROSSED_NS:
+                shape |= at.S_ODD
             if not usual or (shape & at.S_SYN_ACK_SIDE != 0) != (side != 0):
                 shape |= at.S_ODD
     else:

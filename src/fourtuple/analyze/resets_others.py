@@ -111,7 +111,8 @@ def _clues_of_the_packet(scene: Scene) -> set[str]:
     hop_limit = scene.timeline.columns.hop_limit
     frames, rst = scene.side.frames[-_HABIT:], scene.rst
     found = set()
-    if len(frames) >= 2 and int(hop_limit[rst.frame - 1]) not in hop_limit[[f - 1 for f in frames]]:
+    rows = [scene.timeline.frames.row(frame) for frame in (rst.frame, *frames)]
+    if len(frames) >= 2 and int(hop_limit[rows[0]]) not in hop_limit[rows[1:]]:
         found.add("hops")
     ours = scene.timeline.packet(rst.frame).ip
     others = [scene.timeline.packet(frame).ip for frame in frames]

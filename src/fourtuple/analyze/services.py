@@ -6,14 +6,19 @@ that it can be made without the segments.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from fourtuple.analyze._layout import NEVER
 from fourtuple.analyze.model import Connection
+from fourtuple.analyze.table import ConnectionTable, end_marks
 from fourtuple.event.model import Endpoint
 from fourtuple.wire import ACK, RST, SYN
 
-__all__ = ["Service", "Services", "services_of"]
+__all__ = ["Service", "Services", "services_of", "services_of_tables"]
 
 #: the bit of `Connection.completeness` that says that there was an RST
 _RESET = 32
@@ -90,3 +95,27 @@ def _times(connection: Connection) -> tuple[int | None, ...]:
         spoke = spoke or segment.length > 0
     silent = None if spoke or reset or connection.handshake != "complete" else agreed
     return agreed, refused, dropped, silent
+
+
+def services_of_tables(tables: Callable[[], Iterable[ConnectionTable]]) -> Services:
+    """The same from columns; `tables` gives them anew with each call."""
+    reset = [_marks(one)[one["completeness"] & _RESET > 0] for one in tables()]
+    of_interest = np.unique(np.concatenate([np.zeros(0, np.uint64), *reset]))
+    rows: dict[Endpoint, tuple[list[int], ...]] = {}
+    for table in tables() if len(of_interest) else ():
+        chosen = table.only((table["protocol"] == 6) & np.isin(_marks(table), of_interest))
+        agreed = chosen["agreed_ns"]
+        silent = np.where(chosen["silent"] > 0, agreed, NEVER)
+        columns = (agreed, chosen["refused_ns"], chosen["dropped_ns"], silent)
+        for server, *times in zip(chosen.servers, *(c.tolist() for c in columns), strict=True):
+            kept = rows.setdefault(server, ([], [], [], []))
+            for one, t_ns in zip(kept, times, strict=True):
+                one += [t_ns] if t_ns != NEVER else []
+    return {
+        server: Service(*(tuple(sorted(times)) for times in kept)) for server, kept in rows.items()
+    }
+
+
+def _marks(table: ConnectionTable) -> npt.NDArray[np.uint64]:
+    """A number for each server's endpoint."""
+    return end_marks(table, "server")

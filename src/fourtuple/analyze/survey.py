@@ -16,7 +16,7 @@ import numpy.typing as npt
 from fourtuple.analyze import _layout as at
 from fourtuple.analyze._states import transitions
 from fourtuple.analyze.spill import Spill
-from fourtuple.analyze.table import ConnectionTable, Evidence, tuple_marks
+from fourtuple.analyze.table import ConnectionTable, Evidence, quoted, tuple_marks
 from fourtuple.compiled import Kernel
 from fourtuple.wire._row import WIDTH
 from fourtuple.wire.reassembly import Reassembly, Seen
@@ -55,6 +55,7 @@ class Survey:
     moves: Int64s = field(init=False)
     table: Int64s = field(init=False)
     fragments: Reassembly = field(default_factory=Reassembly)
+    quoted: set[int] = field(default_factory=set)
     facts: Spill = field(default_factory=lambda: Spill(at.FACT))
     notes: Spill = field(default_factory=lambda: Spill(2))
 
@@ -103,6 +104,7 @@ class Survey:
             columns = (column[part] for column in (start, captured, original, link_type))
             self.decode["decode_rows"](buffer, *columns, table)
             self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
+            self._hear(table)
             self._track(
                 table,
                 t_ns[part],
@@ -131,6 +133,11 @@ class Survey:
             self.moves,
             seen,
         )
+
+    def _hear(self, table: Int64s) -> None:
+        """Note whom ICMP errors are about: nothing in the connection's own frames tells of them."""
+        _, found = quoted(table)
+        self.quoted.update(found.tolist())
 
     def _make_room(self, frames: int) -> None:
         """So many frames may begin as many connections, and each may be noted eight times."""
@@ -199,13 +206,15 @@ def _doubled(table: Int64s) -> Int64s:
 @dataclass(slots=True)
 class Surveyed:
     """What a survey found: `count` connections, given out as `tables` in order of their first
-    frame, and the evidence for what is said of them."""
+    frame, the evidence for what is said of them, and the marks (`ConnectionTable.quotable`) of
+    those that ICMP errors are about."""
 
     survey: Survey
     frames: int
     kept: Int64s | None
     reused: Bools
     evidence: Evidence
+    quoted: Marks
 
     @classmethod
     def of(cls, survey: Survey) -> "Surveyed":
@@ -218,7 +227,8 @@ class Surveyed:
         reused[chosen[firsts]] = False
         control = survey.control
         frames = int(control[at.C_FRAMES] + control[at.C_OTHER])
-        return cls(survey, frames, kept, reused & marks.begins, _evidence(survey, kept))
+        about = np.array(sorted(survey.quoted), np.uint64)
+        return cls(survey, frames, kept, reused & marks.begins, _evidence(survey, kept), about)
 
     def __len__(self) -> int:
         return self.survey.count if self.kept is None else len(self.kept)

@@ -20,10 +20,12 @@ agreed_ns, refused_ns, dropped_ns, silent
                     of the server (analyze.services); NEVER for no time
 flags               bits S_* of analyze._layout; `initial_states` and `client_side` serve
                     analyze.survey alone
-early_bytes         what the largest SYN carried
+client_open_bytes   what it had sent, and not seen acknowledged at the end
+client_largest_bytes
+                    the most payload in one segment; early_bytes: in a SYN
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,15 +35,28 @@ import numpy.typing as npt
 from fourtuple.analyze import _layout as at
 from fourtuple.analyze._layout import CLOSES, FACTS, HANDSHAKES
 from fourtuple.event.model import Endpoint
+from fourtuple.wire import _row as wire
 from fourtuple.wire.address import ip_text
 
-__all__ = ["CLOSES", "FACTS", "HANDSHAKES", "ConnectionTable", "Evidence", "tuple_marks"]
+__all__ = [
+    "CLOSES",
+    "FACTS",
+    "HANDSHAKES",
+    "ConnectionTable",
+    "Evidence",
+    "end_marks",
+    "marks",
+    "quoted",
+    "tuple_marks",
+]
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Marks = npt.NDArray[np.uint64]
 
 _PLACES = {name: place for place, name in enumerate(FACTS)}
-_EARLIER = np.uint64(0x9E3779B97F4A7C15)
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_END = ("high", "low", "port")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,11 @@ class ConnectionTable:
         """Some of the connections."""
         return ConnectionTable(np.ascontiguousarray(self.facts[:, chosen]))
 
+    def quotable(self) -> Marks:
+        """A number for each four-tuple as an ICMP error quotes it: whatever tunnel it was in."""
+        ends = [[self[f"{role}_{part}"] for part in _END] for role in ("client", "server")]
+        return marks(ends[0], ends[1], self["protocol"])
+
     @cached_property
     def clients(self) -> list[Endpoint]:
         return self._endpoints("client")
@@ -113,14 +133,43 @@ class ConnectionTable:
         return found
 
 
-def tuple_marks(table: ConnectionTable) -> npt.NDArray[np.uint64]:
+def tuple_marks(table: ConnectionTable) -> Marks:
     """A number for each four-tuple (of a protocol, in a tunnel), the same for all its lives."""
-    swapped = table["client_side"] == 1
-    names = ("high", "low", "port")
-    ends = [(table[f"client_{name}"], table[f"server_{name}"]) for name in names]
-    sides = [np.where(swapped, b, a) for a, b in ends] + [np.where(swapped, a, b) for a, b in ends]
-    mark = np.zeros(len(table), np.uint64)
-    for column in (*sides, table["protocol"], table["family"], table["tunnel"]):
-        mark = (mark ^ column.astype(np.uint64)) * _EARLIER
+    ends = [[table[f"{role}_{part}"] for part in _END] for role in ("client", "server")]
+    return marks(ends[0], ends[1], table["protocol"], table["family"], table["tunnel"])
+
+
+def end_marks(table: ConnectionTable, role: str) -> Marks:
+    """A number for each endpoint of the clients or the servers."""
+    return _mixed([table["family"], *(table[f"{role}_{part}"] for part in _END)])
+
+
+def marks(one: Sequence[Int64s], other: Sequence[Int64s], *rest: Int64s) -> Marks:
+    """A number for each four-tuple, whichever end comes first. `one` and `other` are the high and
+    low half of an address and the port, `rest` what else tells four-tuples apart."""
+    mark = _mixed(one) + _mixed(other)
+    return _mixed((mark.view(np.int64), *rest))
+
+
+def quoted(table: Int64s) -> tuple[Int64s, Marks]:
+    """The rows of decoded frames (`wire._row`) that are ICMP errors, and the marks of what they
+    quote: `ConnectionTable.quotable`."""
+    kind = table[:, wire.KIND]
+    rows = np.flatnonzero((kind == wire.ICMP) | (kind == wire.ICMP6))
+    rows = rows[table[rows, wire.QUOTED_PROTOCOL] > 0]
+    source = (wire.QUOTED_SOURCE_HIGH, wire.QUOTED_SOURCE_LOW, wire.QUOTED_SOURCE_PORT)
+    destination = (
+        wire.QUOTED_DESTINATION_HIGH,
+        wire.QUOTED_DESTINATION_LOW,
+        wire.QUOTED_DESTINATION_PORT,
+    )
+    one, other = ([table[rows, column] for column in end] for end in (source, destination))
+    return rows, marks(one, other, table[rows, wire.QUOTED_PROTOCOL])
+
+
+def _mixed(columns: Sequence[Int64s]) -> Marks:
+    mark = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mark = (mark ^ column.astype(np.uint64)) * _ODD
         mark ^= mark >> np.uint64(29)
     return mark

@@ -10,7 +10,7 @@ takes no segment after a minute without any, nor one on which only one end ever 
 a long capture needs memory for what is open, and no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
 from fourtuple.analyze._layout import OVER_NS, SILENT_NS, UNANSWERED_NS
@@ -40,19 +40,28 @@ class Tracking:
     lives: dict[Key, list[Life]] = field(default_factory=dict)
     talks: dict[Key, Talk] = field(default_factory=dict)
     used: set[Key] = field(default_factory=set)
+    reused: Container[int] = ()
 
 
-def connections(timeline: Timeline, rows: int = _ROWS) -> tuple[Connection, ...]:
+def connections(
+    timeline: Timeline,
+    rows: int = _ROWS,
+    services: Services | None = None,
+    reused: Container[int] = (),
+) -> tuple[Connection, ...]:
     """The timeline's TCP connections and UDP conversations, in order of their first frame.
 
-    `rows` is how many frames are taken in at a time; it changes nothing.
+    `rows` is how many frames are taken in at a time; it changes nothing. Where the timeline is a
+    part of a capture, `services` are those of all of it, and `reused` the frames that begin another
+    life of a four-tuple.
     """
     tracking = start(timeline.complete)
+    tracking.reused = reused
     for batch in batches(timeline, rows):
         step(tracking, batch)
     found = finish(tracking)
-    services = services_of(found)
-    return tuple(_with_events(one, timeline, services) for one in found)
+    known = services_of(found) if services is None else services
+    return tuple(_with_events(one, timeline, known) for one in found)
 
 
 def start(complete: bool) -> Tracking:
@@ -91,7 +100,8 @@ def _life_of(tracking: Tracking, batch: Batch, raw: Raw) -> Life:
     lives = [life for life in tracking.lives.get(raw.key, []) if not _expired(life, raw.now_ns)]
     life = _belongs(lives, raw)
     if life is None:
-        life = Life(batch.ends(raw), tracking.complete, reused=raw.key in tracking.used)
+        again = raw.key in tracking.used or raw.number in tracking.reused
+        life = Life(batch.ends(raw), tracking.complete, reused=again)
         tracking.met.append(life)
         tracking.used.add(raw.key)
         # the latest two are all that a segment can still belong to

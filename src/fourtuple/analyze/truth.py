@@ -23,7 +23,10 @@ from fourtuple.analyze.draft import Draft
 from fourtuple.analyze.numbers import Side
 from fourtuple.wire import FIN, RST, SYN
 
-__all__ = ["Trail", "truth"]
+__all__ = ["TRUTHS", "Trail", "truth"]
+
+#: the notes, in the order of the columns of analyze.table
+TRUTHS = ("by_acks", "by_timer", "reordered", "captured_twice", "dsack", "had_arrived")
 
 _SAME_ID_NS, _SAME_NS = 10_000_000, 50_000
 _OVERTAKEN_NS = 3_000_000

@@ -111,7 +111,7 @@ def _labels(segment: SegmentFact) -> tuple[Message, ...]:
 def _of_datagrams(timeline: Timeline, connection: Connection) -> Iterator[Crossing]:
     client = (connection.client.address, connection.client.port)
     for number in connection.frames:
-        row = number - 1
+        row = timeline.frames.row(number)
         verdict = Verdict.NAMES[int(timeline.frames.verdict[row])]
         cell = WireCell(
             frame=number,

@@ -3,25 +3,27 @@
 from collections.abc import Iterable
 from typing import Any
 
+from fourtuple.analyze._layout import EVIDENCE
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.phrases import a_side, frames_text, side
 
-__all__ = ["finding", "of_side"]
+__all__ = ["EVIDENCE", "finding", "of_side"]
 
 
 def finding(
     rule: Rule, connection: Connection, evidence: Iterable[SegmentFact | int], **params: Any
 ) -> Finding:
-    """A finding; `evidence` are the segments or frame numbers that it rests on.
+    """A finding; `evidence` are the segments or frame numbers that it rests on: the first sixteen.
 
     Every text may use {client}, {server} (endpoints), {frames} and what is given in `params`.
     """
-    frames = tuple(sorted({e if isinstance(e, int) else e.frame for e in evidence}))
+    found = sorted({e if isinstance(e, int) else e.frame for e in evidence})
+    frames = tuple(found[:EVIDENCE])
     common = {
         "client": str(connection.client),
         "server": str(connection.server),
-        "frames": frames_text(frames),
+        "frames": frames_text(frames, len(found) - len(frames)),
     }
     return Finding(rule, connection.index, frames, common | params)
 

@@ -9,7 +9,7 @@ from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN
 
-__all__ = ["RULES", "findings"]
+__all__ = ["RULES", "STALL_NS", "findings"]
 
 STALLED = Rule(
     code="receiver-stalled",
@@ -47,7 +47,7 @@ NAGLE = Rule(
 RULES = (STALLED, NAGLE)
 
 #: what a program may take between two reads, and a kernel's wait for company for an ACK
-_STALL_NS, _DELAYED_NS = 200_000_000, 25_000_000
+STALL_NS, _DELAYED_NS = 200_000_000, 25_000_000
 #: what was held back follows its ACK that soon
 _AT_ONCE_NS = 5_000_000
 
@@ -77,7 +77,7 @@ def _stalled(connection: Connection, client: bool) -> Iterator[Finding]:
     if shut is not None:
         open_end = connection.end_ns - shut.t_ns
         longest = max(longest, (open_end, [shut]), key=lambda waited: waited[0])
-    if longest[0] >= _STALL_NS:
+    if longest[0] >= STALL_NS:
         ms = longest[0] // 1_000_000
         yield finding(STALLED, connection, longest[1], ms=ms, **of_side(client))
 

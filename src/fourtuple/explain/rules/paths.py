@@ -13,7 +13,7 @@ from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
 from fourtuple.wire.columns import ICMP, ICMP6
 
-__all__ = ["RULES", "findings"]
+__all__ = ["ALWAYS_PASSES", "RULES", "TIMES", "findings", "to_many"]
 
 BLACK_HOLE = Rule(
     code="mtu-black-hole-suspected",
@@ -95,7 +95,9 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 #: an error that quotes no number belongs to what ended that shortly before
 _LATE_NS = 10_000_000_000
 #: so often sent in vain, a segment is no victim of chance
-_TIMES = 3
+TIMES = 3
+#: bytes that every link takes: IPv6's take packets of 1280, and IPv4's of less than 576 are gone
+ALWAYS_PASSES = 500
 
 #: who is quoted: protocol, source, destination
 _Quote = tuple[int, Endpoint, Endpoint]
@@ -122,7 +124,9 @@ def _icmp(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
             if _is_about(connection, timeline, row, client):
                 columns = timeline.columns
                 error = int(columns.icmp_type[row]), int(columns.icmp_code[row])
-                said.setdefault((columns.source(row)[0], *error), []).append(row + 1)
+                said.setdefault((columns.source(row)[0], *error), []).append(
+                    timeline.frames.number(row)
+                )
         for (router, kind, code), frames in said.items():
             yield _error(connection, router, (kind, code), frames, client)
 
@@ -164,13 +168,13 @@ def _is_about(connection: Connection, timeline: Timeline, row: int, client: bool
 
 
 def _unanswered(connection: Connection) -> Iterator[Finding]:
-    if connection.packets[1] or _to_many(connection.server.address):
+    if connection.packets[1] or to_many(connection.server.address):
         return
     ends = {connection.frames[0], connection.frames[-1]}
     yield finding(UDP_UNANSWERED, connection, ends, count=connection.packets[0])
 
 
-def _to_many(address: str) -> bool:
+def to_many(address: str) -> bool:
     """Multicast and broadcast, which nobody need answer."""
     if ":" in address:
         return address.startswith("ff")
@@ -186,13 +190,12 @@ def _black_hole(connection: Connection, client: bool) -> Iterator[Finding]:
         return
     stuck = [s for s in carried if s.seq == reached and s.length]
     passed = max((s.length for s in carried if s.next_seq <= reached), default=0)
-    if len(stuck) >= _TIMES and min(s.length for s in stuck) > passed and _large(stuck):
+    if len(stuck) >= TIMES and min(s.length for s in stuck) > passed and _large(stuck):
         length = max(s.length for s in stuck)
         params = {"length": length, "count": len(stuck), "passed": passed}
         yield finding(BLACK_HOLE, connection, stuck, **params, **of_side(client))
 
 
 def _large(segments: list[SegmentFact]) -> bool:
-    """Whether a link could find it too large: IPv6 takes 1280 bytes everywhere, and IPv4 links of
-    less than 576 are gone."""
-    return min(s.length for s in segments) > 500
+    """Whether a link could find it too large."""
+    return min(s.length for s in segments) > ALWAYS_PASSES

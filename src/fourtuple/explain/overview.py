@@ -1,0 +1,172 @@
+"""A capture of any size: surveyed once, and looked at more closely where that is asked for.
+
+The first pass gives a row of facts a connection (analyze.survey). What rows do not tell - every
+segment's own facts, the cause of a reset, rare findings - the whole way tells of chosen
+connections, whose frames a second pass collects. Rules: memory is bounded by the connections that
+are open, and by how much the second pass keeps at a time; of a connection with more frames than
+`LONGEST` those are its first and its last ones. Nothing here draws or prints.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from fourtuple.analyze import _layout as at
+from fourtuple.analyze.model import Connection
+from fourtuple.analyze.services import Services, services_of_tables
+from fourtuple.analyze.survey import Survey, Surveyed
+from fourtuple.analyze.table import ConnectionTable
+from fourtuple.analyze.tracking import connections
+from fourtuple.compiled import kernels
+from fourtuple.errors import CaptureDamaged
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.columns import undecided
+from fourtuple.explain.picking import Picking, picked, same_tuple
+from fourtuple.source.blocks import Capture
+from fourtuple.source.capture import named
+from fourtuple.source.collect import Collected
+from fourtuple.source.passes import FrameBlock
+
+__all__ = ["Announce", "Detail", "Overview"]
+
+Int64s = npt.NDArray[np.int64]
+Announce = Callable[[str, Mapping[str, object]], None]
+
+#: how many frames a second pass keeps at a time, or little more
+_AT_ONCE = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Chosen connections with their segments, by index in the overview, and the timeline that they
+    are in. Of those in `shortened` not all frames are there."""
+
+    timeline: Timeline
+    connections: Mapping[int, Connection]
+    shortened: frozenset[int]
+
+
+@dataclass(slots=True)
+class Overview:
+    """What the first pass over a capture found; `damage` is why it ended early."""
+
+    capture: Capture
+    found: Surveyed
+    damage: CaptureDamaged | None
+    announce: Announce | None = None
+    _services: Services | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, capture: Capture, announce: Announce | None = None) -> "Overview":
+        """Survey a capture; `announce` is told when kernels must be compiled first."""
+        survey = _survey(announce)
+        capture.kernels = kernels("fourtuple.event._kernels", announce)
+        damage = None
+        try:
+            for block in capture.blocks():
+                _take(survey, block)
+        except CaptureDamaged as error:
+            damage = error
+        return cls(capture, survey.finish(), damage, announce)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @property
+    def frames(self) -> int:
+        """How many frames the capture has."""
+        return self.found.frames
+
+    def tables(self) -> Iterator[ConnectionTable]:
+        """All connections, some thousand at a time, in order of their first frame."""
+        return self.found.tables()
+
+    def undecided(self) -> Iterator[Detail]:
+        """All connections whose resets or findings the tables do not tell."""
+        some: list[Int64s] = []
+        size = 0
+        for table in self.tables():
+            found = picked(table, undecided(table, self.found.quoted))
+            if len(found):
+                some.append(found)
+                size += Picking(found).size
+            if size > _AT_ONCE:
+                yield self._detail(np.concatenate(some))
+                some, size = [], 0
+        if some:
+            yield self._detail(np.concatenate(some))
+
+    def detail(self, index: int) -> Detail:
+        """One connection. IndexError where there is none of that index."""
+        for table in self.tables():
+            chosen = table["index"] == index
+            if chosen.any():
+                return self._detail(picked(table, chosen))
+        raise IndexError(index)
+
+    def _detail(self, chosen: Int64s) -> Detail:
+        """The chosen connections; other lives of their four-tuples must come along, for a segment
+        belongs to the life that it fits best."""
+        every = [picked(table, same_tuple(table, chosen)) for table in self.tables()]
+        picking = Picking(np.concatenate(every), heard=len(self.found.quoted) > 0)
+        timeline = self._collected(picking)
+        found = connections(timeline, services=self._known_services(), reused=picking.reused)
+        index = Picking(chosen).index
+        of_interest = {index[one.frames[0]]: one for one in found if one.frames[0] in index}
+        return Detail(timeline, of_interest, Picking(chosen).shortened)
+
+    def _collected(self, picking: Picking) -> Timeline:
+        collected = Collected()
+        decode = kernels("fourtuple.wire._kernels", self.announce)["decode_rows"]
+        try:
+            for block in self.capture.blocks():
+                rows = picking.rows(block, decode)
+                if len(rows):
+                    collected.add(block, rows)
+                if block.first_number > picking.last and not picking.heard:
+                    break
+        except CaptureDamaged:
+            pass  # known from the first pass
+        meta = {"file": ", ".join(self.capture.files)}
+        return Timeline(tuple(named(self.capture.vantages)), collected.table(), meta=meta)
+
+    def seen(self) -> Iterator[tuple[FrameBlock, Int64s]]:
+        """All frames once more, and what is known of each: int64[n, SEGMENT], the connection's
+        index here in the first column, -1 for none."""
+        survey, number_of = _survey(self.announce), self.found.number_of()
+        try:
+            for block in self.capture.blocks():
+                known = _take(survey, block, every=True)
+                mine = known[:, at.F_ROW_INDEX]
+                known[:, at.F_ROW_INDEX] = np.where(mine < 0, -1, number_of[mine])
+                yield block, known
+        except CaptureDamaged:
+            return
+
+    def _known_services(self) -> Services:
+        if self._services is None:
+            self._services = services_of_tables(self.tables)
+        return self._services
+
+
+def _survey(announce: Announce | None) -> Survey:
+    return Survey(
+        kernels("fourtuple.wire._kernels", announce),
+        kernels("fourtuple.analyze._kernels", announce),
+    )
+
+
+def _take(survey: Survey, block: FrameBlock, every: bool = False) -> Int64s:
+    return survey.step(
+        block.buffer,
+        block.start,
+        block.captured,
+        block.original,
+        block.link_type,
+        block.t_ns,
+        block.vantage,
+        block.first_number,
+        every,
+    )
