@@ -33,9 +33,9 @@ from fourtuple.wire.vxlan import VXLAN_PORT, VxlanView
 
 __all__ = ["Packet", "dissect"]
 
-ETHERNET, IPV4, IPV6, PPP, PPP_HDLC, CISCO_HDLC = 1, 228, 229, 9, 50, 104
+ETHERNET, RAW, IPV4, IPV6, PPP, PPP_HDLC, CISCO_HDLC = 1, 101, 228, 229, 9, 50, 104
 #: LINKTYPE_RAW, and the numbers that systems have written in its place
-RAW = (101, 12, 14)
+RAW_ALIKE = (RAW, 12, 14)
 V = TypeVar("V", bound=View)
 
 LINKS: dict[int, type[View]] = {
@@ -199,7 +199,7 @@ def _layers(data: bytes, link_type: int, original: int) -> list[View]:
 def _first(data: bytes, link_type: int) -> type[View] | None:
     if link_type in (PPP, PPP_HDLC) and is_cisco(data):
         return CiscoHdlcView
-    if link_type in RAW:
+    if link_type in RAW_ALIKE:
         return Ipv6View if data[:1] and data[0] >> 4 == 6 else Ipv4View
     return LINKS.get(link_type)
 
