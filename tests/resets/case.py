@@ -73,8 +73,9 @@ def captured(timeline: Timeline, host: str) -> Timeline:
 
 
 def judged(truths: tuple[Truth, ...], found: tuple[Connection, ...], host: str) -> list[Judged]:
-    """Every RST of the ports that were tried, beside the truth."""
-    of_port = {truth.port: truth for truth in truths if host in truth.seen_at}
+    """Every RST of the ports that were tried, beside the truth. `host` is where the capture was
+    made; "lab" for a recording, which sees both."""
+    of_port = {t.port: t for t in truths if host in (*t.seen_at, "lab")}
     told: list[Judged] = []
     for connection in found:
         truth = of_port.get(connection.server.port)

@@ -17,7 +17,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fourtuple.event.timeline import Timeline
@@ -720,7 +720,152 @@ def misunderstood(scene: Scene) -> Play:
     yield
 
 
-SCENES: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
+# scenes that were written when the rules stood; nothing was tuned on them
+
+
+def sink(address: str, port: int) -> None:
+    """Takes in what comes, slowly, and says nothing."""
+    with _serve(address, port) as listener:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError):
+            while connection.recv(4000):
+                time.sleep(0.02)
+
+
+def broken_upload(address: str, port: int) -> None:
+    """Gives up in the midst of an upload, with a linger time of 0."""
+    sock = _call(address, port)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sock.send(bytes(10_000))
+    time.sleep(BEAT_S)
+    sock.close()
+
+
+def cancelled(address: str, port: int) -> None:
+    """asyncio: asks, and is cancelled before the answer comes."""
+
+    async def main() -> None:
+        reader, writer = await asyncio.open_connection(address, port)
+        writer.write(b"a question\n")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reader.readline(), BEAT_S)
+        writer.close()
+        await asyncio.sleep(5 * BEAT_S)
+
+    asyncio.run(main())
+
+
+def rebooted(address: str, port: int) -> None:
+    """Forgets its connection as a crash would, and asks for it anew from the same port."""
+    sock = _call(address, port)
+    sock.sendall(b"tick")
+    sock.recv(100)
+    own = sock.getsockname()
+    sock.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR
+    sock.close()
+    time.sleep(BEAT_S)
+    again = socket.socket(sock.family)
+    again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    again.bind(own)
+    again.connect((address, port))
+    again.sendall(b"tick")
+    again.recv(100)
+
+
+def _nmap(scene: Scene, *options: str) -> None:
+    six = ["-6"] if scene.lab.family == 6 else []
+    target = ["-p", str(scene.port), scene.server.address]
+    scene.client.run(["nmap", "-n", "-Pn", *options, *six, *target])
+
+
+def scanned_by_connect(scene: Scene) -> Play:
+    scene.serve(echo_server)
+    yield
+    _nmap(scene, "-sT")
+    yield
+
+
+def scanned_by_ack(scene: Scene) -> Play:
+    scene.serve(echo_server)
+    yield
+    _nmap(scene, "-sA")
+    yield
+
+
+def scanned_by_fin(scene: Scene) -> Play:
+    _nmap(scene, "-sF")
+    yield
+
+
+def download_timed_out(scene: Scene) -> Play:
+    scene.serve(web_server)
+    yield
+    host = f"[{scene.server.address}]" if scene.lab.family == 6 else scene.server.address
+    url = f"http://{host}:{scene.port}/big"
+    scene.client.run(["curl", "-sg", "-m", "1", "--limit-rate", "30k", "-o", "/dev/null", url])
+    for _ in range(8):
+        yield
+
+
+def cancelled_question(scene: Scene) -> Play:
+    scene.serve(slow_service)
+    yield
+    scene.call(cancelled)
+    yield
+
+
+def upload_broken_off(scene: Scene) -> Play:
+    scene.serve(sink)
+    yield
+    scene.call(broken_upload)
+    yield
+
+
+def forged_for_the_server(scene: Scene) -> Play:
+    """Somebody tells the server that its client gave up; the client goes on."""
+    scene.serve(echo_server)
+    yield
+    scene.call(steady)
+    yield from _talking(scene)
+    last = [p for p in scene.packets() if p.tcp and p.tcp.destination_port == scene.port][-1]
+    scene.emit(scene.client, _in_the_name_of(last, 0, RST, 43))
+    yield
+    yield
+
+
+def client_destroyed(scene: Scene) -> Play:
+    scene.serve(echo_server)
+    yield
+    scene.call(once)
+    yield from _talking(scene)
+    scene.client.run(["ss", "-K", "-n", "state", "established", "dport", "=", str(scene.port)])
+    yield
+
+
+def client_rebooted(scene: Scene) -> Play:
+    scene.serve(echo_server)
+    yield
+    scene.call(rebooted)
+    for _ in range(10):
+        yield
+
+
+LATER: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
+    (scanned_by_connect, "client", "linger-zero", "no-such-connection"),
+    (scanned_by_ack, "server", "no-such-connection", "no-such-connection"),
+    (scanned_by_fin, "server", "port-closed", "port-closed"),
+    (download_timed_out, "client", "unread-data", "no-such-connection"),
+    (cancelled_question, "client", "data-after-close", "data-after-close"),
+    (upload_broken_off, "client", "linger-zero", "no-such-connection"),
+    (forged_for_the_server, "client", "forged", "no-such-connection"),
+    (client_destroyed, "client", "destroyed", "no-such-connection"),
+    (client_rebooted, "client", "no-such-connection", "no-such-connection"),
+)
+
+FIRST: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
     (probed_in_vain, "server", "keepalive-timeout", ""),
     (waited_in_vain, "server", "user-timeout", ""),
     (nobody_home, "server", "port-closed", ""),
@@ -748,7 +893,12 @@ SCENES: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
     (overrun, "server", "backlog-overflow", "backlog-overflow"),
     (misunderstood, "client", "invalid-ack", "invalid-ack"),
 )
-_FORGED = (censored, killed_like_tcpkill)
+SCENES = (*FIRST, *LATER)
+_SEEN_AT: Mapping[Any, tuple[str, ...]] = {
+    censored: ("client",),
+    killed_like_tcpkill: ("client",),
+    forged_for_the_server: ("server",),
+}
 
 TRUTHS = tuple(
     Truth(
@@ -757,7 +907,7 @@ TRUTHS = tuple(
         sender,
         cause,
         later,
-        ("client",) if scene in _FORGED else ("client", "server"),
+        _SEEN_AT.get(scene, ("client", "server")),
         once=cause == "time-wait",
     )
     for number, (scene, sender, cause, later) in enumerate(SCENES)

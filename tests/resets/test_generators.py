@@ -58,7 +58,7 @@ def by_frames(letter: str, timeline: Timeline) -> list[Judged]:
 
 def by_all(letter: str, timeline: Timeline) -> list[Judged]:
     truths = import_module(f"resets.generator_{letter}").TRUTHS
-    return judged(truths, connections(timeline), "client")
+    return judged(truths, connections(timeline), "lab")
 
 
 def mistakes(found: list[Judged], confidence: str) -> list[tuple[str, str, str]]:
