@@ -21,7 +21,7 @@ _OVERTAKEN_NS = 20_000_000
 #: a step of IPv4's identification from one segment to the next: a large write may take many
 _ID_STEPS = 64
 #: states in which a socket answers with RST and stays, or is about to go
-_NOT_ALIVE = ("CLOSED", "SYN_SENT", "SYN_RECV", "TIME_WAIT")
+_NOT_ALIVE = frozenset(("CLOSED", "SYN_SENT", "SYN_RECV", "TIME_WAIT"))
 #: how many segments of the sender show its habits
 _HABIT = 4
 
@@ -68,8 +68,9 @@ def _lives_on(scene: Scene) -> bool:
         return False
     before = scene.end.seen(scene.rst.t_ns)
     after = scene.end.seen(scene.rst.t_ns + _OVERTAKEN_NS, later=True)
-    same = before is not None and after is not None and before.cookie == after.cookie
-    return same and after is not None and after.state not in _NOT_ALIVE
+    if before is None or after is None or before.cookie != after.cookie:
+        return False
+    return not {before.state, after.state}.intersection(_NOT_ALIVE)
 
 
 def _rejected(scene: Scene, clues: set[str]) -> bool:
