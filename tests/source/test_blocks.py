@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,3 +197,32 @@ def test_a_recording_is_known_by_its_first_bytes() -> None:
         capture = Capture.of(io.BytesIO(data))
         assert not capture.is_recording()
         assert len(collected(capture)) >= 300
+
+
+LARGE = octets.pcap() + octets.pcap_record(bytes(60_000), 1, 1) * 100  # 6 MB
+
+
+@pytest.mark.parametrize(
+    ("files", "frames", "size", "larger"),
+    [
+        (1, 99, 10**9, True),
+        (1, 100, 10**9, False),
+        (1, 100, 3 * 10**6, True),
+        (1, 100, 10**7, False),
+        (2, 199, 10**9, True),
+        (2, 200, 10**9, False),
+        (2, 200, 8 * 10**6, True),
+    ],
+)
+def test_how_large_it_is_can_be_asked(files: int, frames: int, size: int, larger: bool) -> None:
+    capture = Capture.of([io.BytesIO(LARGE) for _ in range(files)])
+    assert capture.exceeds(frames, size) == larger
+    assert len(collected(capture)) == 100 * files
+
+
+def test_a_bomb_without_frames_is_large_too() -> None:
+    """A gigabyte of blocks that nobody knows, in a file of some 100 kB."""
+    block = octets.block(0x8000_0001, bytes(1_000_000))
+    bomb = zstd.compress(octets.section()) + zstd.compress(block) * 1000
+    assert len(bomb) < 200_000
+    assert Capture.of(io.BytesIO(bomb)).exceeds(20_000, 8_000_000)

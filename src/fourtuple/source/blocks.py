@@ -60,6 +60,19 @@ class Capture:
         _, walk = glance(Pass(self.sources[0], self.kernels, lambda *_: None))
         return isinstance(walk, BlockWalk) and walk.ours
 
+    def exceeds(self, frames: int, octets: int) -> bool:
+        """Whether it holds more frames or more bytes than that, once decompressed. No more of it
+        is read than that takes. CaptureUnknown and InputError as with `blocks`."""
+        for source in self.sources:
+            one = Pass(source, self.kernels, lambda *_: None, most=max(1, octets))
+            for block in one:
+                if one.count + len(block) > frames or source.size > octets:
+                    return True
+            if one.ended_early:
+                return True
+            frames, octets = frames - one.count, octets - one.walked
+        return False
+
     def blocks(self) -> Iterator[FrameBlock]:
         """All frames, in blocks; anew with each call.
 

@@ -28,7 +28,7 @@ from fourtuple.source.compression import decompressed
 from fourtuple.source.opening import Source
 from fourtuple.source.passes import damaged, fill, walk_for
 
-__all__ = ["named", "read"]
+__all__ = ["named", "read", "whole"]
 
 _STEP_BYTES = 4 * 1024 * 1024
 _LARGEST_HINT = 1 << 32
@@ -51,11 +51,16 @@ def read(
     1970, each interface is a vantage point and each verdict is "captured".
     """
     with Capture.of(files, progress) as capture:
-        if not capture.sources:
-            raise UsageError(NO_FILES)
-        if len(capture.sources) > 1:
-            return _together(capture)
-        return _alone(capture.sources[0], progress)
+        return whole(capture)
+
+
+def whole(capture: Capture) -> Timeline:
+    """The same of a capture that is open."""
+    if not capture.sources:
+        raise UsageError(NO_FILES)
+    if len(capture.sources) > 1:
+        return _together(capture)
+    return _alone(capture.sources[0], capture.progress)
 
 
 def _together(capture: Capture) -> Timeline:

@@ -65,7 +65,11 @@ class FrameBlock:
 
 @dataclass(slots=True)
 class Pass:
-    """One pass over one file: gives its blocks, with the file's own interfaces and numbers."""
+    """One pass over one file: gives its blocks, with the file's own interfaces and numbers.
+
+    It ends early, and `ended_early`, behind `most` bytes (decompressed), where that is not 0.
+    `walked` is how many there were.
+    """
 
     source: Source
     kernels: Kernels
@@ -74,6 +78,9 @@ class Pass:
     walk: Walk | None = None
     count: int = 0
     flaw: Flaw | None = None
+    most: int = 0
+    walked: int = 0
+    ended_early: bool = False
 
     def __iter__(self) -> Iterator[FrameBlock]:
         with self.source.opened() as reader:
@@ -93,9 +100,12 @@ class Pass:
                 self.count += found
             if found < _FRAMES and not walk.flaw:
                 window.forget()
-                more = fill(window, stream, self.step_bytes)
+                self.walked = window.base
+                self.ended_early = 0 < self.most < self.walked
+                more = not self.ended_early and fill(window, stream, self.step_bytes)
                 self.told(self, stream.taken)
-        walk.finish(window)
+        if not self.ended_early:
+            walk.finish(window)
 
     def _block(self, window: Window, walk: Walk, table: Int64s) -> FrameBlock:
         t_ns, interface = walk.times(table), table[INTERFACE]
