@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from fourtuple.event.model import Endpoint, Verdict
-from fourtuple.wire import ACK, FIN, URG, MaximumSegmentSize, Timestamps
-from story import Story, closed, exchange, opened, refused, unread
+from fourtuple.wire import ACK, FIN, URG, MaximumSegmentSize, Sack, Timestamps
+from story import CLIENT_ISN, Story, closed, exchange, opened, refused, unread
 
 __all__ = ["TALES"]
 
@@ -174,6 +174,24 @@ def _overtaken() -> Story:
     story = opened(complete=False)
     story.client.send(100, seq=101)
     story.client.send(100, seq=1)
+    return story
+
+
+def _captured_twice() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.wait(-0.98)
+    story.client.send(100, seq=1)
+    return story
+
+
+def _received_twice() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.ack()
+    story.wait(300)
+    story.client.send(100, seq=1)
+    story.server.ack(options=(Sack(((CLIENT_ISN + 1, CLIENT_ISN + 101),)),))
     return story
 
 
@@ -586,6 +604,9 @@ TALES: dict[str, Tale] = {
     "segment-lost": _lost_and_repeated,
     "retransmission": _lone_byte_repeated,
     "spurious-retransmission": _lost_and_repeated,
+    "reordering": _overtaken,
+    "captured-twice": _captured_twice,
+    "received-twice": _received_twice,
     "capture-gap": _gap,
     "zero-window": _closed_window,
     "keepalive-probes": _keepalive,
@@ -624,7 +645,6 @@ TALES: dict[str, Tale] = {
     # stories that meet no rule of their own
     "": lambda: closed(opened()),
     " fast": _fast_retransmission,
-    " late": _overtaken,
     " full": _full_window,
     " accept": _accept_waiting,
     " lost SYN": _asked_twice_on_a_bad_wire,

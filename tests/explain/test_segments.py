@@ -99,7 +99,7 @@ def test_every_segment_has_a_sentence_with_all_fields_filled_in(name, language):
         ("spurious-retransmission", 7, "although the server has acknowledged it"),
         ("retransmission", 5, "The client sends frame 4 once more"),
         (" fast", 11, "the repeated acknowledgments tell it that number 1 is missing"),
-        (" late", 5, "It comes late: number 1 belongs before what has come already."),
+        ("reordering", 5, "It comes late: number 1 belongs before what has come already."),
         (" full", 5, "They fill the window of the server to the last byte."),
         ("capture-gap", 4, "Numbers 1 to 100 were not seen."),
         ("capture-gap", 5, "ack 201 covers numbers that were not seen."),
