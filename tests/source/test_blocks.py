@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from fourtuple.errors import CaptureDamaged, CaptureUnknown, InputError
 from fourtuple.event.frames import FrameTable, Vantage
 from fourtuple.event.recording import encode_recording
 from fourtuple.source import Capture, Collected, FrameBlock, read
+from packed import zstd
 from recordings import FRAME, sample
 
 PCAP = octets.pcap(link=101) + b"".join(
@@ -223,6 +223,6 @@ def test_how_large_it_is_can_be_asked(files: int, frames: int, size: int, larger
 def test_a_bomb_without_frames_is_large_too() -> None:
     """A gigabyte of blocks that nobody knows, in a file of some 100 kB."""
     block = octets.block(0x8000_0001, bytes(1_000_000))
-    bomb = zstd.compress(octets.section()) + zstd.compress(block) * 1000
+    bomb = zstd(octets.section()) + zstd(block) * 1000
     assert len(bomb) < 200_000
     assert Capture.of(io.BytesIO(bomb)).exceeds(20_000, 8_000_000)

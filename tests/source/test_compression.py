@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 import octets
 from fourtuple.errors import CaptureDamaged, CaptureUnknown
 from fourtuple.event.timeline import Timeline
 from fourtuple.source import Capture, read
 from fourtuple.source.compression import decompressed
+from packed import zstd
 from recordings import FRAME
 
 Compress = Callable[[bytes], bytes]
@@ -22,7 +22,7 @@ Compress = Callable[[bytes], bytes]
 RECORDS = [octets.pcap_record(random.Random(n).randbytes(400), n, n) for n in range(1000)]
 PCAP = octets.pcap() + b"".join(RECORDS)
 PCAPNG = octets.section() + octets.interface() + octets.enhanced(FRAME, 1)
-BOTH = pytest.mark.parametrize("compress", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+BOTH = pytest.mark.parametrize("compress", [gzip.compress, zstd], ids=["gzip", "zstd"])
 
 
 def told(data: bytes) -> tuple[Timeline, str]:
@@ -94,7 +94,7 @@ def test_a_bomb_does_not_burst(compress: Compress) -> None:
 
 def test_what_comes_out_at_once_is_bounded() -> None:
     room = memoryview(bytearray(1000))
-    stream = decompressed(reader(zstd.compress(bytes(10**8))))
+    stream = decompressed(reader(zstd(bytes(10**8))))
     assert [stream.read(room) for _ in range(3)] == [1000, 1000, 1000]
     assert stream.taken < 20_000
 

@@ -137,5 +137,13 @@ def test_no_file_at_all_is_a_mistake_of_the_command_line() -> None:
         read([])
 
 
+def test_the_end_of_time_is_a_time_too() -> None:
+    """Times beyond 64 bits of nanoseconds become the last that fit."""
+    late = octets.section() + octets.interface(options=[(9, b"\0")])
+    late += octets.enhanced(b"late", 2**62)
+    for files in ([late, pcap(1)], [pcap(1), late], [late, late], [pcap(), late]):
+        assert list(together(*files).frames)[-1] == b"late"
+
+
 def test_an_empty_capture_among_others_adds_nothing() -> None:
     assert seconds(together(pcap(), pcap(1), octets.section())) == [1]

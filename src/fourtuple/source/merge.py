@@ -93,8 +93,8 @@ def merged(passes: list[Pass], vantages: list[Vantage]) -> Iterator[FrameBlock]:
                 points.leave(feed)
                 active.remove(feed)
             continue
-        others = [*active[1:2], *waiting[-1:]]
-        yield from together.take(feed, min((other.key for other in others), default=(_NEVER, 0)))
+        others = [other.key for other in (*active[1:2], *waiting[-1:])]
+        yield from together.take(feed, min(others, default=(_NEVER, len(passes))))
     yield from together.flush()
 
 
