@@ -79,7 +79,7 @@ def _rejected(scene: Scene, clues: set[str]) -> bool:
     if segment is None or not scene.plain:
         return False
     if segment.length or segment.flags & FIN:
-        return scene.confirms <= segment.seq
+        return scene.later.confirms <= segment.seq
     return not clues.intersection(("hops", "identification"))
 
 

@@ -7,6 +7,7 @@ once it has left the wire; in a capture at once. A segment that the wire made wa
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from heapq import heappop, heappush
 
 from fourtuple.analyze.evidence import End, end_of
@@ -15,7 +16,7 @@ from fourtuple.analyze.services import Service, Services
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import ACK, FIN, RST, SYN
 
-__all__ = ["UNKNOWN", "Cause", "Scene", "Side", "scenes"]
+__all__ = ["UNKNOWN", "Cause", "Later", "Scene", "Side", "scenes"]
 
 #: cause, confidence, and the frames besides the RST that they rest on
 Cause = tuple[str, str, tuple[int, ...]]
@@ -38,8 +39,8 @@ class Side:
     last_ack  its latest segment that acknowledged anything new
     window    the largest window that it ever announced, in bytes
     frames    its latest frames that are no RST, up to 16
-    heard     the latest segment with ACK that reached it; `acks` by what they acknowledge, and
-              `data` those with payload: each the latest of its number, of the latest 16 numbers
+    acks      the segments with ACK that reached it, by what they acknowledge, and `data` those with
+              payload: of each number the latest, of the latest 16 numbers
     asked     the latest SYN without ACK, or segment of no connection, that reached it
     waiting   up to 16 segments of payload that reached it after its own latest payload
     probes    its keepalive probes since it last heard anything
@@ -56,7 +57,6 @@ class Side:
     last_ack: SegmentFact | None = None
     window: int = 0
     frames: list[int] = field(default_factory=list)
-    heard: SegmentFact | None = None
     acks: dict[int, SegmentFact] = field(default_factory=dict)
     data: dict[int, SegmentFact] = field(default_factory=dict)
     asked: SegmentFact | None = None
@@ -91,7 +91,6 @@ class Side:
             self.broken = segment if state == "CLOSED" and not self.broken else self.broken
             return
         if segment.flags & ACK:
-            self.heard = segment
             _keep(self.acks, segment)
         elif segment.flags & SYN or segment.stray:
             self.asked = segment
@@ -114,11 +113,8 @@ class Scene:
     """One RST, `side` its sender and `peer` the other end as they were; `end` what a recording
     knows of the sender.
 
-    last       the sender's last segment of all that is neither SYN nor RST
-    beyond     of these the one that goes furthest
-    confirms   the highest number that the sender ever acknowledged
+    later      what the sender says in the whole connection
     round_ns   the round trip of the handshake; 0 where that is not known
-    asks_on    whether the sender repeated its SYN afterwards
     service    what else is known of the server's port
     """
 
@@ -129,10 +125,7 @@ class Scene:
     connection: Connection
     timeline: Timeline
     service: Service
-    last: SegmentFact | None
-    beyond: SegmentFact | None
-    confirms: int
-    asks_on: bool
+    later: "Later"
     round_ns: int
 
     @property
@@ -152,6 +145,24 @@ class Scene:
         return None if self.rst.flags & ACK else self.side.data.get(self.rst.raw_seq)
 
     @property
+    def last(self) -> SegmentFact | None:
+        """The sender's last segment of all that is neither SYN nor RST, where it came later."""
+        return self._later(self.later.last)
+
+    @property
+    def beyond(self) -> SegmentFact | None:
+        """Of those the one that goes furthest, where it came later."""
+        return self._later(self.later.beyond)
+
+    def _later(self, segment: SegmentFact | None) -> SegmentFact | None:
+        return segment if segment and segment.frame > self.rst.frame else None
+
+    @property
+    def asks_on(self) -> bool:
+        """Whether the sender repeated its SYN afterwards."""
+        return self.later.asked > self.rst.frame
+
+    @property
     def plain(self) -> bool:
         """Whether it is bare, as Linux sends an RST without a socket: no window, no option."""
         return self.rst.window == 0 and not self.rst.options
@@ -168,7 +179,7 @@ def scenes(
     """Each RST of the connection, in order, and its sender's side, to note the verdict in."""
     sides = {True: Side(), False: Side()}
     ends = {client: end_of(timeline, connection, client) for client in (True, False)}
-    later = {client: _Later(connection, client) for client in (True, False)}
+    later = {client: Later(connection, client) for client in (True, False)}
     service = services.get(connection.server, Service())
     round_ns = _round_trip(connection)
     coming: list[tuple[int, int]] = []
@@ -179,10 +190,8 @@ def scenes(
         sender = segment.from_client
         if segment.flags & RST:
             side, peer = sides[sender], sides[not sender]
-            found = later[sender].after(segment)
-            scene = Scene(
-                segment, side, peer, ends[sender], connection, timeline, service, *found, round_ns
-            )
+            own = (service, later[sender], round_ns)
+            scene = Scene(segment, side, peer, ends[sender], connection, timeline, *own)
             yield scene, side
         sides[sender].say(segment)
         if segment.arrived:
@@ -200,20 +209,36 @@ def _round_trip(connection: Connection) -> int:
     return 0
 
 
-class _Later:
-    """What one end sends in the whole connection, for a look at what it does after an RST."""
+class Later:
+    """What one end says in the whole connection, for a look at what it does after an RST. Made when
+    somebody asks: most resets are understood without."""
 
     def __init__(self, connection: Connection, client: bool) -> None:
-        own = [s for s in connection.segments if s.from_client is client]
-        own = [s for s in own if not s.flags & RST and s.verdict != "injected"]
-        said = [s for s in own if not s.flags & SYN]
-        self._last = said[-1] if said else None
-        self._beyond = max(said, key=lambda s: s.next_seq, default=None)
-        self._confirms = max((s.ack for s in own if s.ack is not None), default=0)
-        asked = [s.frame for s in own if s.flags & (SYN | ACK) == SYN]
-        self._asked = asked[-1] if asked else 0
+        self._connection, self._client = connection, client
 
-    def after(self, rst: SegmentFact) -> tuple[SegmentFact | None, SegmentFact | None, int, bool]:
-        last = self._last if self._last and self._last.frame > rst.frame else None
-        beyond = self._beyond if self._beyond and self._beyond.frame > rst.frame else None
-        return last, beyond, self._confirms, self._asked > rst.frame
+    @cached_property
+    def _own(self) -> list[SegmentFact]:
+        own = [s for s in self._connection.segments if s.from_client is self._client]
+        return [s for s in own if not s.flags & RST and s.verdict != "injected"]
+
+    @cached_property
+    def last(self) -> SegmentFact | None:
+        """The last segment that is neither SYN nor RST."""
+        return next((s for s in reversed(self._own) if not s.flags & SYN), None)
+
+    @cached_property
+    def beyond(self) -> SegmentFact | None:
+        """Of those the one with the highest numbers."""
+        said = (s for s in self._own if not s.flags & SYN)
+        return max(said, key=lambda s: s.next_seq, default=None)
+
+    @cached_property
+    def confirms(self) -> int:
+        """The highest number that it ever acknowledged."""
+        return max((s.ack for s in self._own if s.ack is not None), default=0)
+
+    @cached_property
+    def asked(self) -> int:
+        """The frame of its last SYN without ACK; 0 for none."""
+        asked = (s.frame for s in reversed(self._own) if s.flags & (SYN | ACK) == SYN)
+        return next(asked, 0)
