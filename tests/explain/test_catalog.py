@@ -266,5 +266,12 @@ def test_a_request_that_had_seen_the_close_crossed_nothing():
 def test_likely_is_said_where_nothing_proves_it():
     (likely,) = [f for f in found(TALES[" elsewhere"]()) if f.code == "forged-reset"]
     assert "most likely" in Translator("en").text(Message(likely.rule.what, likely.params))
+    assert likely.rule.title == "Probably a forged RST"
     (certain,) = [f for f in found(TALES["forged-reset"]()) if f.code == "forged-reset"]
     assert "most likely" not in Translator("en").text(Message(certain.rule.what, certain.params))
+
+
+def test_what_can_be_likely_has_a_title_that_says_so():
+    for rule in RULES.values():
+        assert bool(rule.likely) == bool(rule.likely_title)
+        assert rule.likely != rule.what

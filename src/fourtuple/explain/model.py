@@ -39,6 +39,7 @@ class Rule:
     remedy: str
     reference: str
     likely: str = ""
+    likely_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

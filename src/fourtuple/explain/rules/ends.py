@@ -1,12 +1,11 @@
 """Connections that one end still held, or just closed, while the other spoke."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from fourtuple.analyze.model import Connection, Reset, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Rule
-from fourtuple.explain.rules.making import finding, of_side
+from fourtuple.explain.rules.making import as_likely, finding, of_side
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN
 
@@ -30,6 +29,7 @@ HALF_OPEN = Rule(
     likely=N_(
         "{Other} most likely still held a connection that {side} had forgotten without a word."
     ),
+    likely_title=N_("Probably half-open: only one end knew the connection"),
 )
 CROSSED = Rule(
     code="request-crossed-close",
@@ -66,8 +66,7 @@ def _half_open(connection: Connection) -> Iterator[Finding]:
     own = [s for s in earlier if s.from_client is (reset.sender == "client")]
     took_part = any(not s.flags & (SYN | RST) for s in own)
     if took_part and not any(s.flags & FIN for s in own):
-        likely = reset.confidence == "likely"
-        rule = replace(HALF_OPEN, what=HALF_OPEN.likely) if likely else HALF_OPEN
+        rule = as_likely(HALF_OPEN) if reset.confidence == "likely" else HALF_OPEN
         yield finding(rule, connection, reset.evidence, **of_side(reset.sender == "client"))
 
 

@@ -1,6 +1,7 @@
 """What the families share: a finding of a rule, and ends named in its texts."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from fourtuple.analyze._layout import EVIDENCE
@@ -8,7 +9,7 @@ from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.phrases import a_side, frames_text, side
 
-__all__ = ["EVIDENCE", "finding", "of_side"]
+__all__ = ["EVIDENCE", "as_likely", "finding", "of_side"]
 
 
 def finding(
@@ -26,6 +27,13 @@ def finding(
         "frames": frames_text(frames, len(found) - len(frames)),
     }
     return Finding(rule, connection.index, frames, common | params)
+
+
+def as_likely(rule: Rule) -> Rule:
+    """The rule as it is told where nothing proves it; the same where that makes no difference."""
+    if not rule.likely:
+        return rule
+    return replace(rule, what=rule.likely, title=rule.likely_title)
 
 
 def of_side(client: bool) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 handshake's business (rules.handshake)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from fourtuple.analyze.model import Connection, Reset
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message, Rule
-from fourtuple.explain.rules.making import finding, of_side
+from fourtuple.explain.rules.making import as_likely, finding, of_side
 from fourtuple.explain.text import N_
 from fourtuple.wire import ACK, SYN
 
@@ -60,6 +59,7 @@ AFTER_CLOSE = Rule(
     ),
     reference=N_("RFC 9293, section 3.6.1; net/ipv4/tcp_input.c, tcp_rcv_state_process"),
     likely=N_("{Other} most likely sent data to a socket that {side}'s program had closed."),
+    likely_title=N_("Probably data after close"),
 )
 UNKNOWN_CONNECTION = Rule(
     code="no-such-connection",
@@ -79,6 +79,7 @@ UNKNOWN_CONNECTION = Rule(
         "{Side}'s kernel most likely had no socket for the connection; a firewall at {side} that "
         "rejects with RST looks the same."
     ),
+    likely_title=N_("Probably a segment for no connection"),
 )
 INVALID_ACK = Rule(
     code="reset-for-invalid-ack",
@@ -112,6 +113,7 @@ TIME_WAIT = Rule(
         "{Other} most likely still waited in TIME_WAIT when a new SYN came up on the same ports; "
         "{side} answered its old ACK with RST. A copy of that ACK which came late looks the same."
     ),
+    likely_title=N_("Probably TIME_WAIT answered with its old numbers"),
 )
 LINGER = Rule(
     code="broken-off-on-purpose",
@@ -131,6 +133,7 @@ LINGER = Rule(
         "{Side} broke the connection off though it had read all: its program most likely set "
         "SO_LINGER with time 0 and closed."
     ),
+    likely_title=N_("Probably broken off on purpose (SO_LINGER 0)"),
 )
 OVERFLOW = Rule(
     code="accept-queue-overflow",
@@ -150,6 +153,7 @@ OVERFLOW = Rule(
         "{Side} reset a handshake that was complete: its accept queue was most likely full, for "
         "its port served others before and after."
     ),
+    likely_title=N_("The accept queue was probably full"),
 )
 LISTENER_CLOSED = Rule(
     code="listener-closed",
@@ -168,6 +172,7 @@ LISTENER_CLOSED = Rule(
     likely=N_(
         "{Side}'s listener was most likely closed before any program had accepted the connection."
     ),
+    likely_title=N_("The listener was probably closed"),
 )
 KEEPALIVE = Rule(
     code="keepalive-gave-up",
@@ -184,6 +189,7 @@ KEEPALIVE = Rule(
         "{Side}'s kernel probed, had no answer from {other}, and most likely gave the connection "
         "up for that; TCP_USER_TIMEOUT ends it at such a moment, too."
     ),
+    likely_title=N_("Probably given up: keepalive had no answer"),
 )
 USER_TIMEOUT = Rule(
     code="user-timeout-gave-up",
@@ -228,6 +234,7 @@ FIREWALL = Rule(
     ),
     reference=N_("net/ipv4/netfilter/nf_reject_ipv4.c, nf_send_reset"),
     likely=N_("A firewall most likely answered with RST in the name of {side}."),
+    likely_title=N_("Probably rejected by a firewall"),
 )
 FORGED = Rule(
     code="forged-reset",
@@ -245,6 +252,7 @@ FORGED = Rule(
     ),
     reference=N_("RFC 5961, section 3.2"),
     likely=N_("An RST in the name of {side} was most likely not sent by {side}'s kernel."),
+    likely_title=N_("Probably a forged RST"),
 )
 UNEXPLAINED = Rule(
     code="reset-unexplained",
@@ -340,5 +348,4 @@ def _rule(reset: Reset) -> Rule:
     rule = _BY_CAUSE.get(reset.cause, UNEXPLAINED)
     if rule is UNREAD and reset.confidence != "certain":
         return UNREAD_LIKELY
-    likely = reset.confidence == "likely" and rule.likely
-    return replace(rule, what=likely) if likely else rule
+    return as_likely(rule) if reset.confidence == "likely" else rule
