@@ -77,6 +77,7 @@ def _common(row: Column, shape: int, client: int, known: int, fact: Column) -> N
     fact[at.A_INDEX] = row[at.INDEX]
     fact[at.A_PROTOCOL] = 17 if shape & at.S_UDP else 6
     fact[at.A_FAMILY] = 6 if shape & at.S_SIX else 4
+    fact[at.A_FILE] = row[at.FILE]
     fact[at.A_TUNNEL] = row[at.KEY_TUNNEL]
     fact[at.A_VANTAGE] = ports >> 34
     fact[at.A_CLIENT_KNOWN] = known

@@ -30,6 +30,7 @@ def track(
     table: Rows,
     t_ns: Column,
     vantage: Column,
+    file: Column,
     first: int,
     rows: Rows,
     slots: Column,
@@ -41,7 +42,7 @@ def track(
     moves: Column,
     out: Rows,
 ) -> None:
-    """Take frames in, decoded in `table`, seen at the vantage points given; `first` is a number.
+    """Take frames in: decoded, when and where each was seen, and the first one's number.
 
     `slots` is a hash table of rows (0: empty), its size a power of two. `out` gets what is known
     of each frame where it has a row for each; else it needs one row.
@@ -68,6 +69,7 @@ def track(
             r = _begin(table, i, side, vantage[i] + 0, first + i, slots, slot, rows, free, control)
             rows[r][at.START_NS] = now
             rows[r][at.END_NS] = now
+            rows[r][at.FILE] = file[i]
         if now < rows[r][at.START_NS]:
             rows[r][at.START_NS] = now
         if now > rows[r][at.END_NS]:
@@ -78,6 +80,7 @@ def track(
             rows[r][at.SIDES + side * at.SIDE + at.PAYLOAD] += table[i][wire.PAYLOAD_LENGTH]
             out[o][at.F_ROW_INDEX] = rows[r][at.INDEX]
             out[o][at.F_SIDE] = side
+            out[o][at.F_LENGTH] = table[i][wire.PAYLOAD_LENGTH]
         else:
             segment(
                 table[i],

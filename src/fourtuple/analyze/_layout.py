@@ -52,10 +52,11 @@ CONTROL = 9
     SYN_ACK_FRAME,
     LOGGED,  # how many frames of each kind of evidence are in the log, 5 bits a kind
     LOGGED_MORE,
+    FILE,
     AGREED_NS,  # when the first SYN+ACK came
     EXTRA,
-) = range(22)
-SIDES = 22
+) = range(23)
+SIDES = 23
 (
     BITS,  # bits B_*
     BASE,
@@ -198,9 +199,10 @@ B_REFUSED, B_DROPPED, B_SAID_RST = 1 << 60, 1 << 61, 1 << 62
     S_DONE,  # no segment can belong to it any more
     S_FORGOT,
     S_SHUT,  # a window of 0 was told
-) = (1 << bit for bit in range(21))
-COMPLETENESS_SHIFT = 21
-EARLY_SHIFT = 27  # the payload of the largest SYN, 17 bits
+    S_LATEST_SIDE,  # of the segment before
+) = (1 << bit for bit in range(22))
+COMPLETENESS_SHIFT = 22
+EARLY_SHIFT = 28  # the payload of the largest SYN, 17 bits
 
 # --- words, by bit: COUNT_NAMES first, in their order, then the notes of our own
 (
@@ -273,8 +275,12 @@ EVIDENCE = 16
     F_WORDS,
     F_STATE_A,
     F_STATE_B,
-) = range(9)
-SEGMENT = 9
+    F_FLAGS,
+    F_LENGTH,
+    F_RAW_SEQ,
+    F_RAW_ACK,
+) = range(13)
+SEGMENT = 13
 
 # --- facts. Of pairs the client's comes first
 #: the columns of a ConnectionTable, in order; see analyze.table
@@ -382,6 +388,7 @@ FACTS = (
     "server_largest_bytes",
     "client_open_bytes",
     "server_open_bytes",
+    "file",
 )
 (
     A_INDEX,
@@ -439,6 +446,7 @@ A_SILENT = A_INITIAL + 13
 A_TUNNEL = A_INITIAL + 14
 A_LARGEST = A_INITIAL + 15
 A_OPEN = A_INITIAL + 17
+A_FILE = A_INITIAL + 19
 #: a time that is not known
 NEVER = -(1 << 63)
 FACT = len(FACTS)

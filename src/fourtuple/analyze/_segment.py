@@ -116,6 +116,10 @@ def segment(
     seen[at.F_HAS_ACK] = 1 if has_ack else 0
     seen[at.F_WINDOW] = window
     seen[at.F_WORDS] = words
+    seen[at.F_FLAGS] = flags
+    seen[at.F_LENGTH] = length
+    seen[at.F_RAW_SEQ] = seg[wire.SEQUENCE]
+    seen[at.F_RAW_ACK] = seg[wire.ACKNOWLEDGMENT]
     seen[at.F_STATE_A] = _shown(row, at.SIDES)
     seen[at.F_STATE_B] = _shown(row, at.SIDES + at.SIDE)
 
@@ -384,7 +388,9 @@ def _seen_twice(seg: Column, t_ns: int, row: Column, s: int) -> bool:
         return False
     if identified:
         return waited <= _TWIN_ID_NS
-    return waited <= _TWIN_NS and (seg[wire.PAYLOAD_LENGTH] > 0 or flags & (SYN | FIN | RST) != 0)
+    carries = seg[wire.PAYLOAD_LENGTH] > 0 or flags & (FIN | RST) != 0
+    following = (row[at.SHAPE] & at.S_LATEST_SIDE != 0) == (s != at.SIDES)
+    return waited <= _TWIN_NS and carries and not flags & SYN and following
 
 
 def _sacked(seg: Column, ack: int, row: Column, p: int, more: Column, y: int) -> int:
@@ -887,7 +893,7 @@ def _shape(
         if (shape & at.S_FIN_SIDE != 0) != (side != 0) and ack >= row[at.FIN_NEXT]:
             shape |= at.S_CLOSE_FOUR
     row[s + at.BITS] = bits
-    row[at.SHAPE] = shape
+    row[at.SHAPE] = (shape & ~at.S_LATEST_SIDE) | (at.S_LATEST_SIDE if side else 0)
 
 
 def _opening(

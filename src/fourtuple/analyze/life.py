@@ -132,8 +132,9 @@ class Life:
         self._pair_probes(draft)
         trails = self.trails[draft.side], self.trails[1 - draft.side]
         repeats = pasts[1].duplicate_acks
+        following = bool(self.drafts) and self.drafts[-1].side == draft.side
         draft.notes += truth(
-            draft, trails, (side, peer), advanced_ns, repeats, self.rtt_ns, self.complete
+            draft, trails, (side, peer), advanced_ns, repeats, self.rtt_ns, self.complete, following
         )
         if pasts[0].next != following:
             trails[0].stamp = draft.raw.ts_value, draft.raw.ip_id

@@ -88,6 +88,7 @@ class Survey:
         t_ns: Int64s,
         vantage: Int64s,
         first_number: int,
+        file: Int64s | None = None,
         every: bool = False,
     ) -> Int64s:
         """Take frames in; the arguments are those of source.FrameBlock.
@@ -95,6 +96,7 @@ class Survey:
         With `every`, the result is int64[n, SEGMENT]: what is known of each frame; else empty.
         """
         count = len(start)
+        files = np.zeros(count, np.int64) if file is None else file
         seen = np.zeros((count if every else 0, at.SEGMENT), np.int64)
         place = seen if every else np.zeros((1, at.SEGMENT), np.int64)
         for begin in range(0, count, _STEP):
@@ -105,23 +107,16 @@ class Survey:
             self.decode["decode_rows"](buffer, *columns, table)
             self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
             self._hear(table)
-            self._track(
-                table,
-                t_ns[part],
-                vantage[part],
-                first_number + begin,
-                place[part] if every else place,
-            )
+            known = place[part] if every else place
+            seen_at = t_ns[part], vantage[part], files[part]
+            self._track(table, seen_at, first_number + begin, known)
         return seen
 
-    def _track(
-        self, table: Int64s, t_ns: Int64s, vantage: Int64s, first: int, seen: Int64s
-    ) -> None:
+    def _track(self, table: Int64s, seen_at: tuple[Int64s, ...], first: int, seen: Int64s) -> None:
         self._make_room(len(table))
         self.kernels["track"](
             table,
-            t_ns,
-            vantage,
+            *seen_at,
             first,
             self.rows,
             self.slots,

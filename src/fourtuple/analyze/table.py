@@ -15,6 +15,7 @@ client_by_acks, client_by_timer, client_reordered, client_captured_twice, client
 client_dsack        how many of its segments have that note (analyze.truth)
 syn_frame, syn_ack_frame, client_fin_frame
                     the first of their kind; 0 for none
+file                which of several files the first frame is in
 time_wait           bit 0: the client has been in TIME_WAIT, bit 1: the server
 agreed_ns, refused_ns, dropped_ns, silent
                     of the server (analyze.services); NEVER for no time

@@ -3,7 +3,8 @@
 Wireshark's words judge by order and rules of thumb (analyze.words); these notes by evidence:
 
 captured_twice  the very same packet stands in the capture once more: same numbers, same options and
-                same IP id within 10 ms, or without an id within 50 us. It was sent once
+                same IP id within 10 ms; without an id within 50 us, with nothing in between of
+                this connection, and no SYN, which two timers may repeat at once. It was sent once
 reordered       it fills a gap, and was sent before the segments that overtook it: by its timestamp
                 (RFC 7323), else its IP id, else because it came sooner than a round trip
 by_acks         sent again after three duplicate acknowledgments, or after SACK had told of later
@@ -89,14 +90,16 @@ def truth(
     duplicate_acks: int,
     rtt_ns: int,
     complete: bool,
+    following: bool,
 ) -> tuple[str, ...]:
     """The notes for a segment whose words are known; of each pair the first is its sender's.
 
     `advanced_ns` is when the sender's highest number came, `duplicate_acks` how often the receiver
-    had repeated its acknowledgment. The sides must not have been told of the segment yet.
+    had repeated its acknowledgment; `following`: the segment before was the same sender's. The
+    sides must not have been told of the segment yet.
     """
     trail, other = trails
-    if _captured_again(draft, trail) and not complete:
+    if _captured_again(draft, trail, following) and not complete:
         return ("captured_twice",)
     found = _of_options(draft, other, sides[1])
     if _comes_again(draft, sides[0]):
@@ -111,7 +114,7 @@ def truth(
     return tuple(found)
 
 
-def _captured_again(draft: Draft, trail: Trail) -> bool:
+def _captured_again(draft: Draft, trail: Trail, following: bool) -> bool:
     raw = draft.raw
     header = (raw.seq, raw.ack, raw.ip_id, raw.flags, raw.length, raw.window)
     mark = (*header, raw.ts_value, raw.ts_echo)
@@ -121,7 +124,8 @@ def _captured_again(draft: Draft, trail: Trail) -> bool:
         return False
     if raw.ip_id:
         return waited <= _SAME_ID_NS
-    return waited <= _SAME_NS and bool(raw.length or raw.flags & (SYN | FIN | RST))
+    carries = bool(raw.length or raw.flags & (FIN | RST)) and not raw.flags & SYN
+    return waited <= _SAME_NS and carries and following
 
 
 def _of_options(draft: Draft, other: Trail, peer: Side) -> list[str]:

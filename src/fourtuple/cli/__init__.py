@@ -24,6 +24,12 @@ def main() -> int:
         print(f"fourtuple {__version__}")
         return 0
     try:
+        if arguments[:1] == ["read"]:
+            from fourtuple.cli.plain import read_plainly
+
+            status = read_plainly(arguments[1:])
+            if status is not None:
+                return status
         from fourtuple.cli.app import run
 
         return run(arguments)

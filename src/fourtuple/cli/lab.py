@@ -12,8 +12,9 @@ import msgspec
 import typer
 
 from fourtuple.cli.help import HelpfulCommand, HelpfulGroup
-from fourtuple.cli.options import Json, Lang, NoColor, Raw, Width, number, seconds
+from fourtuple.cli.options import Json, Lang, NoColor, Raw, Width
 from fourtuple.cli.output import terminal_for, translator_for, write
+from fourtuple.cli.values import number, seconds
 from fourtuple.errors import FourtupleError, UsageError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator, language_from

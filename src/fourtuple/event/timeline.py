@@ -8,12 +8,14 @@ by iterating.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
-from fourtuple.wire import Packet, TcpView, dissect
 from fourtuple.wire.columns import Columns, Seen, decode_columns
+
+if TYPE_CHECKING:
+    from fourtuple.wire import Packet, TcpView
 
 __all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 
@@ -29,7 +31,7 @@ class FrameSeen:
     left_ns: int
     vantage: str
     verdict: str
-    packet: Packet
+    packet: "Packet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Segment(FrameSeen):
     """A frame that carries a TCP segment."""
 
     @property
-    def tcp(self) -> TcpView:
+    def tcp(self) -> "TcpView":
         assert self.packet.tcp is not None
         return self.packet.tcp
 
@@ -113,8 +115,10 @@ class Timeline:
             return str(files[0]), number
         return str(files[int(origin.file[row])]), int(origin.place[row])
 
-    def packet(self, number: int) -> Packet:
+    def packet(self, number: int) -> "Packet":
         """Frame `number` (from 1), dissected. IndexError where there is none."""
+        from fourtuple.wire import dissect
+
         row = self.frames.row(number)
         vantage = self.vantages[int(self.frames.vantage[row])]
         return dissect(self.frames.data(row), vantage.link_type, int(self.frames.original[row]))

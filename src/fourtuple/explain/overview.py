@@ -7,8 +7,10 @@ are open, and by how much the second pass keeps at a time; of a connection with 
 `LONGEST` those are its first and its last ones. Nothing here draws or prints.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +20,12 @@ from fourtuple.analyze.model import Connection
 from fourtuple.analyze.services import Services, services_of_tables
 from fourtuple.analyze.survey import Survey, Surveyed
 from fourtuple.analyze.table import ConnectionTable
-from fourtuple.analyze.tracking import connections
 from fourtuple.compiled import kernels
 from fourtuple.errors import CaptureDamaged
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.columns import undecided
 from fourtuple.explain.picking import Picking, picked, same_tuple
 from fourtuple.source.blocks import Capture
-from fourtuple.source.capture import named
 from fourtuple.source.collect import Collected
 from fourtuple.source.passes import FrameBlock
 
@@ -75,6 +75,11 @@ class Overview:
         return len(self.found)
 
     @property
+    def names(self) -> list[str]:
+        """The files' own names."""
+        return [os.path.basename(name) for name in self.capture.files]
+
+    @property
     def frames(self) -> int:
         """How many frames the capture has."""
         return self.found.frames
@@ -112,9 +117,15 @@ class Overview:
         every = [picked(table, same_tuple(table, chosen)) for table in self.tables()]
         picking = Picking(np.concatenate(every), heard=len(self.found.quoted) > 0)
         timeline = self._collected(picking)
+        from fourtuple.analyze.tracking import connections
+
         found = connections(timeline, services=self._known_services(), reused=picking.reused)
         index = Picking(chosen).index
-        of_interest = {index[one.frames[0]]: one for one in found if one.frames[0] in index}
+        of_interest = {
+            index[one.frames[0]]: replace(one, index=index[one.frames[0]])
+            for one in found
+            if one.frames[0] in index
+        }
         return Detail(timeline, of_interest, Picking(chosen).shortened)
 
     def _collected(self, picking: Picking) -> Timeline:
@@ -129,8 +140,41 @@ class Overview:
                     break
         except CaptureDamaged:
             pass  # known from the first pass
-        meta = {"file": ", ".join(self.capture.files)}
+        return self._timeline(collected)
+
+    def _timeline(self, collected: Collected) -> Timeline:
+        from fourtuple.source.capture import named
+
+        meta: dict[str, Any] = {"file": ", ".join(self.names)}
+        meta |= {"files": self.names} if len(self.names) > 1 else {}
         return Timeline(tuple(named(self.capture.vantages)), collected.table(), meta=meta)
+
+    def around(self, frame: int) -> tuple[Timeline, list[Connection]]:
+        """The connection that a frame is of, where it is of one, and a timeline that has the frame.
+        IndexError where the capture has no such frame."""
+        if not 1 <= frame <= self.frames:
+            raise IndexError(frame)
+        for block, known in self.seen():
+            row = frame - block.first_number
+            if row < len(block):
+                index = int(known[row, at.F_ROW_INDEX])
+                break
+        if index >= 0:
+            detail = self.detail(index)
+            if frame in detail.connections[index].frames:
+                return detail.timeline, [detail.connections[index]]
+        collected = Collected()
+        collected.add(block, np.array([row]))
+        return self._timeline(collected), []
+
+    def packets(self, index: int) -> int:
+        """How many frames a connection has."""
+        for table in self.tables():
+            chosen = table["index"] == index
+            if chosen.any():
+                both = table["client_packets"] + table["server_packets"]
+                return int(both[chosen][0])
+        raise IndexError(index)
 
     def seen(self) -> Iterator[tuple[FrameBlock, Int64s]]:
         """All frames once more, and what is known of each: int64[n, SEGMENT], the connection's
@@ -168,5 +212,6 @@ def _take(survey: Survey, block: FrameBlock, every: bool = False) -> Int64s:
         block.t_ns,
         block.vantage,
         block.first_number,
+        block.file,
         every,
     )

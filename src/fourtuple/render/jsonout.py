@@ -17,7 +17,14 @@ from fourtuple.render.view import Text
 from fourtuple.render.wires import crossings
 from fourtuple.wire import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 
-__all__ = ["connection_objects", "experiment_object", "frame_objects", "json_lines"]
+__all__ = [
+    "NO_CONNECTION",
+    "connection_objects",
+    "experiment_object",
+    "flag_letters",
+    "frame_objects",
+    "json_lines",
+]
 
 Object = dict[str, Any]
 
@@ -169,14 +176,19 @@ def frame_objects(timeline: Timeline, connections: Iterable[Connection]) -> Iter
         head = {"kind": "frame", "frame": number, "t": _seconds(t_ns + timeline.epoch_ns)}
         if "files" in timeline.meta:
             head["file"], head["file_frame"] = timeline.origin(number)
-        yield head | (known.get(number) or _NO_CONNECTION)
+        yield head | (known.get(number) or NO_CONNECTION)
+
+
+def flag_letters(flags: int) -> str:
+    """TCP's flags in the contract's letters."""
+    return "".join(letter for flag, letter in _LETTERS if flags & flag)
 
 
 def _segment(connection: Connection, segment: SegmentFact) -> Object:
     return {
         "connection": connection.index,
         "from": "client" if segment.from_client else "server",
-        "flags": "".join(letter for flag, letter in _LETTERS if segment.flags & flag),
+        "flags": flag_letters(segment.flags),
         "seq": segment.seq,
         "ack": segment.ack,
         "len": segment.length,
@@ -190,7 +202,7 @@ def _segment(connection: Connection, segment: SegmentFact) -> Object:
     }
 
 
-_NO_CONNECTION: Object = {
+NO_CONNECTION: Object = {
     "connection": None,
     "from": None,
     "flags": "",
@@ -208,7 +220,7 @@ _NO_CONNECTION: Object = {
 
 def _datagrams(timeline: Timeline, connection: Connection) -> dict[int, Object]:
     return {
-        crossing.cell.frame: _NO_CONNECTION
+        crossing.cell.frame: NO_CONNECTION
         | {
             "connection": connection.index,
             "from": "client" if crossing.cell.from_client else "server",

@@ -6,8 +6,7 @@ a test compares both. Connections that the columns do not tell of come from the 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 import numpy as np
 
 from fourtuple.analyze.model import COUNT_NAMES
+from fourtuple.analyze.seen import FrameKnown, Roles
 from fourtuple.analyze.survey import Surveyed
 from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable
 from fourtuple.analyze.truth import TRUTHS
@@ -24,15 +24,16 @@ from fourtuple.explain.columns import Spotted, spotted, undecided
 from fourtuple.explain.model import Message
 from fourtuple.explain.overview import Detail, Overview
 from fourtuple.explain.text import Translator
-from fourtuple.render.jsonout import connection_objects
+from fourtuple.render.jsonout import NO_CONNECTION, connection_objects, flag_letters
+from fourtuple.source.passes import FrameBlock
 
-__all__ = ["connection_lines"]
+__all__ = ["connection_line", "connection_lines", "frame_lines"]
 
 _CLOSERS = ("null", '"client"', '"server"')  # from -1 on
 _FLAGS = ("false", "true")
 
 _HEAD = (
-    '{{"kind":"connection","connection":%d,"protocol":"{protocol}","file":{file},"client":%s,'
+    '{{"kind":"connection","connection":%d,"protocol":"{protocol}","file":%s,"client":%s,'
     '"server":%s,"client_known":%s,"start":%s,"duration_s":%s,'
     '"packets":{{"client":%d,"server":%d}},"payload_bytes":{{"client":%d,"server":%d}},'
 )
@@ -45,49 +46,105 @@ _TCP = (
 )
 _TAIL = '"findings":[%s]}}\n'
 
-_COMMON = (
-    ("client_known", _FLAGS),
-    ("client_packets", None),
-    ("server_packets", None),
-    ("client_payload_bytes", None),
-    ("server_payload_bytes", None),
-)
 
-
-def connection_lines(overview: Overview, translator: Translator, file: str) -> Iterator[str]:
-    """All connections, some thousand lines at a time."""
-    name = file.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    lines = _Lines(translator, msgspec.json.encode(name).decode())
-    whole = _looked_at(overview, translator, file)
+def connection_lines(
+    overview: Overview, translator: Translator, files: Sequence[str]
+) -> Iterator[str]:
+    """All connections, some thousand lines at a time. `files` are the names that the user gave."""
+    lines = _Lines(translator, files)
+    whole = _looked_at(overview, translator, files)
     for table in overview.tables():
-        open_ = undecided(table, overview.found.quoted).tolist()
+        mask = undecided(table, overview.found.quoted).tolist()
         told = lines.of(table, overview.found)
-        yield "".join(next(whole) if one else line for one, line in zip(open_, told, strict=True))
+        yield "".join(next(whole) if one else line for one, line in zip(mask, told, strict=True))
 
 
-def _looked_at(overview: Overview, translator: Translator, file: str) -> Iterator[str]:
+def connection_line(
+    overview: Overview, index: int, translator: Translator, files: Sequence[str]
+) -> str:
+    """One connection. IndexError where there is none of that index."""
+    for table in overview.tables():
+        chosen = table["index"] == index
+        if chosen.any():
+            one = table.only(chosen)
+            if undecided(one, overview.found.quoted)[0]:
+                return next(_of_detail(overview.detail(index), translator, files))
+            return next(_Lines(translator, files).of(one, overview.found))
+    raise IndexError(index)
+
+
+def frame_lines(
+    overview: Overview, connection: int | None = None, frame: int | None = None
+) -> Iterator[str]:
+    """All frames, those of one connection, or one frame, some thousand lines at a time."""
+    roles = Roles(overview.tables())
+    files = overview.names if len(overview.names) > 1 else ()
+    for block, known in overview.seen():
+        last = block.first_number + len(block) - 1
+        if frame is None or block.first_number <= frame <= last:
+            told = roles.told(known, block.first_number)
+            yield "".join(
+                msgspec.json.encode(item).decode() + "\n"
+                for item in _frames(block, told, files)
+                if connection in (None, item["connection"]) and frame in (None, item["frame"])
+            )
+        if frame is not None and frame <= last:
+            return
+
+
+def _frames(
+    block: FrameBlock, told: Iterable[FrameKnown | None], files: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    times = block.t_ns.tolist()
+    for row, (t_ns, one) in enumerate(zip(times, told, strict=True)):
+        head = {"kind": "frame", "frame": block.first_number + row, "t": t_ns / 10**9}
+        if files and block.file is not None and block.place is not None:
+            head |= {"file": files[int(block.file[row])], "file_frame": int(block.place[row])}
+        yield head | (_frame(one) if one else NO_CONNECTION)
+
+
+def _frame(one: FrameKnown) -> dict[str, Any]:
+    whose = {"connection": one.connection, "from": "client" if one.from_client else "server"}
+    if not one.tcp:
+        return NO_CONNECTION | whose | {"len": one.length, "verdict": "captured"}
+    return whose | {
+        "flags": flag_letters(one.flags),
+        "seq": one.seq,
+        "ack": one.ack,
+        "len": one.length,
+        "raw_seq": one.raw_seq,
+        "raw_ack": one.raw_ack,
+        "window": one.window,
+        "notes": one.notes,
+        "client_state": one.states[0],
+        "server_state": one.states[1],
+        "verdict": "captured",
+    }
+
+
+def _looked_at(overview: Overview, translator: Translator, files: Sequence[str]) -> Iterator[str]:
     """The lines of the connections that columns do not tell of, in order."""
     for detail in overview.undecided():
-        yield from _of_detail(overview, detail, translator, file)
+        yield from _of_detail(detail, translator, files)
 
 
-def _of_detail(
-    overview: Overview, detail: Detail, translator: Translator, file: str
-) -> Iterator[str]:
-    for index, found in sorted(detail.connections.items()):
-        connection = replace(found, index=index)
+def _of_detail(detail: Detail, translator: Translator, files: Sequence[str]) -> Iterator[str]:
+    for _, connection in sorted(detail.connections.items()):
         said = findings(detail.timeline, [connection])
-        (item,) = connection_objects(detail.timeline, [connection], said, translator, file)
+        (item,) = connection_objects(detail.timeline, [connection], said, translator, files)
         yield msgspec.json.encode(item).decode() + "\n"
 
 
 class _Lines:
-    """Lines of tables, in one language. `file` is JSON already."""
+    """Lines of tables, in one language."""
 
-    def __init__(self, translator: Translator, file: str) -> None:
+    def __init__(self, translator: Translator, files: Sequence[str]) -> None:
         self.translator = translator
-        self.tcp = (_HEAD + _TCP + _TAIL).format(protocol="tcp", file=file.replace("%", "%%"))
-        self.udp = (_HEAD + _TAIL).format(protocol="udp", file=file.replace("%", "%%"))
+        octets = [name.encode("utf-8", "surrogateescape") for name in files]
+        names = [name.decode("utf-8", "replace") for name in octets]
+        self.files = [msgspec.json.encode(name).decode() for name in names]
+        self.tcp = (_HEAD + _TCP + _TAIL).format(protocol="tcp")
+        self.udp = (_HEAD + _TAIL).format(protocol="udp")
         self.zero = _counts([0] * len(COUNT_NAMES))
         self.never = _repeats([0] * len(TRUTHS))
 
@@ -106,6 +163,7 @@ class _Lines:
 
     def _heads(self, table: ConnectionTable) -> Iterator[Iterable[object]]:
         yield table["index"].tolist()
+        yield [self.files[file] for file in table["file"].tolist()]
         yield map(_endpoint, table.clients)
         yield map(_endpoint, table.servers)
         yield [_FLAGS[known] for known in table["client_known"].tolist()]
@@ -153,8 +211,8 @@ class _Lines:
         """What is said of each row, as JSON."""
         words = {name: value for name, value in one.params.items() if isinstance(value, Message)}
         numbers = {name: value for name, value in one.params.items() if name not in words}
-        kept = {name: Message("{" + name + "}") for name in (*numbers, "client", "server")}
-        pattern = self.translator.text(Message(one.rule.what, {**words, **kept}))
+        # fields without a value stay as they are: each row fills them in
+        pattern = self.translator.text(Message(one.rule.what, words))
         pieces = re.split(r"\{(\w+)\}", msgspec.json.encode(pattern).decode())
         if len(pieces) == 1:
             return repeat(pieces[0], len(one.rows))

@@ -13,14 +13,14 @@ from fourtuple.explain.text import N_
 from fourtuple.render.cells import Painter
 from fourtuple.render.text import width_of, wrap
 
-__all__ = ["connection_table"]
+__all__ = ["CLOSE_WORDS", "HANDSHAKE_WORDS", "connection_table"]
 
 #: more lines than this are no overview
 _MOST_LINES = 60
 _GAP = 2
 _SERIOUS = ("error", "warning")
 
-_HANDSHAKES = {
+HANDSHAKE_WORDS = {
     "complete": N_("complete"),
     "simultaneous": N_("simultaneous"),
     "fast-open": N_("fast open"),
@@ -29,7 +29,7 @@ _HANDSHAKES = {
     "refused": N_("refused"),
     "none": N_("not captured"),
 }
-_CLOSES = {
+CLOSE_WORDS = {
     "four-segment": N_("four segments"),
     "three-segment": N_("three segments"),
     "simultaneous": N_("simultaneous"),
@@ -86,8 +86,8 @@ def _style(connection: Connection, serious: Counter[int]) -> str:
 
 def _row(connection: Connection, findings: Sequence[Finding], painter: Painter) -> list[str]:
     udp = connection.protocol != "tcp"
-    handshake = _HANDSHAKES.get(connection.handshake, connection.handshake)
-    close = _CLOSES.get(connection.close, connection.close)
+    handshake = HANDSHAKE_WORDS.get(connection.handshake, connection.handshake)
+    close = CLOSE_WORDS.get(connection.close, connection.close)
     return [
         str(connection.index),
         str(connection.client),
