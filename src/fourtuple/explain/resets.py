@@ -58,10 +58,11 @@ _RESETS: Mapping[str, str] = MappingProxyType(
             "came up here since: {sender} answers with RST."
         ),
         "backlog-overflow": N_(
-            "{Sender}'s accept queue is full: its kernel answers the third step with RST."
+            "{Sender}'s accept queue had no room for this connection: its kernel answers with RST."
         ),
         "backlog-overflow?": N_(
-            "{Sender} answers the third step with RST: most likely its accept queue is full."
+            "{Sender} answers with RST: most likely its accept queue had no room for this "
+            "connection."
         ),
         "listener-closed": N_(
             "{Sender}'s listener was closed before a program had accepted this connection: its "

@@ -15,7 +15,7 @@ STALLED = Rule(
     code="receiver-stalled",
     severity="warning",
     title=N_("The receiver stood still"),
-    what=N_("{Side} kept its window at 0 for {ms} ms: {other} could not send a byte."),
+    what=N_("{Side} kept its window at 0 for {ms} ms: {other} could send nothing but probes."),
     why=N_(
         "From the first window of 0 to the next segment with a larger one, {side}'s program took "
         "nothing out of its buffer ({frames})."
@@ -32,7 +32,7 @@ NAGLE = Rule(
     title=N_("Nagle's algorithm meets a delayed ACK"),
     what=N_(
         "{Side} held back data until {other} acknowledged what came before, and {other} held back "
-        "the acknowledgment: {ms} ms were lost, {count} times."
+        "the acknowledgment. Such waits: {count}, {ms} ms in all."
     ),
     why=N_(
         "A small segment, {other}'s bare ACK some 40 ms later, and the next data at once after it "

@@ -20,13 +20,13 @@ BLACK_HOLE = Rule(
     severity="error",
     title=N_("Large segments never arrive"),
     what=N_(
-        "{Side} sent a segment of {length} bytes {count} times, and it was never acknowledged; "
-        "smaller ones were."
+        "{Side} sent a segment of {length} bytes {count} times, and it was never acknowledged, "
+        "though smaller packets got through."
     ),
     why=N_(
-        "Handshake and segments of up to {passed} bytes get through, this one does not ({frames}), "
-        "and no ICMP error says that it is too large: so it is where a link takes only smaller "
-        "packets and a firewall drops the ICMP that would tell."
+        "The handshake got through, and up to {passed} bytes of data in a segment; this one did "
+        "not ({frames}), and no ICMP error says that it is too large. So it is where a link takes "
+        "only smaller packets and a firewall drops the ICMP that would tell."
     ),
     remedy=N_(
         "Find the size that passes (ping -M do -s SIZE). Let ICMP type 3 code 4, for IPv6 type 2, "
@@ -56,7 +56,7 @@ UDP_UNANSWERED = Rule(
     severity="note",
     title=N_("UDP without an answer"),
     what=N_("{client} sent {server} UDP datagrams, and none came back."),
-    why=N_("All {count} are from {client} ({frames} begin and end it)."),
+    why=N_("Datagrams of {client}: {count}; of {server}: none (first and last: {frames})."),
     remedy=N_(
         "Some protocols never answer. Else: UDP has no handshake, so nobody says whether the "
         "datagrams arrived. Capture at {server}; see whether a program has the port (ss -lun), and "
