@@ -1,12 +1,13 @@
 """Who sent an RST and why, with no more certainty than the evidence gives."""
 
+import msgspec
 import pytest
 from hypothesis import given
 
 from analyze.chance import chatter, nonsense
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import Reset
-from fourtuple.event.model import Verdict
+from fourtuple.event.model import Endpoint, Verdict
 from fourtuple.wire import MaximumSegmentSize, Timestamps
 from story import Story, exchange, opened, refused, unread
 
@@ -48,6 +49,15 @@ def test_a_listener_does_not_refuse_so_a_firewall_does():
     story.client.syn()
     story.server.rst_ack(raw_seq=0)
     assert verdict(story) == ("server", "firewall", "certain")
+
+
+def test_a_listener_on_the_unspecified_ipv6_address_may_not_take_ipv4():
+    story = Story()
+    row = story.server.listener()
+    story.server.table(msgspec.structs.replace(row, local=Endpoint("::", row.local.port)))
+    story.client.syn()
+    story.server.rst_ack(raw_seq=0)
+    assert verdict(story) == ("server", "port-closed", "likely")
 
 
 def test_each_refusal_of_a_repeated_syn_is_a_reset_of_its_own():
@@ -412,6 +422,14 @@ def test_it_is_certain_where_the_end_goes_on_as_if_there_were_none():
     story.wait(100)
     story.server.send(10)
     assert verdict(story) == ("server", "forged", "certain")
+
+
+def test_what_an_answer_overtook_does_not_prove_a_forger():
+    story = talking()
+    story.client.send(30)
+    story.server.rst(seq=21, window=512)
+    story.server.send(10)  # a millisecond later: it may have been sent before
+    assert verdict(story) == ("server", "forged", "likely")
 
 
 def test_a_number_far_ahead_is_no_kernel_s():

@@ -38,7 +38,9 @@ def impostor(scene: Scene) -> Cause | None:
     if rejected:
         certain = bool(goes_on) and _lives_on(scene)
         return "firewall", "certain" if certain else "likely", evidence
-    certain = bool(goes_on and clues) or _lives_on(scene)
+    # what seems to go on further may only have been overtaken: then a weak clue will not do
+    telling = clues if goes_on == "later" else clues.intersection(("hops", "number"))
+    certain = bool(goes_on and telling) or _lives_on(scene)
     return "forged", "certain" if certain else "likely", evidence
 
 

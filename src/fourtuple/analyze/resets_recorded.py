@@ -66,16 +66,21 @@ def _from_outside(scene: Scene) -> Cause | None:
     met = [call for call in end.calls if call.end_ns is None or call.end_ns >= t_ns]
     if any(call.errno == "ECONNABORTED" for call in met):
         return "destroyed", "certain", ()
-    programs = {(call.host, call.pid) for call in end.calls}
-    others = (c for c in scene.timeline.of(Call) if (c.host, c.pid) in programs)
-    asked = any(_asks_for_none(call) for call in others)  # a listener's time is inherited
-    alive = any(call.t_ns > t_ns for call in met)
-    return None if asked and not alive else UNKNOWN if alive or not scene.side.waiting else None
+    if any(call.t_ns > t_ns for call in met):
+        return UNKNOWN  # the program still held the socket, so it did not end it by closing
+    return None if scene.side.waiting or _linger_set(scene) else UNKNOWN
+
+
+def _linger_set(scene: Scene) -> bool:
+    """Whether the program had set a linger time of 0 on any socket: a listener's is inherited."""
+    programs = {(call.host, call.pid) for call in scene.end.calls}
+    calls = (call for call in scene.timeline.of(Call) if (call.host, call.pid) in programs)
+    return any(_asks_for_none(call) for call in calls)
 
 
 def by_timer(scene: Scene) -> str | None:
     """Which timer had run out: where a program's calls are known, so are the times it set."""
-    if not scene.recorded or not scene.end.calls:
+    if not scene.end.calls or scene.end.called(("close",), scene.rst.t_ns):
         return None
     times = [call.args[2:] for call in scene.end.calls if call.args[1:2] == ("TCP_USER_TIMEOUT",)]
     return "user-timeout" if times and times[-1] != (0,) else "keepalive-timeout"
@@ -97,7 +102,12 @@ def of_refusal(scene: Scene) -> tuple[str, str] | None:
     end, t_ns = scene.end, scene.rst.t_ns
     if not scene.recorded or not end.looked(t_ns):
         return None
-    return ("port-closed", "certain") if end.listener(t_ns) is None else ("firewall", "certain")
+    row = end.listener(t_ns)
+    if row is None:
+        return "port-closed", "certain"
+    # one on :: may be for IPv6 alone (IPV6_V6ONLY), which the table does not tell
+    apart = row.local.address == "::" and "." in end.local.address
+    return None if apart else ("firewall", "certain")
 
 
 def forgotten(scene: Scene) -> bool:
