@@ -103,6 +103,7 @@ class Party:
         raw_seq: int | None = None,
         raw_ack: int | None = None,
         hops: int = 64,
+        ip_id: int = 0,
     ) -> int:
         """Any segment; returns its frame number (0 where the story is not captured just then)."""
         number = self.next if seq is None else seq
@@ -121,7 +122,7 @@ class Party:
         )
         if not lost:
             self.peer.coming.append((self.story.now + int((1 + late_ms) * MS), number, end))
-        return self.story.record(self, header, data, lost, late_ms, verdict, hops)
+        return self.story.record(self, header, data, lost, late_ms, verdict, hops, ip_id)
 
     def hear(self) -> int:
         """What has arrived by the time of the next segment, counted as far as there is no gap."""
@@ -252,9 +253,10 @@ class Story:
         late_ms: float,
         verdict: int | None,
         hops: int = 64,
+        ip_id: int = 0,
     ) -> int:
         """Put a segment on the wire."""
-        return self._add(sender, (header, data), lost, late_ms, verdict, hops)
+        return self._add(sender, (header, data), lost, late_ms, verdict, hops, ip_id)
 
     def _add(
         self,
@@ -264,13 +266,17 @@ class Story:
         late_ms: float,
         verdict: int | None,
         hops: int = 64,
+        ip_id: int = 0,
     ) -> int:
         self.now += MS
         if not self.captured:
             return 0
         source, destination = sender.endpoint.address, sender.peer.endpoint.address
         ends = source, destination
-        ip = Ipv4(*ends, ttl=hops) if self.family == 4 else Ipv6(*ends, hop_limit=hops)
+        if self.family == 4:
+            ip: Ipv4 | Ipv6 = Ipv4(*ends, ttl=hops, identification=ip_id)
+        else:
+            ip = Ipv6(*ends, hop_limit=hops)
         usual = Verdict.DELIVERED if self.complete else Verdict.CAPTURED
         usual = Verdict.DROPPED if lost else Verdict.DELAYED if late_ms else usual
         left = self.now + int(late_ms * MS) + (MS // 10 if self.complete else 0)

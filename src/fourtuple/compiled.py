@@ -218,7 +218,7 @@ def _jitted(module: ModuleType, done: dict[str, dict[str, Any]]) -> dict[str, An
                 names[name] = others[value.__name__]
             else:
                 copy = FunctionType(value.__code__, names, name, value.__defaults__)
-                names[name] = njit(**_OPTIONS, forceinline=name.startswith("_"))(copy)
+                names[name] = njit(**_OPTIONS, forceinline=True)(copy)
         elif not name.startswith("__"):
             names[name] = value
     return names

@@ -125,7 +125,7 @@ class Life:
     def _judge(self, draft: Draft) -> None:
         side, peer = self.sides[draft.side], self.sides[1 - draft.side]
         pasts = (self.pasts[draft.side], self.pasts[1 - draft.side])
-        advanced_ns, following = pasts[0].advanced_ns, pasts[0].next
+        advanced_ns, expected = pasts[0].advanced_ns, pasts[0].next
         judge(draft, side, peer, pasts, self.rtt_ns, self.complete)
         if self.reused and not self.drafts and draft.raw.flags & (SYN | ACK) == SYN:
             draft.notes += ("reused_ports",)
@@ -136,7 +136,7 @@ class Life:
         draft.notes += truth(
             draft, trails, (side, peer), advanced_ns, repeats, self.rtt_ns, self.complete, following
         )
-        if pasts[0].next != following:
+        if pasts[0].next != expected:
             trails[0].stamp = draft.raw.ts_value, draft.raw.ip_id
 
     def _pair_probes(self, draft: Draft) -> None:

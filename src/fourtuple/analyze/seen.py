@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fourtuple.analyze import _layout as at
-from fourtuple.analyze._states import NAMES
+from fourtuple.analyze._states import NAMES, NO_STATE
 from fourtuple.analyze.table import ConnectionTable
 
-__all__ = ["FrameKnown", "Roles"]
+__all__ = ["FrameColumns", "FrameKnown", "Roles", "notes_of"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -83,6 +83,42 @@ class FrameKnown:
     states: tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class FrameColumns:
+    """The same of many frames, a column each.
+
+    connection    int64[n]  -1 for a frame that is of none; what follows means nothing there
+    from_client   bool[n]
+    tcp           bool[n]
+    has_ack       bool[n]   whether the frame has an `ack`
+    flags, seq, ack, length, raw_seq, raw_ack, window
+                  int64[n]
+    words         int64[n]  `notes_of` puts it into words
+    client_state, server_state
+                  int64[n]  places in `_states.NAMES`
+    """
+
+    connection: Int64s
+    from_client: npt.NDArray[np.bool_]
+    tcp: npt.NDArray[np.bool_]
+    has_ack: npt.NDArray[np.bool_]
+    flags: Int64s
+    seq: Int64s
+    ack: Int64s
+    length: Int64s
+    raw_seq: Int64s
+    raw_ack: Int64s
+    window: Int64s
+    words: Int64s
+    client_state: Int64s
+    server_state: Int64s
+
+
+def notes_of(words: int) -> tuple[str, ...]:
+    """The notes of a segment."""
+    return tuple(name for bit, name in _WORDS if words & bit) if words else ()
+
+
 class Roles:
     """What must be known of all connections to tell of their frames."""
 
@@ -95,6 +131,34 @@ class Roles:
         """Each frame of a block; None for one that is of no connection."""
         for number, frame in enumerate(known.tolist(), first_number):
             yield self._frame(frame, number) if frame[at.F_ROW_INDEX] >= 0 else None
+
+    def columns(self, known: Int64s, first_number: int) -> FrameColumns:
+        """What `told` says of a block, as columns."""
+        index = known[:, at.F_ROW_INDEX]
+        # a frame of no connection borrows the facts of the first one, where there is one
+        none = np.zeros((len(_COLUMNS), len(known)), np.int64)
+        facts = self._rows[index.clip(0)].T if len(self._rows) else none
+        side, _, flags, reused, first, *_, protocol = facts
+        numbers = np.arange(first_number, first_number + len(known))
+        again = (reused > 0) & (numbers == first)
+        stray = (protocol != 6) | (flags & at.S_STRAY > 0)
+        client, server = _all_states(facts, known, numbers)
+        return FrameColumns(
+            connection=index,
+            from_client=known[:, at.F_SIDE] == side,
+            tcp=protocol == 6,
+            has_ack=known[:, at.F_HAS_ACK] > 0,
+            flags=known[:, at.F_FLAGS],
+            seq=known[:, at.F_SEQ],
+            ack=known[:, at.F_ACK],
+            length=known[:, at.F_LENGTH],
+            raw_seq=known[:, at.F_RAW_SEQ],
+            raw_ack=known[:, at.F_RAW_ACK],
+            window=known[:, at.F_WINDOW],
+            words=known[:, at.F_WORDS] | np.where(again, at.W_REUSED, 0),
+            client_state=np.where(stray, NO_STATE, client),
+            server_state=np.where(stray, NO_STATE, server),
+        )
 
     def _frame(self, frame: list[int], number: int) -> FrameKnown:
         index = frame[at.F_ROW_INDEX]
@@ -114,7 +178,7 @@ class Roles:
             raw_seq=frame[at.F_RAW_SEQ],
             raw_ack=frame[at.F_RAW_ACK],
             window=frame[at.F_WINDOW],
-            notes=tuple(name for bit, name in _WORDS if words & bit) if words else (),
+            notes=notes_of(words),
             states=("", "") if stray else _states(facts, frame, number),
         )
 
@@ -135,5 +199,23 @@ def _states(facts: list[int], frame: list[int], number: int) -> tuple[str, str]:
     places = initial >> 4, initial & 15
     client, server = (
         NAMES[(word & _STATES) >> 4 * place & 15] for word, place in zip(words, places, strict=True)
+    )
+    return client, server
+
+
+def _all_states(facts: Int64s, known: Int64s, numbers: Int64s) -> tuple[Int64s, Int64s]:
+    """`_states` of many frames, as numbers."""
+    side, initial = facts[0], facts[1]
+    crossed, own, peer = facts[5:7], facts[7:9], facts[9:11]
+    both = known[:, at.F_STATE_A], known[:, at.F_STATE_B]
+    words = [np.where(side == role, *both) for role in (0, 1)]
+    words = [np.where(crossed[role] > 0, words[role] >> 20, words[role]) for role in (0, 1)]
+    for role in (0, 1):
+        here = crossed[role] == numbers
+        words[role] = np.where(here, own[role], words[role])
+        words[1 - role] = np.where(here, peer[role], words[1 - role])
+    client, server = (
+        (word & _STATES) >> 4 * place & 15
+        for word, place in zip(words, (initial >> 4, initial & 15), strict=True)
     )
     return client, server
