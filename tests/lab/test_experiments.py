@@ -77,7 +77,7 @@ def test_all_four_views_are_there(timeline: Timeline) -> None:
 def test_the_picture_shows_every_state_that_a_kernel_was_in(timeline: Timeline) -> None:
     found = connections(timeline)
     shown = [
-        report(timeline, Translator("en"), Terminal(160), connections=found, connection=one.index)
+        report(timeline, Translator("en"), Terminal(160), connections=[one], every=len(found))
         for one in found
     ]
     assert {s.new for s in timeline.of(State)} <= set(" ".join(shown).split())

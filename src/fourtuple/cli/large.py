@@ -1,23 +1,21 @@
-"""`fourtuple read` for captures of more than some ten thousand frames: surveyed, never all in
-memory (explain.overview)."""
+"""`fourtuple read` for people, of a capture that was surveyed: it is never all in memory."""
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fourtuple.cli.output import write
-from fourtuple.cli.progress import ProgressLine
 from fourtuple.errors import UsageError
 from fourtuple.explain.model import Message
-from fourtuple.explain.overview import Overview
-from fourtuple.explain.text import N_, Translator
+from fourtuple.explain.text import N_
+from fourtuple.reading.large import Large
+from fourtuple.render.cells import Painter
+from fourtuple.render.overview import Measures, summary
+from fourtuple.render.sums import Sums
 from fourtuple.render.terminal import Terminal
-from fourtuple.source.blocks import Capture
 
 if TYPE_CHECKING:
-    from fourtuple.cli.reading import Asked
+    from fourtuple.cli.asked import Asked
 
-__all__ = ["surveyed", "tell_machine", "tell_people"]
+__all__ = ["told"]
 
 TOO_MANY = N_(
     "The capture has {count} frames, too many to list for reading: --connection N lists those of "
@@ -29,77 +27,52 @@ SHORTENED = N_(
 )
 
 
-def surveyed(capture: Capture, translator: Translator) -> Overview:
-    """The first pass, with a word on standard error where it takes its time."""
-    progress = ProgressLine(translator)
-    capture.progress = progress
-    try:
-        return Overview.of(capture, _announcer(translator))
-    finally:
-        progress.clear()
-        capture.progress = None
-
-
-def _announcer(translator: Translator) -> Callable[[str, Mapping[str, object]], None]:
-    def announce(text: str, params: Mapping[str, object]) -> None:
-        print(f"fourtuple: {translator.text(Message(text, params))}", file=sys.stderr)
-
-    return announce
-
-
-def tell_machine(overview: Overview, asked: "Asked", translator: Translator) -> None:
-    """Print JSON Lines, some thousand at a time."""
-    from fourtuple.render.lines import connection_line, connection_lines, frame_lines
-
-    if asked.frames or asked.frame is not None:
-        for text in frame_lines(overview, asked.connection, asked.frame):
-            write(text)
-    elif asked.connection is not None:
-        write(connection_line(overview, asked.connection, translator, asked.files))
-    else:
-        for text in connection_lines(overview, translator, asked.files):
-            write(text)
-
-
-def tell_people(
-    overview: Overview, asked: "Asked", translator: Translator, terminal: Terminal
-) -> None:
-    """Print the summary, or one connection or frame in full."""
+def told(reading: Large, asked: "Asked", terminal: Terminal) -> str:
+    """The summary, a table, or one connection or frame in full."""
     if asked.frame is not None:
-        write(_frame(overview, asked.frame, translator, terminal))
-    elif asked.connection is not None:
-        write(_connection(overview, asked, translator, terminal))
-    elif asked.frames:
-        raise UsageError(TOO_MANY, {"count": overview.frames})
+        return _frame(reading, asked.frame, terminal)
+    index = reading.only()
+    if index is not None:
+        return _connection(reading, index, asked, terminal)
+    if asked.frames:
+        raise UsageError(TOO_MANY, {"count": reading.frames})
+    blocks = _many(reading, terminal)
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _many(reading: Large, terminal: Terminal) -> Iterator[list[str]]:
+    from fourtuple.render.summary import MOST_LISTED, listing
+
+    overview, painter = reading.overview, Painter(terminal, reading.translator)
+    measures = Measures(overview.names, overview.frames, len(overview))
+    if reading.count() > MOST_LISTED:
+        yield from summary(Sums.surveyed(overview), measures, painter)
     else:
-        from fourtuple.render.overview import survey_report
+        connections, findings = reading.listed()
+        yield from listing(connections, findings, measures, painter, reading.tunnels())
 
-        write(survey_report(overview, translator, terminal))
 
-
-def _frame(overview: Overview, frame: int, translator: Translator, terminal: Terminal) -> str:
+def _frame(reading: Large, frame: int, terminal: Terminal) -> str:
     from fourtuple.render.header import frame_report
 
-    timeline, told = overview.around(frame)
-    return frame_report(timeline, told, frame, translator, terminal)
+    timeline, connections = reading.overview.around(frame)
+    return frame_report(timeline, connections, frame, reading.translator, terminal)
 
 
-def _connection(
-    overview: Overview, asked: "Asked", translator: Translator, terminal: Terminal
-) -> str:
+def _connection(reading: Large, index: int, asked: "Asked", terminal: Terminal) -> str:
     from fourtuple.render.framelist import frame_list
     from fourtuple.render.summary import report
 
-    index = asked.connection or 0
-    detail = overview.detail(index)
-    timeline, found = detail.timeline, detail.connections[index]
+    translator = reading.translator
+    timeline, found, complete = reading.detail(index)
     if asked.frames:
-        text = frame_list(timeline, [found], translator, terminal, connection=index, raw=asked.raw)
+        numbers = frozenset(found.frames)
+        text = frame_list(timeline, [found], translator, terminal, numbers=numbers, raw=asked.raw)
     else:
         text = report(
-            timeline, translator, terminal, connections=[found], connection=0, raw=asked.raw
+            timeline, translator, terminal, connections=[found], every=len(reading), raw=asked.raw
         )
-    if index not in detail.shortened:
+    if complete:
         return text
-    note = {"index": index, "count": overview.packets(index), "shown": len(found.frames)}
-    return f"{text}\n{translator.text(Message(SHORTENED, note))}\n"
+    count = {"count": reading.overview.packets(index), "shown": len(found.frames)}
+    return f"{text}\n{translator.text(Message(SHORTENED, {'index': index} | count))}\n"

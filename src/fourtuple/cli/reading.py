@@ -1,39 +1,30 @@
-"""What `fourtuple read` does, once its command line is understood: `Asked` says what for.
+"""What `fourtuple read` does, once its command line is understood.
 
-A capture of few frames, and every recording, is read whole; a larger one is surveyed (cli.large).
+A capture of few frames, and every recording, is read whole; a larger one is surveyed
+(reading.opened). What is asked of it and what is printed is the same.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from fourtuple.cli.asked import Asked
 from fourtuple.cli.output import terminal_for, translator_for, write
-from fourtuple.cli.values import number
-from fourtuple.errors import CaptureDamaged, UsageError
+from fourtuple.cli.progress import ProgressLine
+from fourtuple.errors import UsageError
+from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.terminal import Terminal
 
 if TYPE_CHECKING:
-    from fourtuple.event.timeline import Timeline
-    from fourtuple.source.blocks import Capture
+    from fourtuple.reading import Large, Whole
 
-__all__ = ["Asked", "read_captures"]
+__all__ = ["read_captures"]
 
-#: up to so many frames are read whole: loading what is compiled would take longer
-_FEW_FRAMES = 20_000
-#: a file with more bytes than this is not counted first
-_SURELY_LARGE = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line asks for."""
-
-    files: list[str]
-    json: bool = False
-    connection: int | None = None
-    frame: int | None = None
-    frames: bool = False
-    raw: bool = False
+NOT_DRAWN = N_("--plot draws one connection, and {count} are asked for: --connection N chooses it.")
 
 
 def read_captures(
@@ -41,7 +32,15 @@ def read_captures(
     connection: str | None = None,
     frame: str | None = None,
     frames: bool = False,
+    host: str | None = None,
+    port: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    findings: str | None = None,
     json: bool = False,
+    csv: bool = False,
+    parquet: str | None = None,
+    plot: str | None = None,
     raw: bool = False,
     width: str | None = None,
     lang: str = "",
@@ -49,127 +48,123 @@ def read_captures(
 ) -> None:
     """Explain captures or a recording; the parameters are the command's, as they were written."""
     terminal, translator = terminal_for(width, no_color), translator_for(lang)
-    chosen = None if connection is None else number("--connection", connection)
-    shown = None if frame is None else number("--frame", frame)
-    if "" in files:
-        raise UsageError(N_("The name of the file is empty; - is standard input."))
+    asked = Asked.of(
+        files,
+        connection=connection,
+        frame=frame,
+        frames=frames,
+        host=host,
+        port=port,
+        since=since,
+        until=until,
+        findings=findings,
+        json=json,
+        csv=csv,
+        parquet=parquet,
+        plot=plot,
+        raw=raw,
+    )
+    from fourtuple.reading.opening import opened
     from fourtuple.source.blocks import Capture
 
-    asked = Asked(files, json, chosen, shown, frames, raw)
-    with Capture.of([*files]) as capture:
-        tell = _tell_large if _is_large(capture) else _tell_whole
-        damage = tell(capture, asked, translator, terminal)
-    if damage is not None:
-        raise damage
+    progress = ProgressLine(translator)
+    with Capture.of([*files], progress) as capture:
+        try:
+            reading = opened(capture, translator, files, _announcer(translator))
+            _require(asked.connection, asked.frame, reading)
+            reading = _chosen(reading, asked)
+            _tell(reading, asked, terminal, progress)
+        finally:
+            progress.clear()
+    if reading.damage is not None:
+        raise reading.damage
 
 
-def _is_large(capture: "Capture") -> bool:
-    """Whether the capture has more than a few frames; no recording has too many."""
-    if capture.is_recording():
-        return False
-    return capture.exceeds(_FEW_FRAMES, _SURELY_LARGE)
+def _announcer(translator: Translator) -> Callable[[str, Mapping[str, object]], None]:
+    def announce(text: str, params: Mapping[str, object]) -> None:
+        print(f"fourtuple: {translator.text(Message(text, params))}", file=sys.stderr)
+
+    return announce
 
 
-def _tell_large(
-    capture: "Capture", asked: Asked, translator: Translator, terminal: Terminal
-) -> "CaptureDamaged | None":
-    """A capture that is surveyed, never all in memory."""
-    from fourtuple.cli import large
+def _chosen(reading: "Whole | Large", asked: Asked) -> "Whole | Large":
+    if not asked.chooses:
+        return reading
+    relative = any(moment and moment.after_first for moment in (asked.since, asked.until))
+    choice = asked.choice(reading.begin_ns if relative else None)
+    chosen = reading.choosing(choice)
+    if not asked.codes:
+        return chosen
+    return reading.choosing(replace(choice, indices=chosen.with_findings(asked.codes)))
 
-    overview = large.surveyed(capture, translator)
-    _require_connection(asked.connection, len(overview))
-    _require_frame(asked.frame, overview.frames)
-    if asked.json:
-        large.tell_machine(overview, asked, translator)
+
+def _tell(
+    reading: "Whole | Large", asked: Asked, terminal: Terminal, progress: ProgressLine
+) -> None:
+    if asked.parquet is not None:
+        texts = _parquet(reading, asked.parquet)
+    elif asked.plot is not None:
+        texts = _plot(reading, asked.plot)
+    elif asked.json or asked.csv:
+        texts = _for_machines(reading, asked)
     else:
-        large.tell_people(overview, asked, translator, terminal)
-    return overview.damage
+        texts = _for_people(reading, asked, terminal)
+    for text in texts:
+        progress.clear()
+        write(text)
 
 
-def _tell_whole(
-    capture: "Capture", asked: Asked, translator: Translator, terminal: Terminal
-) -> "CaptureDamaged | None":
-    """A capture that is read whole."""
-    timeline, damage = _load(capture)
-    ways = (asked.connection, asked.frame, asked.frames)
+def _for_machines(reading: "Whole | Large", asked: Asked) -> Iterator[str]:
+    """JSON Lines, or the same as CSV."""
+    frames = asked.frames or asked.frame is not None
+    lines = reading.frame_lines(asked.frame) if frames else reading.lines()
     if asked.json:
-        write(_machine_text(timeline, translator, asked.files, *ways))
+        return lines
+    from fourtuple.render.csvout import connections_csv, frames_csv
+
+    return (frames_csv if frames else connections_csv)(_records(lines))
+
+
+def _records(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    return (msgspec.json.decode(line) for text in lines for line in text.splitlines())
+
+
+def _for_people(reading: "Whole | Large", asked: Asked, terminal: Terminal) -> Iterator[str]:
+    from fourtuple.reading.whole import Whole
+
+    if isinstance(reading, Whole):
+        from fourtuple.cli import small
+
+        yield small.told(reading, asked, terminal)
     else:
-        write(_human_text(timeline, translator, terminal, *ways, asked.raw))
-    return damage
+        from fourtuple.cli import large
+
+        yield large.told(reading, asked, terminal)
 
 
-def _load(capture: "Capture") -> "tuple[Timeline, CaptureDamaged | None]":
-    """What could be read, and what is wrong with the rest."""
-    from fourtuple.source.capture import whole
+def _parquet(reading: "Whole | Large", directory: str) -> Iterator[str]:
+    from fourtuple.reading.parquet import write_parquet
 
-    try:
-        return whole(capture), None
-    except CaptureDamaged as error:
-        if error.timeline is None:
-            raise
-        return error.timeline, error
+    for name, count in write_parquet(reading, directory).items():
+        values = {"name": name, "count": count}
+        row = Message("{name}: {count} row", values, "{name}: {count} rows", count)
+        yield reading.translator.text(row) + "\n"
 
 
-def _machine_text(
-    timeline: "Timeline",
-    translator: Translator,
-    files: list[str],
-    connection: int | None,
-    frame: int | None,
-    frames: bool,
-) -> str:
-    from fourtuple.analyze import connections
-    from fourtuple.explain.catalog import findings
-    from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
+def _plot(reading: "Whole | Large", path: str) -> Iterator[str]:
+    from fourtuple.reading.plots import write_plot
 
-    found = connections(timeline)
-    _require_connection(connection, len(found))
-    if frames or frame is not None:
-        _require_frame(frame, len(timeline.frames))
-        chosen = (
-            item
-            for item in frame_objects(timeline, found)
-            if frame in (None, item["frame"]) and connection in (None, item["connection"])
-        )
-        return json_lines(chosen)
-    told = [item for item in found if connection in (None, item.index)]
-    return json_lines(
-        connection_objects(timeline, told, findings(timeline, told), translator, files)
-    )
+    chosen = [one["connection"] for one in _records(reading.lines())]
+    if len(chosen) != 1:
+        raise UsageError(NOT_DRAWN, {"count": len(chosen)})
+    write_plot(reading, chosen[0], path)
+    yield from ()
 
 
-def _human_text(
-    timeline: "Timeline",
-    translator: Translator,
-    terminal: Terminal,
-    connection: int | None,
-    frame: int | None,
-    frames: bool,
-    raw: bool,
-) -> str:
-    from fourtuple.analyze import connections
-    from fourtuple.render.framelist import frame_list
-    from fourtuple.render.header import frame_report
-    from fourtuple.render.summary import report
-
-    found = connections(timeline)
-    _require_connection(connection, len(found))
-    if frame is not None:
-        _require_frame(frame, len(timeline.frames))
-        return frame_report(timeline, found, frame, translator, terminal)
-    if frames:
-        return frame_list(timeline, found, translator, terminal, connection=connection, raw=raw)
-    return report(timeline, translator, terminal, connections=found, connection=connection, raw=raw)
-
-
-def _require_connection(index: int | None, count: int) -> None:
-    if index is not None and not 0 <= index < count:
+def _require(connection: int | None, frame: int | None, reading: "Whole | Large") -> None:
+    if connection is not None and not 0 <= connection < len(reading):
         text = N_("There is no connection {number}: the capture has {count}, counted from 0.")
-        raise UsageError(text, {"number": index, "count": count})
-
-
-def _require_frame(frame: int | None, count: int) -> None:
-    if frame is not None and not 1 <= frame <= count:
+        raise UsageError(text, {"number": connection, "count": len(reading)})
+    if frame is not None and not 1 <= frame <= reading.frames:
         text = N_("There is no frame {number}: the capture has {count}, counted from 1.")
-        raise UsageError(text, {"number": frame, "count": count})
+        raise UsageError(text, {"number": frame, "count": reading.frames})

@@ -25,14 +25,17 @@ from fourtuple.errors import CaptureDamaged
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.columns import undecided
 from fourtuple.explain.picking import Picking, picked, same_tuple
+from fourtuple.explain.tunnels import tunnel_name
 from fourtuple.source.blocks import Capture
 from fourtuple.source.collect import Collected
 from fourtuple.source.passes import FrameBlock
 
-__all__ = ["Announce", "Detail", "Overview"]
+__all__ = ["Announce", "Chosen", "Detail", "Overview"]
 
 Int64s = npt.NDArray[np.int64]
 Announce = Callable[[str, Mapping[str, object]], None]
+#: which connections of a table are wanted
+Chosen = Callable[[ConnectionTable], npt.NDArray[np.bool_]]
 
 #: how many frames a second pass keeps at a time, or little more
 _AT_ONCE = 200_000
@@ -50,13 +53,16 @@ class Detail:
 
 @dataclass(slots=True)
 class Overview:
-    """What the first pass over a capture found; `damage` is why it ended early."""
+    """What the first pass over a capture found; `damage` is why it ended early. `chosen` tells
+    which connections are asked for: all where it is None."""
 
     capture: Capture
     found: Surveyed
     damage: CaptureDamaged | None
     announce: Announce | None = None
+    chosen: Chosen | None = None
     _services: Services | None = field(default=None, repr=False)
+    _tunnels: dict[int, str] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, capture: Capture, announce: Announce | None = None) -> "Overview":
@@ -88,11 +94,48 @@ class Overview:
         """All connections, some thousand at a time, in order of their first frame."""
         return self.found.tables()
 
+    def wanted(self) -> Iterator[ConnectionTable]:
+        """The connections that are asked for, as `tables` gives them."""
+        for table in self.tables():
+            yield table if self.chosen is None else table.only(self.chosen(table))
+
+    @property
+    def tunnels(self) -> Mapping[int, str]:
+        """The names of the tunnels by their numbers in the tables; learned in a pass of its own,
+        if there are any."""
+        if self._tunnels is None:
+            self._tunnels = self._named_tunnels()
+        return self._tunnels
+
+    def _named_tunnels(self) -> dict[int, str]:
+        firsts: dict[int, int] = {}
+        for table in self.tables():
+            inside = np.flatnonzero(table["tunnel"])
+            for row in inside[np.unique(table["tunnel"][inside], return_index=True)[1]].tolist():
+                firsts.setdefault(int(table["tunnel"][row]), int(table["first_frame"][row]))
+        if not firsts:
+            return {}
+        timeline = self._frames(np.sort(np.array([*firsts.values()], np.int64)))
+        named = {number: tunnel_name(timeline.packet(frame)) for number, frame in firsts.items()}
+        return {number: name for number, name in named.items() if name}
+
+    def _frames(self, numbers: Int64s) -> Timeline:
+        """These frames, by ascending number."""
+        collected = Collected()
+        for block in self.capture.blocks():
+            limits = block.first_number, block.first_number + len(block)
+            begin, end = np.searchsorted(numbers, limits).tolist()
+            if begin < end:
+                collected.add(block, numbers[begin:end] - block.first_number)
+            if limits[1] > numbers[-1]:
+                break
+        return self._timeline(collected)
+
     def undecided(self) -> Iterator[Detail]:
-        """All connections whose resets or findings the tables do not tell."""
+        """The connections asked for whose resets or findings the tables do not tell."""
         some: list[Int64s] = []
         size = 0
-        for table in self.tables():
+        for table in self.wanted():
             found = picked(table, undecided(table, self.found.quoted))
             if len(found):
                 some.append(found)

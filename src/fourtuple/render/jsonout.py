@@ -12,6 +12,7 @@ from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
+from fourtuple.explain.tunnels import tunnels_of
 from fourtuple.render.verdicts import checks_of, claims_of, failures_of, passed
 from fourtuple.render.view import Text
 from fourtuple.render.wires import crossings
@@ -58,10 +59,13 @@ def connection_objects(
     own: dict[int, list[Finding]] = {}
     for finding in findings:
         own.setdefault(finding.connection, []).append(finding)
-    for connection in connections:
+    told = list(connections)
+    tunnels = tunnels_of(timeline, told)
+    for connection in told:
         found = own.get(connection.index, [])
         name = _file(timeline, connection.frames[0], file)
-        yield _connection(timeline, connection, found, translator, name)
+        head = {"file": name, "tunnel": tunnels.get(connection.frames[0])}
+        yield _connection(timeline, connection, found, translator, head)
 
 
 def _file(timeline: Timeline, frame: int, given: str | Sequence[str] | None) -> str | None:
@@ -79,16 +83,17 @@ def _connection(
     connection: Connection,
     findings: list[Finding],
     translator: Translator,
-    file: str | None,
+    head: Mapping[str, str | None],
 ) -> Object:
     found: Object = {
         "kind": "connection",
         "connection": connection.index,
         "protocol": connection.protocol,
-        "file": file,
+        "file": head["file"],
         "client": _endpoint(connection.client),
         "server": _endpoint(connection.server),
         "client_known": connection.client_known,
+        "tunnel": head["tunnel"],
         "start": _seconds(connection.start_ns + timeline.epoch_ns),
         "duration_s": _seconds(connection.end_ns - connection.start_ns),
         "packets": _pair(connection.packets),

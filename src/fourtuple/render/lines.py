@@ -6,13 +6,15 @@ a test compares both. Connections that the columns do not tell of come from the 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from fourtuple.analyze import _layout as at
 from fourtuple.analyze.model import COUNT_NAMES
 from fourtuple.analyze.seen import FrameKnown, Roles
 from fourtuple.analyze.survey import Surveyed
@@ -27,14 +29,17 @@ from fourtuple.explain.text import Translator
 from fourtuple.render.jsonout import NO_CONNECTION, connection_objects, flag_letters
 from fourtuple.source.passes import FrameBlock
 
-__all__ = ["connection_line", "connection_lines", "frame_lines"]
+__all__ = ["Kept", "connection_line", "connection_lines", "frame_lines"]
+
+#: which frames of a block to tell of, given the connection that each is of
+Kept = Callable[[FrameBlock, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
 
 _CLOSERS = ("null", '"client"', '"server"')  # from -1 on
 _FLAGS = ("false", "true")
 
 _HEAD = (
     '{{"kind":"connection","connection":%d,"protocol":"{protocol}","file":%s,"client":%s,'
-    '"server":%s,"client_known":%s,"start":%s,"duration_s":%s,'
+    '"server":%s,"client_known":%s,"tunnel":%s,"start":%s,"duration_s":%s,'
     '"packets":{{"client":%d,"server":%d}},"payload_bytes":{{"client":%d,"server":%d}},'
 )
 _PAIR = '{{"client":%s,"server":%s}}'
@@ -50,10 +55,11 @@ _TAIL = '"findings":[%s]}}\n'
 def connection_lines(
     overview: Overview, translator: Translator, files: Sequence[str]
 ) -> Iterator[str]:
-    """All connections, some thousand lines at a time. `files` are the names that the user gave."""
-    lines = _Lines(translator, files)
+    """The connections asked for, some thousand lines at a time. `files` are the names that the user
+    gave."""
+    lines = _Lines(translator, files, overview)
     whole = _looked_at(overview, translator, files)
-    for table in overview.tables():
+    for table in overview.wanted():
         mask = undecided(table, overview.found.quoted).tolist()
         told = lines.of(table, overview.found)
         yield "".join(next(whole) if one else line for one, line in zip(mask, told, strict=True))
@@ -69,24 +75,25 @@ def connection_line(
             one = table.only(chosen)
             if undecided(one, overview.found.quoted)[0]:
                 return next(_of_detail(overview.detail(index), translator, files))
-            return next(_Lines(translator, files).of(one, overview.found))
+            return next(_Lines(translator, files, overview).of(one, overview.found))
     raise IndexError(index)
 
 
 def frame_lines(
-    overview: Overview, connection: int | None = None, frame: int | None = None
+    overview: Overview, kept: Kept | None = None, frame: int | None = None
 ) -> Iterator[str]:
-    """All frames, those of one connection, or one frame, some thousand lines at a time."""
+    """All frames, those that are `kept`, or one frame, some thousand lines at a time."""
     roles = Roles(overview.tables())
     files = overview.names if len(overview.names) > 1 else ()
     for block, known in overview.seen():
         last = block.first_number + len(block) - 1
         if frame is None or block.first_number <= frame <= last:
             told = roles.told(known, block.first_number)
+            keep = repeat(True) if kept is None else kept(block, known[:, at.F_ROW_INDEX]).tolist()
             yield "".join(
                 msgspec.json.encode(item).decode() + "\n"
-                for item in _frames(block, told, files)
-                if connection in (None, item["connection"]) and frame in (None, item["frame"])
+                for one, item in zip(keep, _frames(block, told, files), strict=False)
+                if one and frame in (None, item["frame"])
             )
         if frame is not None and frame <= last:
             return
@@ -138,8 +145,8 @@ def _of_detail(detail: Detail, translator: Translator, files: Sequence[str]) -> 
 class _Lines:
     """Lines of tables, in one language."""
 
-    def __init__(self, translator: Translator, files: Sequence[str]) -> None:
-        self.translator = translator
+    def __init__(self, translator: Translator, files: Sequence[str], overview: Overview) -> None:
+        self.translator, self.overview = translator, overview
         octets = [name.encode("utf-8", "surrogateescape") for name in files]
         names = [name.decode("utf-8", "replace") for name in octets]
         self.files = [msgspec.json.encode(name).decode() for name in names]
@@ -167,11 +174,18 @@ class _Lines:
         yield map(_endpoint, table.clients)
         yield map(_endpoint, table.servers)
         yield [_FLAGS[known] for known in table["client_known"].tolist()]
+        yield self._tunnels(table)
         yield map(_seconds, table["start_ns"].tolist())
         yield map(_seconds, (table["end_ns"] - table["start_ns"]).tolist())
         for name in ("packets", "payload_bytes"):
             yield table[f"client_{name}"].tolist()
             yield table[f"server_{name}"].tolist()
+
+    def _tunnels(self, table: ConnectionTable) -> Iterable[str]:
+        if not table["tunnel"].any():
+            return repeat("null", len(table))
+        named = map(self.overview.tunnels.get, table["tunnel"].tolist())
+        return [msgspec.json.encode(name).decode() for name in named]
 
     def _bodies(self, table: ConnectionTable) -> Iterator[Iterable[object]]:
         yield [HANDSHAKES[code] for code in table["handshake"].tolist()]

@@ -1,113 +1,81 @@
-"""The summary of a capture with many connections: what one can read in ten seconds.
+"""The summary of a capture with many connections: what one can read in ten seconds."""
 
-Counts come from the columns of the survey; no segment is looked at.
-"""
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-
-import numpy as np
-
-from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable
-from fourtuple.event.model import Endpoint
 from fourtuple.explain.catalog import RULES
-from fourtuple.explain.columns import spotted, undecided
 from fourtuple.explain.model import Message
-from fourtuple.explain.overview import Overview
-from fourtuple.explain.text import N_, Translator
+from fourtuple.explain.text import N_
 from fourtuple.render.blocks import Blocks
 from fourtuple.render.cells import Painter
-from fourtuple.render.numbers import duration
+from fourtuple.render.numbers import byte_count, duration
+from fourtuple.render.sums import Sums
 from fourtuple.render.table import CLOSE_WORDS, HANDSHAKE_WORDS
-from fourtuple.render.terminal import Terminal
 
-__all__ = ["survey_report"]
+__all__ = ["Measures", "summary"]
 
-_RESET = 32
 _SERVERS = 8
 _WEIGHT: Mapping[str, int] = {"error": 0, "warning": 1, "note": 2, "chat": 3}
-_LOOK = N_("--connection N tells one of them in full; --json lists them all")
+_ONE = N_("--connection N tells one of them in full; --json and --csv list them all")
+_LIST = N_("--findings CODE lists the connections of a finding, as in --findings {code}")
 _CLOSER = N_(
-    "{count} connection needs a closer look (resets, rare openings): --json has its findings.",
+    "{count} connection needs a closer look (resets, rare openings), and its findings are not"
+    " counted here: --json has them, --findings finds them.",
 )
 _CLOSERS = N_(
-    "{count} connections need a closer look (resets, rare openings): --json has their findings.",
+    "{count} connections need a closer look (resets, rare openings), and their findings are not"
+    " counted here: --json has them, --findings finds them.",
 )
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What the tables add up to."""
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The capture as a whole: its names, how many frames it has and how many connections there are,
+    asked for or not."""
 
-    handshakes: Counter[str] = field(default_factory=Counter)
-    closes: Counter[str] = field(default_factory=Counter)
-    rules: Counter[str] = field(default_factory=Counter)
-    servers: Counter[Endpoint] = field(default_factory=Counter)
-    resets: Counter[Endpoint] = field(default_factory=Counter)
-    udp: int = 0
-    closer: int = 0
-    start_ns: int = 1 << 62
-    end_ns: int = -(1 << 62)
-
-    def add(self, table: ConnectionTable, overview: Overview) -> None:
-        tcp = table["protocol"] == 6
-        self.udp += int((~tcp).sum())
-        for words, column, sums in (
-            (HANDSHAKES, "handshake", self.handshakes),
-            (CLOSES, "close", self.closes),
-        ):
-            for code, count in enumerate(np.bincount(table[column][tcp]).tolist()):
-                sums[words[code]] += count
-        for one in spotted(table, overview.found.evidence, overview.found.quoted):
-            self.rules[one.rule.code] += len(one.rows)
-        self.closer += int(undecided(table, overview.found.quoted).sum())
-        self.servers.update(table.servers)
-        self.resets.update(table.only(table["completeness"] & _RESET > 0).servers)
-        self.start_ns = min(self.start_ns, int(table["start_ns"].min()))
-        self.end_ns = max(self.end_ns, int(table["end_ns"].max()))
+    names: Sequence[str]
+    frames: int
+    connections: int
 
 
-def survey_report(overview: Overview, translator: Translator, terminal: Terminal) -> str:
-    """The summary, lines ended by newlines."""
-    sums = _Sums()
-    for table in overview.tables():
-        if len(table):
-            sums.add(table, overview)
-    painter = Painter(terminal, translator)
-    blocks = _Writer(overview, sums, painter).blocks()
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+def summary(sums: Sums, measures: Measures, painter: Painter) -> Iterator[list[str]]:
+    """Its paragraphs, as lines."""
+    writer = _Writer(sums, measures, painter)
+    text = Blocks(painter)
+    head = ", ".join(measures.names), painter.words(writer.size())
+    yield text.labelled([head], style="bold")
+    for rows in (writer.openings(), writer.findings(), writer.servers(), writer.talkers()):
+        yield text.labelled(list(rows), style="bold")
+    yield text.bullets(writer.notes())
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    overview: Overview
-    sums: _Sums
+    sums: Sums
+    measures: Measures
     painter: Painter
 
-    def blocks(self) -> Iterator[list[str]]:
-        text, say = Blocks(self.painter), self.painter.words
-        yield text.labelled([(", ".join(self.overview.names), say(self._size()))], style="bold")
-        yield text.labelled(list(self._opened_and_closed()), style="bold")
-        yield text.labelled(list(self._findings()), style="bold")
-        yield text.labelled(list(self._servers()), style="bold")
-        notes = [Message(_LOOK)]
-        if self.sums.closer:
-            count = self.sums.closer
-            notes.append(Message(_CLOSER, {"count": count}, _CLOSERS, count))
-        yield text.bullets(notes)
-
-    def _size(self) -> Message:
-        count, total = len(self.overview), self.overview.frames
-        lasted = duration(max(0, self.sums.end_ns - self.sums.start_ns))
+    def size(self) -> Message:
+        count, every = self.sums.count, self.measures.connections
+        values = {
+            "count": count,
+            "every": every,
+            "total": self.measures.frames,
+            "time": duration(self.sums.lasted_ns),
+        }
+        if count != every:
+            return Message(
+                "{count} of {every} connections, {time}; the capture has {total} frames", values
+            )
         return Message(
             "{count} connection in {total} frames, {time}",
-            {"count": count, "total": total, "time": lasted},
+            values,
             "{count} connections in {total} frames, {time}",
             count,
         )
 
-    def _opened_and_closed(self) -> Iterator[tuple[str, str]]:
+    def openings(self) -> Iterator[tuple[str, str]]:
+        """How the connections began and how they ended."""
         say = self.painter.words
         for title, words, sums in (
             (N_("handshake"), HANDSHAKE_WORDS, self.sums.handshakes),
@@ -119,23 +87,45 @@ class _Writer:
         if self.sums.udp:
             yield "UDP", str(self.sums.udp)
 
-    def _findings(self) -> Iterator[tuple[str, str]]:
+    def findings(self) -> Iterator[tuple[str, str]]:
         """Rules that are met by how bad they are, then by how many connections meet them."""
-        met = [(RULES[code], count) for code, count in self.sums.rules.items() if count]
-        met = [(rule, count) for rule, count in met if rule.severity != "chat"]
-        met.sort(key=lambda pair: (_WEIGHT.get(pair[0].severity, 4), -pair[1]))
-        for rule, count in met:
-            yield str(count), f"{self.painter.words(Message(rule.title))} ({rule.code})"
+        for code, count in self._met():
+            yield str(count), f"{self.painter.words(Message(RULES[code].title))} ({code})"
 
-    def _servers(self) -> Iterator[tuple[str, str]]:
+    def _met(self) -> list[tuple[str, int]]:
+        met = [(code, count) for code, count in self.sums.rules.items() if count]
+        met = [(code, count) for code, count in met if RULES[code].severity != "chat"]
+        return sorted(met, key=lambda one: (_WEIGHT.get(RULES[one[0]].severity, 4), -one[1]))
+
+    def servers(self) -> Iterator[tuple[str, str]]:
         """The servers with most connections."""
         for server, count in self.sums.servers.most_common(_SERVERS):
-            reset = self.sums.resets[server]
-            words = {"count": count, "reset": reset}
+            words = {
+                "count": count,
+                "reset": self.sums.resets[server],
+                "bytes": byte_count(self.sums.octets[server]),
+            }
             text = Message(
-                "{count} connection, {reset} with RST",
+                "{count} connection, {reset} with RST, {bytes}",
                 words,
-                "{count} connections, {reset} with RST",
+                "{count} connections, {reset} with RST, {bytes}",
                 count,
             )
             yield str(server), self.painter.words(text)
+
+    def talkers(self) -> Iterator[tuple[str, str]]:
+        """The connections that moved most."""
+        for one in self.sums.talkers if self.sums.count > 1 else ():
+            if one.octets:
+                ends = f"{one.client} {self.painter.glyphs.to} {one.server}"
+                where = {"ends": ends, "index": one.index}
+                text = Message("{ends} (--connection {index})", where)
+                yield byte_count(one.octets), self.painter.words(text)
+
+    def notes(self) -> Iterator[Message]:
+        """What to ask next."""
+        yield Message(_ONE)
+        if met := self._met():
+            yield Message(_LIST, {"code": met[0][0]})
+        if count := self.sums.closer:
+            yield Message(_CLOSER, {"count": count}, _CLOSERS, count)
