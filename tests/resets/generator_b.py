@@ -11,6 +11,7 @@ import ctypes
 import http.client
 import http.server
 import os
+import signal
 import socket
 import socketserver
 import struct
@@ -304,14 +305,13 @@ def hasty(address: str, port: int) -> None:
 
 
 def listener_for_a_while(address: str, port: int) -> None:
-    """Reads all that comes, and hangs up while more is on its way."""
-    sock = _call(address, port)
-    until = time.monotonic() + BEAT_S
-    while time.monotonic() < until:
-        sock.recv(4000)
-    sock.recv(4000)
-    sock.close()
-    time.sleep(2 * BEAT_S)
+    """Listens for a beat and hangs up, both ways at once, while more is on its way."""
+    with _call(address, port) as sock:
+        until = time.monotonic() + BEAT_S
+        while time.monotonic() < until:
+            sock.recv(4000)
+        sock.shutdown(socket.SHUT_RDWR)
+        time.sleep(2 * BEAT_S)
 
 
 def late_asker(address: str, port: int) -> None:
@@ -503,7 +503,8 @@ def download_killed(scene: Scene) -> Play:
     host = f"[{scene.server.address}]" if scene.lab.family == 6 else scene.server.address
     url = f"http://{host}:{scene.port}/big"
     curl = scene.client.run(["curl", "-sg", "--limit-rate", "20k", "-o", "/dev/null", url])
-    yield
+    yield from _talking(scene)
+    curl.kill(signal.SIGSTOP)  # what comes now, nobody reads
     yield
     curl.kill()
     yield
@@ -800,14 +801,18 @@ def scanned_by_fin(scene: Scene) -> Play:
     yield
 
 
-def download_timed_out(scene: Scene) -> Play:
+def download_abandoned(scene: Scene) -> Play:
+    """As a user does it: stopped first (Ctrl-Z), killed later, with a full buffer."""
     scene.serve(web_server)
     yield
     host = f"[{scene.server.address}]" if scene.lab.family == 6 else scene.server.address
-    url = f"http://{host}:{scene.port}/big"
-    scene.client.run(["curl", "-sg", "-m", "1", "--limit-rate", "30k", "-o", "/dev/null", url])
-    for _ in range(8):
-        yield
+    curl = scene.client.run(["curl", "-sg", "-o", "/dev/null", f"http://{host}:{scene.port}/big"])
+    yield from _talking(scene)
+    curl.kill(signal.SIGSTOP)
+    yield
+    yield
+    curl.kill()
+    yield
 
 
 def cancelled_question(scene: Scene) -> Play:
@@ -857,7 +862,7 @@ LATER: tuple[tuple[Callable[[Scene], Play], str, str, str], ...] = (
     (scanned_by_connect, "client", "linger-zero", "no-such-connection"),
     (scanned_by_ack, "server", "no-such-connection", "no-such-connection"),
     (scanned_by_fin, "server", "port-closed", "port-closed"),
-    (download_timed_out, "client", "unread-data", "no-such-connection"),
+    (download_abandoned, "client", "unread-data", "no-such-connection"),
     (cancelled_question, "client", "data-after-close", "data-after-close"),
     (upload_broken_off, "client", "linger-zero", "no-such-connection"),
     (forged_for_the_server, "client", "forged", "no-such-connection"),
