@@ -89,7 +89,9 @@ def _evidence(
     if connection.protocol == "tcp":
         yield Message(_STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
-    yield Message(text, {"own": len(connection.frames), "total": len(timeline.frames)})
+    # a timeline may have chosen frames of a larger capture
+    total = timeline.meta.get("frames", len(timeline.frames))
+    yield Message(text, {"own": len(connection.frames), "total": total})
 
 
 def _explanations(
