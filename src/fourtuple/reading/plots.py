@@ -235,7 +235,7 @@ class _Drawing:
     def _flight(self, axes: Any, course: Course) -> None:
         self._line(axes, course.flight, N_("bytes in flight"), "tab:blue")
         self._line(axes, course.window, N_("window of the receiver"), "tab:orange")
-        axes.set_ylabel(self.say(N_("bytes")))
+        axes.set_ylabel(self.say(N_("number of bytes")))
         axes.set_ylim(bottom=0)
 
     def _line(self, axes: Any, points: Points, name: str, colour: str) -> None:
