@@ -83,6 +83,8 @@ def test_frames_are_those_of_the_time_asked_for(
     monkeypatch.setattr(opening, "_FEW_FRAMES", few)
     lines = printed(capsys, page, "--since", "2ms", "--until", "4ms", "--frames", "--json")
     assert [json.loads(line)["frame"] for line in lines.splitlines()] == [3, 4, 5]
+    listed = printed(capsys, page, "--since", "2ms", "--until", "4ms", "--frames")
+    assert [line.split()[0] for line in listed.splitlines()] == ["3", "4", "5"]
 
 
 @WAYS
