@@ -30,9 +30,12 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed ## each experiment 300 times beside busy processors; kill -9 at 50 moments
+soak: $(VENV)/.installed-dev ## each experiment 300 times beside busy processors; kill -9 at 50 moments; an hour of fuzzing
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
+	mkdir -p build/fuzz/files build/fuzz/segments
+	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_file 1800 files
+	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_segments 1800 segments
 
 resets: $(VENV)/.installed-dev ## provoke resets, judge them, and write the figures into docs/explanation/resets.md
 	$(BIN)/python scripts/measure_resets.py
