@@ -11,7 +11,8 @@ where that costs less, and where numba is not installed.
 Rules: what Python sees of a kernel is its public functions, whose parameters are annotated Bytes
 (uint8[n]), Column (int64[n]), Table (int64[n, m]), Rows (the same, taken row by row) or int, all
 C-contiguous, and which return an int or None. A kernel that reaches beyond an array is our mistake:
-RuntimeError. Nothing here knows what the kernels do.
+RuntimeError. Only in a helper called `_unchecked...` nobody looks: its caller has made sure.
+Nothing here knows what the kernels do.
 """
 
 import ctypes
@@ -50,7 +51,6 @@ Announce = Callable[[str, Mapping[str, object]], None]
 _OPTIONS = MappingProxyType(
     {
         "nogil": True,
-        "boundscheck": True,
         "error_model": "numpy",
         # nothing is allocated, so nothing is counted: views of rows would cost half of the time
         "_nrt": False,
@@ -218,7 +218,8 @@ def _jitted(module: ModuleType, done: dict[str, dict[str, Any]]) -> dict[str, An
                 names[name] = others[value.__name__]
             else:
                 copy = FunctionType(value.__code__, names, name, value.__defaults__)
-                names[name] = njit(**_OPTIONS, forceinline=True)(copy)
+                checked = not name.startswith("_unchecked")
+                names[name] = njit(**_OPTIONS, boundscheck=checked, forceinline=True)(copy)
         elif not name.startswith("__"):
             names[name] = value
     return names

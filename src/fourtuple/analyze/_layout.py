@@ -54,9 +54,10 @@ CONTROL = 9
     LOGGED_MORE,
     FILE,
     AGREED_NS,  # when the first SYN+ACK came
+    THIRD_NS,  # when the handshake's third step came
     EXTRA,
-) = range(23)
-SIDES = 23
+) = range(24)
+SIDES = 24
 (
     BITS,  # bits B_*
     BASE,
@@ -200,9 +201,10 @@ B_REFUSED, B_DROPPED, B_SAID_RST = 1 << 60, 1 << 61, 1 << 62
     S_FORGOT,
     S_SHUT,  # a window of 0 was told
     S_LATEST_SIDE,  # of the segment before
-) = (1 << bit for bit in range(22))
-COMPLETENESS_SHIFT = 22
-EARLY_SHIFT = 28  # the payload of the largest SYN, 17 bits
+    S_THIRD_STEP,
+) = (1 << bit for bit in range(23))
+COMPLETENESS_SHIFT = 23
+EARLY_SHIFT = 29  # the payload of the largest SYN, 17 bits
 
 # --- words, by bit: COUNT_NAMES first, in their order, then the notes of our own
 (

@@ -127,6 +127,9 @@ def shape_of(
             bits |= at.B_SAID_NO_RST
     if row[s + at.PACKETS] == 1 and flags & ACK and flags & (SYN | RST):
         bits |= at.B_ANSWERED
+    if words & at.W_HANDSHAKE_ACK and not shape & at.S_THIRD_STEP:
+        shape |= at.S_THIRD_STEP
+        row[at.THIRD_NS] = t_ns
     if flags & SYN:
         bits, shape = _opening(
             t_ns, number, side, flags, ack, has_ack, length, words, acked, bits, shape,
@@ -189,8 +192,7 @@ def _opening(
             row[at.AGREED_NS] = t_ns
         else:
             _note(at.E_SYN_ACK, number, row, log, control)
-            confirmed = row[p + at.BITS] & at.B_CONFIRMS
-            if confirmed and t_ns > row[at.SYN_NS] + row[at.RTT_NS] + _CROSSED_NS:
+            if shape & at.S_THIRD_STEP and t_ns > row[at.THIRD_NS] + _CROSSED_NS:
                 shape |= at.S_ODD
             if not usual or (shape & at.S_SYN_ACK_SIDE != 0) != (side != 0):
                 shape |= at.S_ODD

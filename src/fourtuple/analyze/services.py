@@ -20,6 +20,8 @@ from fourtuple.wire import ACK, RST, SYN
 
 __all__ = ["Service", "Services", "services_of", "services_of_tables"]
 
+Int64s = npt.NDArray[np.int64]
+
 #: the bit of `Connection.completeness` that says that there was an RST
 _RESET = 32
 
@@ -101,19 +103,31 @@ def services_of_tables(tables: Callable[[], Iterable[ConnectionTable]]) -> Servi
     """The same from columns; `tables` gives them anew with each call."""
     reset = [_marks(one)[one["completeness"] & _RESET > 0] for one in tables()]
     of_interest = np.unique(np.concatenate([np.zeros(0, np.uint64), *reset]))
-    rows: dict[Endpoint, tuple[list[int], ...]] = {}
+    servers: dict[int, Endpoint] = {}
+    pieces: dict[int, list[Int64s]] = {}
     for table in tables() if len(of_interest) else ():
-        chosen = table.only((table["protocol"] == 6) & np.isin(_marks(table), of_interest))
-        agreed = chosen["agreed_ns"]
-        silent = np.where(chosen["silent"] > 0, agreed, NEVER)
-        columns = (agreed, chosen["refused_ns"], chosen["dropped_ns"], silent)
-        for server, *times in zip(chosen.servers, *(c.tolist() for c in columns), strict=True):
-            kept = rows.setdefault(server, ([], [], [], []))
-            for one, t_ns in zip(kept, times, strict=True):
-                one += [t_ns] if t_ns != NEVER else []
+        marks = _marks(table)
+        times = _columns(table)
+        for place in np.flatnonzero(np.isin(of_interest, marks)).tolist():
+            mine = np.flatnonzero((marks == of_interest[place]) & (table["protocol"] == 6))
+            if len(mine):
+                servers.setdefault(place, table.server(int(mine[0])))
+                pieces.setdefault(place, []).append(times[:, mine])
     return {
-        server: Service(*(tuple(sorted(times)) for times in kept)) for server, kept in rows.items()
+        server: Service(*map(_known, np.concatenate(pieces[place], axis=1)))
+        for place, server in servers.items()
     }
+
+
+def _columns(table: ConnectionTable) -> Int64s:
+    """The four times of each connection; NEVER where there is none."""
+    agreed = table["agreed_ns"]
+    silent = np.where(table["silent"] > 0, agreed, NEVER)
+    return np.stack((agreed, table["refused_ns"], table["dropped_ns"], silent))
+
+
+def _known(times: Int64s) -> tuple[int, ...]:
+    return tuple(np.sort(times[times != NEVER]).tolist())
 
 
 def _marks(table: ConnectionTable) -> npt.NDArray[np.uint64]:

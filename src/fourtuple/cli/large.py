@@ -10,7 +10,7 @@ from fourtuple.reading.large import Large
 from fourtuple.render.blocks import Blocks
 from fourtuple.render.cells import Painter
 from fourtuple.render.leftover import leftover
-from fourtuple.render.overview import Measures, summary
+from fourtuple.render.overview import MOST_LISTED, Measures, summary
 from fourtuple.render.sums import Sums
 from fourtuple.render.terminal import Terminal
 
@@ -43,13 +43,13 @@ def told(reading: Large, asked: "Asked", terminal: Terminal) -> str:
 
 
 def _many(reading: Large, terminal: Terminal) -> Iterator[list[str]]:
-    from fourtuple.render.summary import MOST_LISTED, listing
-
     overview, painter = reading.overview, Painter(terminal, reading.translator)
     measures = Measures(overview.names, overview.frames, len(overview))
     if reading.count() > MOST_LISTED:
         yield from summary(Sums.surveyed(overview), measures, painter)
     else:
+        from fourtuple.render.summary import listing
+
         connections, findings = reading.listed()
         yield from listing(connections, findings, measures, painter, reading.tunnels())
     survey = overview.found.survey

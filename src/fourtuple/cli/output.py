@@ -117,7 +117,8 @@ def write(text: str) -> None:
     try:
         # what the encoding lacks becomes "?": a picture with a hole beats a traceback
         encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        shown = text if text.isascii() else text.encode(encoding, "replace").decode(encoding)
+        sys.stdout.write(shown)
         sys.stdout.flush()
     except OSError as error:
         # the interpreter flushes once more at its end: give it something that takes it

@@ -130,16 +130,14 @@ def _records(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def _for_people(reading: "Whole | Large", asked: Asked, terminal: Terminal) -> Iterator[str]:
-    from fourtuple.reading.whole import Whole
-
-    if isinstance(reading, Whole):
-        from fourtuple.cli import small
-
-        yield small.told(reading, asked, terminal)
-    else:
+    if reading.surveyed:
         from fourtuple.cli import large
 
         yield large.told(reading, asked, terminal)
+    else:
+        from fourtuple.cli import small
+
+        yield small.told(reading, asked, terminal)
 
 
 def _parquet(reading: "Whole | Large", directory: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -39,6 +39,7 @@ class Large:
     translator: Translator
     files: Sequence[str]
     choice: Choice = field(default_factory=Choice)
+    surveyed: Literal[True] = True
 
     def choosing(self, choice: Choice) -> "Large":
         """The same capture, of which something else is asked for."""

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fourtuple.explain.text import Translator
-from fourtuple.reading.whole import Whole
 from fourtuple.source.blocks import Capture
 
 if TYPE_CHECKING:
     from fourtuple.reading.large import Large
+    from fourtuple.reading.whole import Whole
 
 __all__ = ["opened"]
 
@@ -32,4 +32,6 @@ def opened(
         from fourtuple.reading.large import Large
 
         return Large.of(capture, translator, files, announce)
+    from fourtuple.reading.whole import Whole
+
     return Whole.of(capture, translator, files)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.choice import Choice
@@ -32,6 +32,7 @@ class Whole:
     translator: Translator
     files: Sequence[str]
     choice: Choice = field(default_factory=Choice)
+    surveyed: Literal[False] = False
 
     def choosing(self, choice: Choice) -> "Whole":
         """The same capture, of which something else is asked for."""

@@ -12,7 +12,10 @@ from fourtuple.render.numbers import byte_count, duration
 from fourtuple.render.sums import Sums
 from fourtuple.render.table import CLOSE_WORDS, HANDSHAKE_WORDS
 
-__all__ = ["Measures", "summary"]
+__all__ = ["MOST_LISTED", "Measures", "summary"]
+
+#: more connections than this are summed up, not listed
+MOST_LISTED = 60
 
 _SERVERS = 8
 _WEIGHT: Mapping[str, int] = {"error": 0, "warning": 1, "note": 2, "chat": 3}

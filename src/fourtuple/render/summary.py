@@ -19,16 +19,14 @@ from fourtuple.render.build import build_view
 from fourtuple.render.cells import Painter
 from fourtuple.render.ladder import ladder
 from fourtuple.render.leftover import leftover_of
-from fourtuple.render.overview import Measures, summary
+from fourtuple.render.overview import MOST_LISTED, Measures, summary
 from fourtuple.render.sums import Sums
 from fourtuple.render.table import connection_table
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, claims_of, degraded_of, failures_of
 
-__all__ = ["MOST_LISTED", "listing", "report"]
+__all__ = ["listing", "report"]
 
-#: more connections than this are summed up, not listed
-MOST_LISTED = 60
 #: a run with more connections than this shows the others in a table
 _LADDERS = 4
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fourtuple.wire.dissect import Packet, dissect
     from fourtuple.wire.ethernet import Ethernet, EthernetView, Vlan, VlanView
     from fourtuple.wire.field import Field, FieldValue
+    from fourtuple.wire.flags import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
     from fourtuple.wire.gre import Gre, GreView
     from fourtuple.wire.icmp import Icmp, IcmpView
     from fourtuple.wire.icmp6 import Icmp6, Icmp6View
@@ -45,20 +46,7 @@ if TYPE_CHECKING:
     from fourtuple.wire.labels import labels
     from fourtuple.wire.loopback import LoopView, NullView, Sll2View, SllView
     from fourtuple.wire.ppp import CiscoHdlc, CiscoHdlcView, Ppp, PppView
-    from fourtuple.wire.tcp import (
-        ACK,
-        AE,
-        CWR,
-        ECE,
-        FIN,
-        PSH,
-        RST,
-        SYN,
-        URG,
-        Tcp,
-        TcpView,
-        flag_names,
-    )
+    from fourtuple.wire.tcp import Tcp, TcpView, flag_names
     from fourtuple.wire.tcp_options import (
         FastOpen,
         MaximumSegmentSize,
@@ -164,6 +152,7 @@ export(
     dissect="Packet dissect",
     ethernet="Ethernet EthernetView Vlan VlanView",
     field="Field FieldValue",
+    flags="ACK AE CWR ECE FIN PSH RST SYN URG",
     gre="Gre GreView",
     icmp="Icmp IcmpView",
     icmp6="Icmp6 Icmp6View",
@@ -176,7 +165,7 @@ export(
     labels="labels",
     loopback="LoopView NullView Sll2View SllView",
     ppp="CiscoHdlc CiscoHdlcView Ppp PppView",
-    tcp="ACK AE CWR ECE FIN PSH RST SYN URG Tcp TcpView flag_names",
+    tcp="Tcp TcpView flag_names",
     tcp_options=(
         "FastOpen MaximumSegmentSize NoOperation Sack SackPermitted TcpOption Timestamps "
         "UnknownOption WindowScale"

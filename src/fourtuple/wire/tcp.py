@@ -7,6 +7,7 @@ from typing import ClassVar, Self, TypeVar
 from fourtuple.errors import ValueNotLegal
 from fourtuple.wire.checksum import checksum
 from fourtuple.wire.field import FieldValue, Flags, Number, hexadecimal
+from fourtuple.wire.flags import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 from fourtuple.wire.tcp_options import (
     OPTION_LABELS,
     PART_LABELS,
@@ -21,21 +22,10 @@ from fourtuple.wire.value import IpValue, Value, check_bits, check_legal
 from fourtuple.wire.view import View
 
 __all__ = [
-    "ACK",
-    "AE",
-    "CWR",
-    "ECE",
-    "FIN",
-    "PSH",
-    "RST",
-    "SYN",
-    "URG",
     "Tcp",
     "TcpView",
     "flag_names",
 ]
-
-FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
 
 #: in the order that people say them: "SYN ACK", "FIN ACK", "PSH ACK"
 SPOKEN = (

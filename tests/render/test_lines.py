@@ -1,0 +1,89 @@
+"""Connections and frames of a survey as JSON Lines: what the whole way says, value by value."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyze.crowds import babble, crowd, merged
+from fourtuple import compiled
+from fourtuple.analyze import connections
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.catalog import findings
+from fourtuple.explain.overview import Overview
+from fourtuple.explain.text import Translator
+from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
+from fourtuple.render.lines import connection_lines, frame_lines
+from fourtuple.source import Capture, read
+from octets import PCAP_NANO, pcap, pcap_record
+
+NAME = 'a "quoted" %s.pcap'
+
+
+def captured(timeline: Timeline) -> bytes:
+    times = timeline.frames.t_ns.tolist()
+    records = [
+        pcap_record(data, *divmod(t_ns + 10**11, 10**9))  # no file has a time before 1970
+        for data, t_ns in zip(timeline.frames, times, strict=True)
+    ]
+    return pcap(magic=PCAP_NANO) + b"".join(records)
+
+
+def decoded(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def whole(data: bytes, language: str = "en") -> list[dict[str, Any]]:
+    timeline = read(io.BytesIO(data))
+    found = connections(timeline)
+    said = findings(timeline, found)
+    return decoded(
+        json_lines(connection_objects(timeline, found, said, Translator(language), NAME))
+    )
+
+
+def surveyed(data: bytes, language: str = "en") -> list[dict[str, Any]]:
+    overview = Overview.of(Capture.of(io.BytesIO(data)))
+    return decoded("".join(connection_lines(overview, Translator(language), [NAME])))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_ways_print_the_same_connections(seed: int) -> None:
+    data = captured(crowd(seed, size=10))
+    assert surveyed(data) == whole(data)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_so_they_do_over_ipv6_and_in_chinese(seed: int) -> None:
+    stories = [babble(seed * 9 + n, port=100 + n, family=6).timeline() for n in range(6)]
+    data = captured(merged(stories))
+    assert surveyed(data, "zh") == whole(data, "zh")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_ways_print_the_same_frames(seed: int) -> None:
+    data = captured(crowd(seed, size=10))
+    timeline = read(io.BytesIO(data))
+    expected = decoded(json_lines(frame_objects(timeline, connections(timeline))))
+    assert decoded("".join(frame_lines(Overview.of(Capture.of(io.BytesIO(data)))))) == expected
+
+
+def test_a_full_buffer_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = captured(crowd(5, size=12))
+    expected = surveyed(data)
+    monkeypatch.setattr("fourtuple.render.printing._OUTPUT_BYTES", 300_000)
+    assert surveyed(data) == expected
+
+
+def test_the_interpreter_prints_what_the_compiled_kernel_prints(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = captured(crowd(7, size=6))
+    expected = surveyed(data)
+    monkeypatch.setattr(
+        "fourtuple.render.printing.kernels", lambda module: compiled.interpreted(module)
+    )
+    with np.errstate(all="raise"):
+        assert surveyed(data) == expected
