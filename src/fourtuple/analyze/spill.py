@@ -3,7 +3,7 @@
 What is on disk ends with the process, however it ends. Rows come back in any order one likes.
 """
 
-import os
+import mmap
 import tempfile
 from dataclasses import dataclass, field
 from io import BufferedRandom
@@ -51,20 +51,23 @@ class Spill:
 
     def everything(self) -> Int64s:
         """All rows, in the order in which they came; those on disk stay there."""
-        if self._file is None:
-            return np.concatenate([np.zeros((0, self.width), np.int64), *self._pieces])
-        if self._pieces:
-            self._write()
-        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
-        shape = (self._written, self.width)
-        return np.memmap(self._file, np.int64, "r", shape=shape).view(np.ndarray)
+        return self._mapped()[0]
 
     def order(self, column: int) -> "Ordered":
         """The rows by what a column says."""
-        rows = self.everything()
+        rows, mapped = self._mapped()
         keys = np.ascontiguousarray(rows[:, column])
         order = np.argsort(keys, kind="stable")
-        return Ordered(rows, order, keys[order])
+        return Ordered(rows, order, keys[order], mapped)
+
+    def _mapped(self) -> tuple[Int64s, mmap.mmap | None]:
+        if self._file is None:
+            empty = np.zeros((0, self.width), np.int64)
+            return np.concatenate([empty, *self._pieces]), None
+        if self._pieces:
+            self._write()
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(mapped, np.int64).reshape(-1, self.width), mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,12 @@ class Ordered:
     everything: Int64s
     order: Int64s
     keys: Int64s
+    mapped: mmap.mmap | None = None
 
     def rows(self, first: int, last: int) -> Int64s:
         """Those whose key is from `first` up to, not including, `last`."""
         begin, end = np.searchsorted(self.keys, [first, last]).tolist()
-        return self.everything[self.order[begin:end]]
+        found: Int64s = self.everything[self.order[begin:end]]
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)  # what was read need not stay in memory
+        return found

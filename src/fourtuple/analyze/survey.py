@@ -52,7 +52,6 @@ _PROBLEMS = MappingProxyType(
     }
 )
 _HIDING = UNKNOWN_LINK_TYPE | TOO_DEEP | FRAGMENT_OVERLAP | FRAGMENT_MISFIT
-_NONE = np.zeros(0, np.int64)
 _BEFORE_ALL = -(1 << 63)
 
 
@@ -78,6 +77,7 @@ class Survey:
     problems: Counter[str] = field(default_factory=Counter)
     unknown_links: Counter[int] = field(default_factory=Counter)
     facts: Spill = field(default_factory=lambda: Spill(at.FACT))
+    marks: Spill = field(default_factory=lambda: Spill(_MARKS))
     notes: Spill = field(default_factory=lambda: Spill(2))
 
     def __post_init__(self) -> None:
@@ -190,7 +190,9 @@ class Survey:
             self._let_go(gone[begin : min(begin + _CHUNK, count)])
 
     def _let_go(self, gone: Int64s) -> None:
-        self.facts.add(self._concluded(gone))
+        facts = self.concluded(gone)
+        self.facts.add(facts)
+        self.marks.add(_marks(facts))
         extras = self.rows[gone, at.EXTRA]
         extras = extras[extras > 0]
         for chosen, rows, free, level in (
@@ -207,7 +209,7 @@ class Survey:
         self.slots = np.zeros(2 * len(self.slots), np.int64)
         self._sweep()
 
-    def _concluded(self, chosen: Int64s) -> Int64s:
+    def concluded(self, chosen: Int64s) -> Int64s:
         facts = np.zeros((len(chosen), at.FACT), np.int64)
         self.kernels["conclude"](self.rows, self.extra, chosen, facts)
         return facts
@@ -245,7 +247,7 @@ class Surveyed:
 
     @classmethod
     def of(cls, survey: Survey) -> "Surveyed":
-        marks = _Marks.of(_all(survey))
+        marks = _Marks.of(survey)
         kept = _vantage_points(marks)
         reused = np.zeros(survey.count, np.bool_)
         chosen = np.arange(survey.count) if kept is None else kept
@@ -288,14 +290,14 @@ def _all(survey: Survey) -> Iterator[Int64s]:
     live = survey.live()
     if not len(survey.facts):
         for begin in range(0, len(live), _CHUNK):
-            yield survey._concluded(live[begin : begin + _CHUNK])
+            yield survey.concluded(live[begin : begin + _CHUNK])
         return
     gone = survey.facts.order(at.A_INDEX)
     indices = survey.rows[live, at.INDEX]
     for first in range(0, survey.count, _CHUNK):
         limits = first, first + _CHUNK
         begin, end = np.searchsorted(indices, limits).tolist()
-        facts = np.concatenate([gone.rows(*limits), survey._concluded(live[begin:end])])
+        facts = np.concatenate([gone.rows(*limits), survey.concluded(live[begin:end])])
         yield facts[np.argsort(facts[:, at.A_INDEX], kind="stable")]
 
 
@@ -303,27 +305,32 @@ def _all(survey: Survey) -> Iterator[Int64s]:
 class _Marks:
     """Of each connection its four-tuple's mark, vantage point, packets; whether a SYN begins it."""
 
-    tuples: Marks
+    tuples: Int64s
     vantages: Int64s
     packets: Int64s
     begins: Bools
 
     @classmethod
-    def of(cls, pieces: Iterator[Int64s]) -> "_Marks":
-        tuples, vantages, packets = [np.zeros(0, np.uint64)], [_NONE], [_NONE]
-        begins = [np.zeros(0, np.bool_)]
-        for facts in pieces:
-            table = ConnectionTable(facts.T)
-            tuples.append(tuple_marks(table))
-            vantages.append(table["vantage"].copy())
-            packets.append(table["client_packets"] + table["server_packets"])
-            begins.append((table["syn_frame"] == table["first_frame"]) & (table["protocol"] == 6))
-        return cls(
-            np.concatenate(tuples),
-            np.concatenate(vantages),
-            np.concatenate(packets),
-            np.concatenate(begins),
-        )
+    def of(cls, survey: Survey) -> "_Marks":
+        """Of those that have left and those that are there, in order of their indices."""
+        live = survey.live()
+        pieces = [live[begin : begin + _CHUNK] for begin in range(0, len(live), _CHUNK)]
+        marks = [survey.marks.everything(), *(_marks(survey.concluded(one)) for one in pieces)]
+        every = np.concatenate(marks)
+        every = every[np.argsort(every[:, 0], kind="stable")].T
+        return cls(every[1], every[2], every[3], every[4] > 0)
+
+
+_MARKS = 5
+
+
+def _marks(facts: Int64s) -> Int64s:
+    """Index, and what `_Marks` has of each: int64[n, 5]."""
+    table = ConnectionTable(facts.T)
+    begins = (table["syn_frame"] == table["first_frame"]) & (table["protocol"] == 6)
+    packets = table["client_packets"] + table["server_packets"]
+    marks = tuple_marks(table).view(np.int64)
+    return np.stack((table["index"], marks, table["vantage"], packets, begins), axis=1)
 
 
 def _vantage_points(marks: _Marks) -> Int64s | None:
