@@ -262,7 +262,7 @@ def _begin(
     rows[r][at.INDEX] = control[at.C_NEXT_INDEX]
     control[at.C_NEXT_INDEX] += 1
     rows[r][at.FIRST_FRAME] = number
-    rows[r][at.SYN_NS] = -1
+    rows[r][at.SYN_NS] = at.NEVER
     shape = (at.S_FIRST_SIDE if side else 0) | (at.S_SIX if table[i][wire.FAMILY] == 6 else 0)
     if table[i][wire.KIND] == wire.UDP:
         shape |= at.S_UDP

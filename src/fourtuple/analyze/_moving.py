@@ -170,7 +170,7 @@ def _acknowledge(
     x: int,
 ) -> bool:
     """The sender acknowledged; whether that shows that it has got the peer's FIN."""
-    if words & at.W_HANDSHAKE_ACK and row[at.SYN_NS] >= 0 and row[at.RTT_NS] == 0:
+    if words & at.W_HANDSHAKE_ACK and row[at.SYN_NS] != at.NEVER and row[at.RTT_NS] == 0:
         row[at.RTT_NS] = t_ns - row[at.SYN_NS]
     highest = row[s + at.HIGHEST_ACK] if row[s + at.BITS] & at.B_HIGHEST else 0
     row[s + at.HIGHEST_ACK] = max(ack, highest)

@@ -16,6 +16,7 @@ __all__ = ["Ordered", "Spill"]
 Int64s = npt.NDArray[np.int64]
 
 _IN_MEMORY_BYTES = 32 * 1024 * 1024
+_AT_ONCE = 65_536
 
 
 @dataclass(slots=True)
@@ -49,16 +50,20 @@ class Spill:
         self._written, self._held = len(self), 0
         self._pieces.clear()
 
-    def everything(self) -> Int64s:
-        """All rows, in the order in which they came; those on disk stay there."""
-        return self._mapped()[0]
+    def column(self, column: int) -> Int64s:
+        """One number of each row, in the order in which they came."""
+        rows, mapped = self._mapped()
+        found = np.empty(len(rows), np.int64)
+        for begin in range(0, len(rows), _AT_ONCE):
+            found[begin : begin + _AT_ONCE] = rows[begin : begin + _AT_ONCE, column]
+            _give_back(mapped)
+        return found
 
     def order(self, column: int) -> "Ordered":
         """The rows by what a column says."""
-        rows, mapped = self._mapped()
-        keys = np.ascontiguousarray(rows[:, column])
+        keys = self.column(column)
         order = np.argsort(keys, kind="stable")
-        return Ordered(rows, order, keys[order], mapped)
+        return Ordered(*self._mapped(), order, keys[order])
 
     def _mapped(self) -> tuple[Int64s, mmap.mmap | None]:
         if self._file is None:
@@ -70,19 +75,24 @@ class Spill:
         return np.frombuffer(mapped, np.int64).reshape(-1, self.width), mapped
 
 
+def _give_back(mapped: mmap.mmap | None) -> None:
+    """What was read of a file need not stay in memory."""
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 @dataclass(frozen=True, slots=True)
 class Ordered:
     """Rows put aside, in order of a key."""
 
     everything: Int64s
+    mapped: mmap.mmap | None
     order: Int64s
     keys: Int64s
-    mapped: mmap.mmap | None = None
 
     def rows(self, first: int, last: int) -> Int64s:
         """Those whose key is from `first` up to, not including, `last`."""
         begin, end = np.searchsorted(self.keys, [first, last]).tolist()
         found: Int64s = self.everything[self.order[begin:end]]
-        if self.mapped is not None:
-            self.mapped.madvise(mmap.MADV_DONTNEED)  # what was read need not stay in memory
+        _give_back(self.mapped)
         return found

@@ -314,11 +314,11 @@ class _Marks:
     def of(cls, survey: Survey) -> "_Marks":
         """Of those that have left and those that are there, in order of their indices."""
         live = survey.live()
-        pieces = [live[begin : begin + _CHUNK] for begin in range(0, len(live), _CHUNK)]
-        marks = [survey.marks.everything(), *(_marks(survey.concluded(one)) for one in pieces)]
-        every = np.concatenate(marks)
-        every = every[np.argsort(every[:, 0], kind="stable")].T
-        return cls(every[1], every[2], every[3], every[4] > 0)
+        for begin in range(0, len(live), _CHUNK):
+            survey.marks.add(_marks(survey.concluded(live[begin : begin + _CHUNK])))
+        order = np.argsort(survey.marks.column(0))
+        columns = [survey.marks.column(column)[order] for column in range(1, _MARKS)]
+        return cls(columns[0], columns[1], columns[2], columns[3] > 0)
 
 
 _MARKS = 5
@@ -350,9 +350,9 @@ def _vantage_points(marks: _Marks) -> Int64s | None:
 
 
 def _evidence(survey: Survey, kept: Int64s | None) -> Evidence:
-    noted = survey.notes.everything()
-    noted = noted[np.argsort(noted[:, 0], kind="stable")]
-    keys, frames = noted[:, 0], noted[:, 1]
+    keys = survey.notes.column(0)
+    order = np.argsort(keys, kind="stable")
+    keys, frames = keys[order], survey.notes.column(1)[order]
     if kept is not None:
         index = keys >> at.KIND_BITS
         place = np.searchsorted(kept, index)
