@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from fourtuple.cli import app
+from fourtuple.scan.targets import parse_ports
 from fourtuple.scan.verify import compare
 from fourtuple.source import read
 from fourtuple.system.links import add_address, bring_up, make_veth
@@ -177,7 +180,7 @@ def test_ctrl_c_prints_what_is_known_and_resume_goes_on(tmp_path: Path) -> None:
         (file,) = tmp_path.glob("*.resume")
         assert f"fourtuple scan --resume {file.name}" in err
         saved = json.loads(file.read_text())
-        assert saved["left"]["connect"] == {SILENT: "80"}
+        assert saved["verdicts"]["connect"] == {"127.0.0.1": {"open syn-ack": "80"}}
         saved["options"]["timeout_s"] = 0.2
         file.write_text(json.dumps(saved))
         done = subprocess.run(
@@ -191,12 +194,73 @@ def test_ctrl_c_prints_what_is_known_and_resume_goes_on(tmp_path: Path) -> None:
     beside_silence(work)
 
 
+def scan_of_600_ports(method: str, directory: Path) -> "subprocess.Popen[str]":
+    """A scan that takes three seconds, and prints into the file `out`."""
+    command = [*COMMAND, "127.0.0.1", "-p", "1-600", "--method", method, "--rate", "200", "--json"]
+    directory.mkdir()
+    with (directory / "out").open("w") as out:
+        return subprocess.Popen(command, cwd=directory, stdout=out, text=True)
+
+
+def found_open(printed: str) -> set[int]:
+    """What whole lines say."""
+    whole = printed[: printed.rfind("\n") + 1]
+    return {one["port"] for one in objects(whole) if one.get("state") == "open"}
+
+
+def resumed(file: Path) -> tuple[set[int], set[int], dict[str, int]]:
+    """The open ports that a file knows of, those found when the scan goes on, and all states."""
+    known: set[int] = set()
+    for of_method in json.loads(file.read_text())["verdicts"].values():
+        known.update(parse_ports(of_method["127.0.0.1"]["open syn-ack"]))
+    command = [*COMMAND, "--resume", str(file), "--json"]
+    done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return known, found_open(done.stdout), objects(done.stdout)[-1]["states"]
+
+
 @pytest.mark.kernel
-def test_a_killed_scan_has_printed_what_it_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["connect", "syn"])
+def test_a_scan_that_is_killed_at_any_moment_loses_nothing_that_it_found(
+    method: str, tmp_path: Path
+) -> None:
+    """What was printed is true and stays printed; with the file that was kept, the rest is found
+    too. Two scans are killed as soon as there is a file, the others at some moment."""
+
     def work() -> None:
-        out, _, status = interrupted(signal.SIGKILL, tmp_path)
-        assert out.startswith("127.0.0.1:80 IS OPEN")
-        assert status == -signal.SIGKILL
+        truth = set(range(20, 600, 30))
+        held = [socket.create_server(("127.0.0.1", port)) for port in truth - {80}]
+        directories = [tmp_path / str(number) for number in range(6)]
+        scans = [scan_of_600_ports(method, directory) for directory in directories]
+        for scan in scans[2:]:
+            time.sleep(random.uniform(0, 0.8))
+            scan.kill()
+        for directory, scan in zip(directories[:2], scans[:2], strict=True):
+            while not list(directory.glob("*.resume")):
+                assert scan.poll() is None
+                time.sleep(0.01)
+            scan.kill()
+        for directory, scan in zip(directories, scans, strict=True):
+            scan.wait()
+            printed = found_open((directory / "out").read_text())
+            assert printed <= truth
+            for file in directory.glob("*.resume"):
+                known, found, states = resumed(file)
+                assert states == {"open": len(truth), "closed": 600 - len(truth)}
+                assert known <= printed  # it is kept after it was printed
+                assert known | found == truth
+        for one in held:
+            one.close()
+
+    beside_silence(work)
+
+
+@pytest.mark.kernel
+def test_a_scan_that_was_carried_out_leaves_no_file(tmp_path: Path) -> None:
+    def work() -> None:
+        scan = scan_of_600_ports("connect", tmp_path / "scan")
+        assert scan.wait() == 0
+        assert [file.name for file in (tmp_path / "scan").iterdir()] == ["out"]
 
     beside_silence(work)
 
