@@ -16,7 +16,7 @@ import pytest
 
 from fourtuple.cli import app
 from fourtuple.scan.targets import parse_ports
-from fourtuple.scan.verify import compare
+from fourtuple.scan.verify import compare, socket_table
 from fourtuple.source import read
 from fourtuple.system.links import add_address, bring_up, make_veth
 from fourtuple.system.namespaces import inside, new_network_namespace
@@ -75,10 +75,21 @@ def test_json_has_one_object_a_port_and_then_a_summary(
     [
         (["8.8.8.8"], "8.8.8.8 is neither loopback nor private"),
         ([], "no target"),
-        (["127.0.0.1", "-p", "0"], "not within 1 to 65535"),
+        (["127.0.0.1", "-p", "22,0"], "port 0 is reserved"),
+        (["127.0.0.1", "-p", "0-9"], "0-9 is not within 1 to 65535"),
+        (["127.0.0.1", "-p", "1" * 5000], "is no port"),
+        (["127.0.0.1", "-p", "[60010-60020]"], "no service of tcp"),
         (["127.0.0.1", "--method", "connect,psychic"], "--method psychic"),
         (["127.0.0.1", "--shard", "3/2"], "--shard 3/2"),
-        (["127.0.0.1", "--timeout", "0"], "--timeout"),
+        (["127.0.0.1", "--shard", "1/"], "--shard 1/"),
+        (["127.0.0.1", "--timeout", "0"], "--timeout takes a number of seconds above 0; '0'"),
+        (["127.0.0.1", "--timeout", "nan"], "--timeout takes a number of seconds"),
+        (["127.0.0.1", "--rate", "-1"], "--rate takes a number of probes above 0; '-1' is none"),
+        (["127.0.0.1", "--rate", "inf"], "--rate takes"),
+        (["127.0.0.1", "--workers", "0"], "--workers takes a whole number from 1"),
+        (["127.0.0.1", "--retries", "x"], "--retries takes a whole number from 0"),
+        (["127.0.0.1", "--seed", "1.5"], "--seed takes a whole number"),
+        (["127.0.0.1", "--explain", "70000"], "--explain takes a whole number from 1 to 65535"),
         (["127.0.0.1", "--xml", "/nonexistent/x.xml"], "no directory"),
         (["127.0.0.1", "--xml", "-", "--method", "connect,syn"], "one method for TCP"),
         (["no such host"], "no such host"),
@@ -98,8 +109,45 @@ def test_scan_and_socket_table_agree(port: int, capsys: pytest.CaptureFixture[st
     assert f"agree on the open ports: {port}" in capsys.readouterr().out
 
 
+def test_what_is_no_network_namespace_is_named(
+    port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file, reason in (("/nowhere", "No such file"), ("/proc/version", "Invalid argument")):
+        assert run("127.0.0.1", "-p", f"{port}", "--netns", file) == 2
+        printed = capsys.readouterr()
+        assert f"{file}: not a network namespace: {reason}" in printed.err
+        assert printed.out == ""
+
+
+@pytest.mark.kernel
+def test_the_sockets_of_another_network_namespace_are_compared_with() -> None:
+    """As one has it with a container: the scanner is here, the server there."""
+
+    def work() -> None:
+        there = new_network_namespace()
+        make_veth("eth0", "eth0", there)
+        add_address("eth0", "10.9.9.1", 24)
+        bring_up("lo", "eth0")
+        with inside(there):
+            add_address("eth0", "10.9.9.2", 24)
+            bring_up("lo", "eth0")
+            held = [socket.create_server(("10.9.9.2", port)) for port in (80, 81)]
+        file = f"/proc/{os.readlink('/proc/self')}/fd/{there}"
+        command = [*COMMAND, "10.9.9.2", "-p", "79-81", "--netns", file, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert objects(done.stdout)[-1] == {
+            "kind": "comparison", "address": "10.9.9.2", "agreed": [80, 81],
+            "only_listening": [], "only_found": [], "holds": True,
+        }  # fmt: skip
+        for one in held:
+            one.close()
+
+    in_namespaces(work)
+
+
 def test_a_disagreement_is_told_from_both_sides(port: int) -> None:
-    outcome = compare("127.0.0.1", [port, 1, 2], [1])
+    outcome = compare("127.0.0.1", [port, 1, 2], [1], socket_table())
     assert (outcome.agreed, outcome.only_listening, outcome.only_found) == ((), (port,), (1,))
     assert not outcome.holds
 

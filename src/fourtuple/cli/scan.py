@@ -1,5 +1,6 @@
 """`fourtuple scan`: which ports of a host are open, closed or filtered, and the evidence."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from fourtuple.scan.job import Job, run_job
 from fourtuple.scan.model import METHODS, ScanOptions, protocol_of
 from fourtuple.scan.results import Results
 from fourtuple.scan.targets import parse_ports, parse_targets
+from fourtuple.scan.verify import socket_table
 from fourtuple.system.sniffer import Sniffer, may_sniff
 
 __all__ = ["SCAN_HELP", "scan"]
@@ -98,8 +100,17 @@ def scan(
     ] = None,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help=N_("Compare with this machine's socket table.")),
+        typer.Option(
+            "--verify",
+            help=N_("Compare with the socket table: this machine's, or the lab host's."),
+        ),
     ] = False,
+    netns: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help=N_("Compare with that of a network namespace: /proc/PID/ns/net.")
+        ),
+    ] = "",
     banner: Annotated[
         bool, typer.Option("--banner", help=N_("Show the first line that open ports send."))
     ] = False,
@@ -143,6 +154,8 @@ def scan(
         by_method = {one: parse_ports(ports, protocol_of(one)) for one in chosen}
         job, results = Job(names, by_method, options, json), Results(names, by_method)
     _check(job, authorized, save, xml)
+    if netns:
+        socket_table(netns)  # where it may not be looked into, that is said before the scan
     output = Output(job, results, translator, terminal, json)
     begin_s = time.time()
     with _recorder(save is not None) as seen:
@@ -164,7 +177,7 @@ def scan(
         output.explain(port)
     if not method and resume is None and not may_sniff():
         output.say_what_syn_needs()
-    if verify and not output.verify():
+    if (verify or netns) and not output.verify(netns):
         raise typer.Exit(1)
 
 
@@ -229,10 +242,10 @@ def _methods(text: str) -> list[str]:
 
 
 def _shard(text: str) -> tuple[int, int]:
-    number, _, count = text.partition("/")
-    if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
-        return int(number), int(count)
-    raise InputError(N_("--shard {text}: it is K/N, K from 1 to N"), {"text": text})
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return int(match[1]), int(match[2])
+    raise UsageError(N_("--shard {text}: it is K/N, K from 1 to N"), {"text": text})
 
 
 def _resolver(ipv6: bool) -> Callable[[str], list[str]]:

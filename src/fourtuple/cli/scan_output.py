@@ -17,7 +17,7 @@ from fourtuple.explain.text import N_, Translator
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import wrap
 from fourtuple.scan.job import Job, run_job
-from fourtuple.scan.model import PortResult, Progress, ProgressSink, State, protocol_of
+from fourtuple.scan.model import PortResult, Progress, ProgressSink, Reason, State, protocol_of
 from fourtuple.scan.results import Results
 from fourtuple.system.sniffer import Sniffer
 
@@ -29,6 +29,11 @@ __all__ = ["Output"]
 _CLEAR_LINE = "\r\033[K"
 #: a scan that ends sooner leaves no file to resume from; one that was killed is soon begun anew
 _SHORT_S = 1.0
+_OPEN = State.OPEN, Reason.SYN_ACK
+_NOT_COMPARED = N_(
+    "{address}: not compared: connect and syn can be, to this machine, a host of the lab, or a "
+    "network namespace named with --netns"
+)
 Banners = Mapping[tuple[str, int], str]
 
 
@@ -236,22 +241,26 @@ class Output:
         timeline = timeline_of(seen.frames(), found, {protocol_of(method): [port]})
         return frame_list(timeline, connections(timeline), self._tr, self._terminal)
 
-    def verify(self) -> bool:
-        """Compare with the socket table; whether it says the same."""
-        from fourtuple.scan.verify import compare, is_local
+    def verify(self, namespace: str) -> bool:
+        """Compare with the socket table of each target: in the network namespace of that file, else
+        of the lab's host, else here. Whether it says the same."""
+        from fourtuple.scan.verify import compare, is_local, lab_hosts, socket_table
 
         results = self._results
         method = next((one for one in ("connect", "syn") if one in results.summaries), "")
+        files = lab_hosts(os.environ)
         holds = True
         for target in results.targets:
-            if not method or not is_local(target.address):
-                text = N_("{address}: not compared: only connect and syn to this machine can be")
-                self._say(text, address=target.address)
+            address = target.address
+            file = namespace or files.get(address, "")
+            if not method or not (file or is_local(address)):
+                self._say(_NOT_COMPARED, address=address)
                 continue
-            asked = results.judged(method, target.address)
-            outcome = compare(target.address, asked, results.open_ports(target.address))
+            asked = results.judged(method, address)
+            found = results.tables[method].ports_of(address).get(_OPEN, [])
+            outcome = compare(address, asked, found, socket_table(file))
             holds &= outcome.holds
-            self._comparison(target.address, outcome)
+            self._comparison(address, outcome)
         return holds
 
     def _comparison(self, address: str, outcome: Any) -> None:

@@ -135,13 +135,14 @@ class Rounds:
     def _ask_on(self) -> None:
         first = last = self._ask(self._board.cells(), 0)
         repeats = _Round()
-        limited, vain, rest_s = False, 0, _FIRST_REST_S
+        limited, vain, rest_s = False, 1, _FIRST_REST_S
         for number in range(1, _MOST_ROUNDS):
             if self._over():
                 return
             before = first if number == 1 else repeats
             if not limited and self._suspicious(number, last, before):
                 limited = self._try_slowly(number, before)
+                vain = 0 if limited else vain
             # one vain round proves little where others were not
             if number > self._options.retries and vain > (limited or repeats.answered > 0):
                 break
