@@ -36,6 +36,9 @@ _FIRST_WINDOW, _LEAST_WINDOW = 2000, 32
 #: as nmap: no port is asked more often than this
 _MOST_ATTEMPTS = 11
 _TICK_S = 0.05
+#: as nmap: a target that answers repetitions may rest a second at most. Where more are left to
+#: ask, asking takes as long
+_MOST_REST_S, _FEW = 1.0, 2048
 
 
 @dataclass(slots=True)
@@ -87,15 +90,25 @@ class Connector:
             if self._stopped():
                 self._silent = []
                 break
-            if not self._silent or (attempt >= self._options.retries and self._no_use(attempt)):
+            if not self._silent or not self._worth_repeating(attempt):
                 break
+            if self._answered_again and len(self._silent) <= _FEW:
+                self._rest(min(_MOST_REST_S, 0.2 * attempt))
             rest, self._silent = iter(self._silent), []
         for address, port in self._silent:
             self._judged((address, port, State.FILTERED, Reason.NO_RESPONSE, None))
         self._close()
 
-    def _no_use(self, attempt: int) -> bool:
-        return attempt == 0 or not self._answered_again
+    def _rest(self, seconds: float) -> None:
+        """Let a target recover that may limit its answers."""
+        end_s = time.perf_counter() + seconds
+        while not self._stopped() and (left_s := end_s - time.perf_counter()) > 0:
+            self._wait(min(_TICK_S, left_s))
+
+    def _worth_repeating(self, attempt: int) -> bool:
+        if attempt + 1 == _MOST_ATTEMPTS:
+            return False
+        return attempt < self._options.retries or (attempt > 0 and self._answered_again)
 
     def _pass(self, probes: Iterator[Probe]) -> None:
         while not self._stopped():

@@ -46,10 +46,14 @@ _SUSPECT_SHARE = 0.5
 #: packets that are worth reading at once while more are coming: few cost as much as many
 _MANY = 2048
 _TRIAL, _UDP_TRIAL = 16, 2
+#: a trial takes seconds, and where most ports are silent for good it meets none of the others
+_MOST_TRIALS = 2
 #: answers from which a rate can be told; UDP's come one a second (icmp_ratelimit)
 _ENOUGH = 3
-#: how long to let a target recover that answers repetitions: as nmap, a second at most
-_FIRST_REST_S, _MOST_REST_S = 0.1, 1.0
+#: how long to let a target recover that may limit its answers, before it is asked again: as nmap,
+#: a second at most. Where so many are left to ask that asking takes as long, no rest is needed
+_FIRST_REST_S, _MOST_REST_S = 0.4, 1.0
+_FEW = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +139,22 @@ class Rounds:
     def _ask_on(self) -> None:
         first = last = self._ask(self._board.cells(), 0)
         repeats = _Round()
-        limited, vain, rest_s = False, 1, _FIRST_REST_S
+        limited, trials, vain, rest_s = False, 0, 1, _FIRST_REST_S
         for number in range(1, _MOST_ROUNDS):
             if self._over():
                 return
             before = first if number == 1 else repeats
-            if not limited and self._suspicious(number, last, before):
+            if not limited and trials < _MOST_TRIALS and self._suspicious(number, last, before):
+                trials += 1
                 limited = self._try_slowly(number, before)
                 vain = 0 if limited else vain
             # one vain round proves little where others were not
             if number > self._options.retries and vain > (limited or repeats.answered > 0):
                 break
-            if repeats.answered and not limited:
-                self._wait_until(time.monotonic() + rest_s)
-                rest_s = min(_MOST_REST_S, 2 * rest_s)
-            last = self._ask(self._board.cells(), number)
+            few = self._board.total - self._board.answered <= _FEW
+            rests = few and first.answered > 0 and not limited
+            last = self._ask(self._board.cells(), number, rest_s if rests else 0.0)
+            rest_s = min(_MOST_REST_S, 1.5 * rest_s)
             vain = 0 if last.answered else vain + 1
             repeats = repeats.plus(last)
         self._wait_until(time.monotonic() + self._options.timeout_s)
@@ -177,13 +182,14 @@ class Rounds:
         self._pace = LimitedPace(rate) if confirmed else usual
         return confirmed
 
-    def _ask(self, chunks: Iterable[Int64s], number: int) -> _Round:
-        """Send to every cell that has no verdict when its turn comes, and wait for answers."""
+    def _ask(self, chunks: Iterable[Int64s], number: int, rest_s: float = 0.0) -> _Round:
+        """Rest; then ask every cell that has no verdict when its turn comes; wait for answers."""
+        begin_s = time.monotonic()
+        self._wait_until(begin_s + rest_s)
         self._round = _Round()
         self._attempt = number % OWN_PORTS
         self._pace.restart()
         self._slices.clear()
-        begin_s = time.monotonic()
         for batch in self._batches(chunks):
             self._send(batch)
             self._receive()
