@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from fourtuple.scan import connect
 from fourtuple.scan.model import PortResult, Progress, ScanOptions, ScanSummary
 from fourtuple.scan.ourselves import connects_alone, ephemeral_ports
+from fourtuple.system.links import bring_up
 
 from .engines import done_mask, run_engine, states_of
 from .ground import in_namespaces
@@ -64,6 +66,25 @@ def test_what_is_done_is_not_probed_again(listeners: list[int]) -> None:
     assert found_open(results) == listeners[1:]
 
 
+@pytest.mark.kernel
+@pytest.mark.oracle("nft")
+def test_ports_that_are_still_silent_when_repeating_ends_are_filtered_and_not_forgotten() -> None:
+    """One new answer each time, so that it is repeated as often as can be."""
+    rules = (
+        "table ip slow { chain input { type filter hook input priority 0;"
+        " tcp dport 9000-9029 limit rate 4/second burst 1 packets reject with tcp reset;"
+        " tcp dport 9000-9029 drop; }; }"
+    )
+
+    def work() -> list[int]:
+        bring_up("lo")
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        options = ScanOptions("connect", workers=None, timeout_s=0.2)
+        return sorted(one.port for one in scan(range(9000, 9030), options)[0])
+
+    assert in_namespaces(work) == list(range(9000, 9030))
+
+
 def test_the_server_sees_a_connection_that_was_reset(listeners: list[int]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         scan([server.getsockname()[1]])
@@ -78,8 +99,6 @@ def test_no_port_of_a_machine_without_listeners_is_ever_open() -> None:
     meets the chance of it, and is not taken in."""
 
     def work() -> int:
-        from fourtuple.system.links import bring_up
-
         bring_up("lo")
         for seed in range(3):
             options = ScanOptions("connect", workers=None, seed=seed)
@@ -93,7 +112,6 @@ def test_no_port_of_a_machine_without_listeners_is_ever_open() -> None:
 @pytest.mark.kernel
 def test_a_port_that_can_only_reach_itself_is_closed() -> None:
     def work() -> str:
-        from fourtuple.system.links import bring_up
         from fourtuple.system.sysctl import write_sysctl
 
         bring_up("lo")
@@ -107,8 +125,6 @@ def test_a_port_that_can_only_reach_itself_is_closed() -> None:
 @pytest.mark.kernel
 def test_the_limit_of_descriptors_is_kept_to() -> None:
     def work() -> list[int]:
-        from fourtuple.system.links import bring_up
-
         bring_up("lo")
         resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90))
         with socket.create_server(("127.0.0.1", 777)):
@@ -124,10 +140,6 @@ def test_an_interrupt_leaves_only_what_has_no_verdict() -> None:
     """Nobody answers behind the blackhole of an address that no neighbour has."""
 
     def work() -> None:
-        import subprocess
-
-        from fourtuple.system.links import bring_up
-
         bring_up("lo")
         subprocess.run(
             ["ip", "link", "add", "dummy0", "type", "veth", "peer", "name", "dummy1"], check=True

@@ -144,6 +144,29 @@ def test_many_targets_of_both_families_on_several_links_are_one_scan() -> None:
     assert {(address, port): state for address, port, state in found} == states
 
 
+def test_link_local_targets_are_scanned_through_their_interface() -> None:
+    """The neighbour's address, and our own, which the kernel itself answers for."""
+
+    def give(name: str, address: str) -> None:
+        subprocess.run(["ip", "addr", "add", f"{address}/64", "dev", name, "nodad"], check=True)
+
+    def work(ground: Ground) -> Any:
+        give("target", "fe80::aa")
+        with inside(ground.target):
+            give("eth0", "fe80::bb")
+            held = socket.create_server(("::", 8080), family=socket.AF_INET6)
+        targets = ("fe80::bb%target", "fe80::aa%target", "fe80::bb%nowhere")
+        results, _ = scanned(targets=targets, ports=(8080,))
+        held.close()
+        return [[one.address.partition("%")[2], one.state, one.reason] for one in results]
+
+    assert sorted(on_ground(work)) == [
+        ["nowhere", "filtered", "net-unreach"],
+        ["target", "closed", "reset"],
+        ["target", "open", "syn-ack"],
+    ]
+
+
 def test_a_target_that_limits_its_resets_is_asked_as_slowly_as_it_answers() -> None:
     rules = (
         "table inet slow { chain input { type filter hook input priority -1;"

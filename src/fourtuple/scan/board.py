@@ -75,7 +75,8 @@ class Board:
         self.answered = 0
 
     def _know_addresses(self) -> None:
-        packed = [ip_bytes(target).rjust(16, b"\0") for target in self.targets]
+        plain = [target.partition("%")[0] for target in self.targets]
+        packed = [ip_bytes(target).rjust(16, b"\0") for target in plain]
         halves = np.frombuffer(b"".join(packed), dtype=">u8").reshape(-1, 2).astype(np.uint64)
         self._high, self._low = np.ascontiguousarray(halves.T)
         self._hashes = siphash(self._key, self._high, self._low)

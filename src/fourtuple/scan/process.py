@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from fourtuple.errors import N_, FourtupleError
 from fourtuple.scan.interrupt import Interrupt
 from fourtuple.system.namespaces import die_with_parent
 
@@ -23,6 +24,7 @@ Message = tuple[Any, ...]
 Emit = Callable[[Message], None]
 Main = Callable[[Emit, Interrupt], None]
 
+_ENDED = N_("A process of the scan was ended by somebody else.")
 _LENGTH = struct.Struct("=I")
 _AT_ONCE = 1 << 18
 #: how often to look whether an interrupt came
@@ -59,6 +61,8 @@ class Worker:
         if not data:
             self.ended = True
             status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            if status < 0:
+                raise FourtupleError(_ENDED)
             if status != 0:
                 raise RuntimeError(f"a process of the scan ended with status {status}")
         self._rest += data
@@ -93,7 +97,7 @@ class Worker:
             if stop.asked and not told:
                 told = True
                 self.stop()
-        raise RuntimeError("a process of the scan ended before its time")
+        raise FourtupleError(_ENDED)
 
     def leave(self) -> None:
         """Hear no more of it, and do not wait for its end."""

@@ -19,7 +19,7 @@ from fourtuple.scan.rounds import Rounds, Sinks
 from fourtuple.scan.sender import quick_turns
 from fourtuple.scan.strategy import PROBES
 
-__all__ = ["scan"]
+__all__ = ["prepared", "scan"]
 
 #: how long to wait for a neighbour's link address, each time that it is asked for
 _NEIGHBOR_S = 0.3

@@ -138,9 +138,11 @@ class LinkSender:
 
 
 class KernelSender:
-    """IP packets that the kernel routes by their destination."""
+    """IP packets that the kernel routes by their destination; link-local ones by the interface
+    `scope`."""
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, scope: int = 0) -> None:
+        self._scope = scope
         self._socket = raw_ip_socket(family)
         self._six = family == socket.AF_INET6
 
@@ -158,9 +160,12 @@ class KernelSender:
         place, size = (24, 16) if self._six else (16, 4)
         fields = [("family", "=u2"), ("port", "u2")]
         fields += [("flow", "u4")] if self._six else []
-        shape = [*fields, ("address", "u1", (size,)), ("rest", "u1", (4 if self._six else 8,))]
+        rest = ("scope", "=u4") if self._six else ("rest", "u1", (8,))
+        shape = [*fields, ("address", "u1", (size,)), rest]
         names = np.zeros(len(frames), dtype=shape)
         names["family"] = socket.AF_INET6 if self._six else socket.AF_INET
+        if self._six:
+            names["scope"] = self._scope
         names["address"] = frames.rows[:, place : place + size]
         return names
 

@@ -76,9 +76,7 @@ def scan_window(lab: Lab) -> None:
     )
     answers = lab.segments(sent_by=server)
     lab.expect(answers.flags, ["RST", "RST"], "all that the server sent")
-    lab.expect(
-        answers.every("window"), [0, 0], "the windows of the open and of the closed port's RST"
-    )
+    lab.expect(answers.every("window"), [0, 0], "the windows of both RST segments")
     lab.claim(
         "a window scan finds open ports",
         False,
