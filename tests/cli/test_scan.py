@@ -21,6 +21,7 @@ from fourtuple.source import read
 from fourtuple.system.links import add_address, bring_up, make_veth
 from fourtuple.system.namespaces import inside, new_network_namespace
 from fourtuple.system.sniffer import may_sniff
+from fourtuple.wire import ACK, RST, SYN
 from scan.ground import in_namespaces
 
 COMMAND = [sys.executable, "-m", "fourtuple", "scan"]
@@ -335,6 +336,40 @@ def test_a_recording_has_probes_answers_and_verdicts(port: int, tmp_path: Path) 
     assert {1, port} <= ports
     told = {event.params["state"] for event in timeline.events if event.kind == "text"}  # type: ignore[union-attr]
     assert told == {"open", "closed"}
+
+
+@pytest.mark.kernel
+def test_a_recording_over_a_link_has_each_probe_and_each_answer(tmp_path: Path) -> None:
+    """Raw probes take a way past whoever records, unless they are to be recorded."""
+    file = tmp_path / "scan.pcapng"
+    arguments = ["-p", "1-300", "--method", "syn", "--retries", "0", "--explain", "7"]
+
+    def work() -> str:
+        there = new_network_namespace()
+        make_veth("eth0", "eth0", there)
+        add_address("eth0", "10.9.9.1", 24)
+        bring_up("lo", "eth0")
+        with inside(there):
+            add_address("eth0", "10.9.9.2", 24)
+            bring_up("lo", "eth0")
+        command = [*COMMAND, "10.9.9.2", *arguments, "--save", str(file), "--lang", "en"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    shown = in_namespaces(work)
+    timeline = read(str(file))
+    sent, answered = [], []
+    for number in range(1, len(timeline.frames) + 1):
+        segment = timeline.frame(number).packet.tcp
+        assert segment is not None
+        if segment.flags == SYN:
+            sent.append(segment.destination_port)
+        else:
+            assert segment.flags == RST | ACK
+            answered.append(segment.source_port)
+    assert sorted(sent) == sorted(answered) == list(range(1, 301))
+    explained = shown.partition("7/tcp, syn: closed")[2]
+    assert "SYN" in explained.partition("A SYN was sent")[0]
+    assert "RST ACK" in explained
 
 
 @pytest.mark.skipif(not may_sniff(), reason="packet sockets need CAP_NET_RAW")

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -153,6 +154,7 @@ def scan(
         chosen = _methods(method or "connect")
         by_method = {one: parse_ports(ports, protocol_of(one)) for one in chosen}
         job, results = Job(names, by_method, options, json), Results(names, by_method)
+    job = replace(job, options=replace(job.options, recorded=save is not None))
     _check(job, authorized, save, xml)
     if netns:
         socket_table(netns)  # where it may not be looked into, that is said before the scan

@@ -201,7 +201,7 @@ class Output:
     def explain(self, port: int) -> None:
         """Probe one port of each target by itself; show its frames and say what they mean."""
         methods = list(self._job.ports)
-        options = replace(self._job.options, shard=(1, 1))
+        options = replace(self._job.options, shard=(1, 1), recorded=True)
         for target in self._job.targets:
             for method in methods:
                 job = Job([target], {method: [port]}, options)

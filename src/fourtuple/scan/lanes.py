@@ -55,7 +55,11 @@ class Plan:
 
 
 def plan_lanes(
-    targets: Sequence[str], probe: Probe, payloads: Mapping[int, bytes], timeout_s: float
+    targets: Sequence[str],
+    probe: Probe,
+    payloads: Mapping[int, bytes],
+    timeout_s: float,
+    recorded: bool = False,
 ) -> Plan:
     """Find the way to every target (addresses as text), and open the sockets that lead there."""
     size, plain = len(targets), [target.partition("%")[0] for target in targets]
@@ -74,7 +78,7 @@ def plan_lanes(
         plan.row_of[numbers] = range(len(numbers))
         ways = [Address(routes[n].source, plain[n], links[n]) for n in numbers]
         family = socket.AF_INET6 if six else socket.AF_INET
-        sender = LinkSender(cards[card].name) if card else KernelSender(family, scope)
+        sender = LinkSender(cards[card].name, recorded) if card else KernelSender(family, scope)
         plan.lanes.append(Lane(Crafter(probe, ways, payloads), sender))
     return plan
 

@@ -114,6 +114,7 @@ class ScanOptions:
     rate       probes a second; None: adaptive
     seed       of the order of probes: the same seed, the same order
     shard      (k, n): the k-th of n equal parts of that order, k from 1
+    recorded   probes pass where packet sockets of this machine see them, which takes longer
     """
 
     method: str
@@ -123,6 +124,7 @@ class ScanOptions:
     rate: float | None = None
     seed: int = 0
     shard: tuple[int, int] = (1, 1)
+    recorded: bool = False
 
     def positions(self, size: int) -> range:
         """The positions of its shard in the order of `size` probes. Each belongs to exactly one

@@ -66,7 +66,7 @@ def prepared(
         except PermissionError as error:
             raise _missing(options.method) from error
         board = Board(options, targets, ports, own.ports, done)
-        lanes = plan_lanes(targets, PROBES[options.method], payloads, wait_s)
+        lanes = plan_lanes(targets, PROBES[options.method], payloads, wait_s, options.recorded)
         plan = held.enter_context(closing(lanes))
         yield Rounds(board, plan, receiver, options, Sinks(on_batch, on_progress, stop))
 

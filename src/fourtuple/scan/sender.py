@@ -80,8 +80,8 @@ class _Chunk:
 class LinkSender:
     """Whole Ethernet frames into one interface."""
 
-    def __init__(self, interface: str) -> None:
-        self._socket = sending_socket(interface)
+    def __init__(self, interface: str, recorded: bool = False) -> None:
+        self._socket = sending_socket(interface, recorded)
         self._waiting: SimpleQueue[_Chunk | None] = SimpleQueue()
         self._second_did: SimpleQueue[OSError | None] = SimpleQueue()
         self._given = self._own = 0
