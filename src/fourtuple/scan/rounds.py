@@ -30,7 +30,7 @@ from fourtuple.scan.model import (
 from fourtuple.scan.own_ports import OWN_PORTS
 from fourtuple.scan.pace import FAR, NEAR, LimitedPace, Pace
 from fourtuple.scan.receiver import Receiver
-from fourtuple.scan.slices import Slices
+from fourtuple.scan.slices import Round, Slices
 from fourtuple.scan.strategy import silence
 from fourtuple.scan.timer import RoundTripTimer
 
@@ -65,25 +65,6 @@ class Sinks:
     stop: Interrupt
 
 
-@dataclass(slots=True)
-class _Round:
-    """What one round came to, in `seconds`, its wait included. `answered` counts answers to its
-    own probes, not late ones to those before."""
-
-    sent: int = 0
-    answered: int = 0
-    seconds: float = 0.0
-
-    @property
-    def share(self) -> float:
-        return self.answered / self.sent if self.sent else 0.0
-
-    def plus(self, other: "_Round") -> "_Round":
-        return _Round(
-            self.sent + other.sent, self.answered + other.answered, self.seconds + other.seconds
-        )
-
-
 class Rounds:
     """One scan under way."""
 
@@ -101,7 +82,7 @@ class Rounds:
             self._timer.sample(rtt_s)
         self._pace = Pace(NEAR if plan.near else FAR, options.rate)
         self._slices = Slices(board, self._timer)
-        self._round = _Round()
+        self._round = Round()
         self._attempt = 0
         self._sent = self._received = self._foreign = self._late = self._dropped = 0
         self._progressed_s = time.monotonic()
@@ -138,7 +119,7 @@ class Rounds:
 
     def _ask_on(self) -> None:
         first = last = self._ask(self._board.cells(), 0)
-        repeats = _Round()
+        repeats = Round()
         limited, trials, vain, rest_s = False, 0, 1, _FIRST_REST_S
         for number in range(1, _MOST_ROUNDS):
             if self._over():
@@ -159,7 +140,7 @@ class Rounds:
             repeats = repeats.plus(last)
         self._wait_until(time.monotonic() + self._options.timeout_s)
 
-    def _suspicious(self, number: int, last: _Round, before: _Round) -> bool:
+    def _suspicious(self, number: int, last: Round, before: Round) -> bool:
         """Whether the target may limit how many answers it gives. UDP's closed ports are known to
         be answered so, by any Linux; of others it is told by what repeating brings."""
         if self._options.rate is not None or before.share >= _SUSPECT_SHARE:
@@ -168,7 +149,7 @@ class Rounds:
             return last.answered > 0
         return number > 1 and before.answered >= _ENOUGH
 
-    def _try_slowly(self, number: int, before: _Round) -> bool:
+    def _try_slowly(self, number: int, before: Round) -> bool:
         """Ask a few as slowly as answers came. Where a clearly greater share answers now, there is
         a limit, and all that follows keeps to it."""
         udp = self._options.method == "udp"
@@ -182,11 +163,11 @@ class Rounds:
         self._pace = LimitedPace(rate) if confirmed else usual
         return confirmed
 
-    def _ask(self, chunks: Iterable[Int64s], number: int, rest_s: float = 0.0) -> _Round:
+    def _ask(self, chunks: Iterable[Int64s], number: int, rest_s: float = 0.0) -> Round:
         """Rest; then ask every cell that has no verdict when its turn comes; wait for answers."""
         begin_s = time.monotonic()
         self._wait_until(begin_s + rest_s)
-        self._round = _Round()
+        self._round = Round()
         self._attempt = number % OWN_PORTS
         self._pace.restart()
         self._slices.clear()

@@ -1,4 +1,4 @@
-"""Probes sent together, whose answers are counted together: by which a pace is judged."""
+"""Probes whose answers are counted together: a slice, by which a pace is judged, and a round."""
 
 import time
 from collections import deque
@@ -11,11 +11,30 @@ from fourtuple.scan.board import Board
 from fourtuple.scan.pace import Pace
 from fourtuple.scan.timer import RoundTripTimer
 
-__all__ = ["Slices"]
+__all__ = ["Round", "Slices"]
 
 Int64s = npt.NDArray[np.int64]
 
 _USUAL, _SMALL = 16, 4
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round came to, in `seconds`, its wait included. `answered` counts answers to its
+    own probes, not late ones to those before."""
+
+    sent: int = 0
+    answered: int = 0
+    seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        return self.answered / self.sent if self.sent else 0.0
+
+    def plus(self, other: "Round") -> "Round":
+        return Round(
+            self.sent + other.sent, self.answered + other.answered, self.seconds + other.seconds
+        )
 
 
 @dataclass(slots=True)
