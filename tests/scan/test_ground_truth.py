@@ -5,6 +5,7 @@ reason.
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.links import Late, Link, Lossy
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from fourtuple.system.namespaces import inside
 
 from .ground import (
     CLOSED,
@@ -36,6 +38,7 @@ from .ground import (
     UDP_PORTS,
     UDP_SILENT,
     Ground,
+    fourtuple,
     nmap,
     on_ground,
     states,
@@ -54,21 +57,17 @@ SYN_TRUTH = {
     REJECTED_ADMIN: "filtered",
     QUEUE_FULL: "filtered",  # Linux drops the SYN: so it looks to everybody
     **dict.fromkeys(LIMITED, "closed"),
-    **dict.fromkeys(TARPIT, "open"),  # every one of them completes the handshake
+    **dict.fromkeys(TARPIT, "open"),  # it agrees to every connection
 }
 SILENT_TRUTH = {
     **SYN_TRUTH,
     OPEN: "open|filtered",
     DROPPED: "open|filtered",
     QUEUE_FULL: "open|filtered",
-    # redirected are new connections alone: the stray segment reaches the port itself, where
-    # nobody listens
-    **dict.fromkeys(TARPIT, "closed"),
+    **dict.fromkeys(TARPIT, "open|filtered"),  # it answers nothing else
 }
-ACK_TRUTH = {
-    port: "filtered" if port in (DROPPED, REJECTED_PORT, REJECTED_ADMIN) else "unfiltered"
-    for port in TCP_PORTS
-}
+FILTERED = (DROPPED, REJECTED_PORT, REJECTED_ADMIN, *TARPIT)
+ACK_TRUTH = {port: "filtered" if port in FILTERED else "unfiltered" for port in TCP_PORTS}
 WINDOW_TRUTH = {
     port: "closed" if state == "unfiltered" else state for port, state in ACK_TRUTH.items()
 }
@@ -141,6 +140,46 @@ def test_a_server_that_answers_with_syn_cookies_is_open() -> None:
     found = on_ground(lambda ground: states("10.93.0.2", "connect,syn", [OPEN, CLOSED]))
     for method in ("connect", "syn"):
         assert verdicts(found[method]) == {OPEN: "open", CLOSED: "closed"}
+
+
+def test_a_tarpit_holds_no_scan_up() -> None:
+    def work(ground: Ground) -> Any:
+        found = fourtuple("10.90.0.2", "connect", [*TARPIT, OPEN], "--banner")
+        return [one for one in found if one["kind"] != "summary"]
+
+    found = on_ground(work)
+    assert {one["port"] for one in found if one["kind"] == "port" and one["state"] == "open"} == {
+        *TARPIT, OPEN,
+    }  # fmt: skip
+    assert not [one for one in found if one["kind"] == "banner"]
+
+
+@pytest.mark.parametrize("method", ["connect", "syn"])
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [("reject with tcp reset", "closed"), ("reject with icmpx host-unreachable", "filtered")],
+)
+def test_answers_that_are_limited_to_five_a_second_are_waited_for(
+    what: str, state: str, method: str
+) -> None:
+    """And ports that never answer are not taken for closed ones."""
+    rules = (
+        "table inet slow { chain input { type filter hook input priority -1;"
+        f" tcp dport 9000-9019 limit rate 5/second burst 5 packets {what};"
+        " tcp dport 9000-9049 drop; }; }"
+    )
+
+    def work(ground: Ground) -> Any:
+        ground.lift_icmp_limits()
+        with inside(ground.target):
+            subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        return states("10.90.0.2", method, list(range(9000, 9050)))
+
+    found = on_ground(work)[method]
+    assert len(found) == 50
+    answered = {int(port): said for port, said in found.items() if said[1] != "no-response"}
+    assert set(answered) == set(range(9000, 9020))
+    assert {said[0] for said in answered.values()} == {state}
 
 
 # nmap beside us

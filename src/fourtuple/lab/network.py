@@ -24,7 +24,7 @@ from fourtuple.lab.puppet import serve_calls
 from fourtuple.lab.recorded_socket import Recorder, recording
 from fourtuple.lab.session import fork_process
 from fourtuple.system.links import add_address, bring_up, make_veth, set_offloads
-from fourtuple.system.namespaces import enter, inside, new_network_namespace
+from fourtuple.system.namespaces import LAB_HOSTS, enter, inside, new_network_namespace
 from fourtuple.system.packet import PacketSocket
 
 __all__ = ["Network"]
@@ -192,11 +192,13 @@ class Network:
         name = _name_of(what) if callable(what) else os.path.basename(what[0])
         output = os.memfd_create(f"output-{name}", os.MFD_CLOEXEC)
         number, report = os.pipe()
+        hosts = self._namespace_files()
 
         def main() -> int:
             os.write(report, os.readlink("/proc/self").encode())
             os.close(report)
             _speak_into(output)
+            os.environ[LAB_HOSTS] = hosts
             try:
                 if not callable(what):
                     enter(host.namespace)
@@ -221,6 +223,12 @@ class Network:
         command = name if callable(what) else " ".join(what)
         self._note("program", {"pid": pid, "program": name, "command": command}, host.name)
         return RunningProgram(host, name, pid, os.pidfd_open(inner_pid), output)
+
+    def _namespace_files(self) -> str:
+        """Where the socket table of each host is to be had (`fourtuple scan --verify`)."""
+        director = os.readlink("/proc/self")
+        hosts = self._hosts.values()
+        return " ".join(f"{one.address}=/proc/{director}/fd/{one.namespace}" for one in hosts)
 
     def _program_ended(self, program: Program, status: int) -> None:
         ended = {"pid": program.pid, "program": program.name, "status": status}

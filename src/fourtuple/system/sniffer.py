@@ -25,7 +25,7 @@ _SO_TIMESTAMPNS = 35
 _PACKET_OUTGOING = 4
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 772, 65534
 _LINK_TYPES = {_ARPHRD_ETHER: 1, _ARPHRD_LOOPBACK: 1, _ARPHRD_NONE: 101}
-_BUFFER_BYTES = 32 << 20
+_BUFFER_BYTES = 128 << 20
 _HEAD = struct.Struct("=QII16s")
 #: how long a frame that was sent may take until it is to be had here
 _LINGER_S = 0.02
