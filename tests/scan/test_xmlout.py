@@ -60,6 +60,15 @@ def test_many_ports_of_one_state_are_counted() -> None:
     assert extra.attrib == {"state": "closed", "count": "100"}
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_scan_that_was_interrupted_is_no_success(cut: bool) -> None:
+    results = results_of([(22, "connect", "open", "syn-ack")], {"connect": [22]})
+    results.summaries["connect"] = ScanSummary("connect", 1, 1, 0.5, interrupted=cut)
+    finished = ElementTree.fromstring(nmap_xml(results, [], 0, 1, {})).find("runstats/finished")
+    assert finished is not None
+    assert finished.get("exit") == ("error" if cut else "success")
+
+
 def test_a_banner_with_bytes_that_xml_forbids_is_still_xml() -> None:
     results = results_of([(22, "connect", "open", "syn-ack")], {"connect": [22]})
     (host,) = parsed(results, {("10.0.0.2", 22): "SSH\x00-2.0 <&>"}).hosts

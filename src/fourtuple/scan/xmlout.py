@@ -37,8 +37,10 @@ def nmap_xml(
     for host in hosts:
         up += _host(root, host, begin_s, end_s, banners)
     stats = SubElement(root, "runstats")
+    cut = any(one.interrupted for one in results.summaries.values())
+    ending = {"exit": "error", "errormsg": "interrupted"} if cut else {"exit": "success"}
     SubElement(
-        stats, "finished", time=str(int(end_s)), elapsed=f"{end_s - begin_s:.2f}", exit="success",
+        stats, "finished", time=str(int(end_s)), elapsed=f"{end_s - begin_s:.2f}", **ending,
         timestr="", summary=f"fourtuple {__version__}: {len(hosts)} addresses scanned",
     )  # fmt: skip
     total = len(hosts)
