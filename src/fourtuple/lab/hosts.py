@@ -178,8 +178,31 @@ class HostSocket:
         self.call("shutdown", _SHUTDOWN[how]).result()
         return self
 
+    def send_all(self, data: bytes) -> Self:
+        """sendall(): send() until all of it has been taken."""
+        self.call("sendall", data).result()
+        return self
+
+    def send_to(self, data: bytes, host: "Host", port: int) -> int:
+        sent: int = self.call("sendto", data, [host.address, port]).result()
+        return sent
+
+    def recv_from(self, size: int = 65536) -> bytes:
+        """What recvfrom() reads, without the sender's address."""
+        return bytes(self.call("recvfrom", size).result()[0])
+
     def set_option(self, level: int, option: int, value: int) -> Self:
         self.call("setsockopt", level, option, value).result()
+        return self
+
+    def option(self, level: int, option: int) -> int:
+        """getsockopt() of an option that is a number."""
+        value: int = self.call("getsockopt", level, option).result()
+        return value
+
+    def set_timeout(self, seconds: float | None) -> Self:
+        """settimeout(): None blocks for ever, 0 never."""
+        self.call("settimeout", seconds).result()
         return self
 
     def close(self) -> None:
