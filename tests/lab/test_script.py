@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kernel
 
 
 def run_script(script: Callable[[Lab], None], limit_s: float = 20, family: int = 4) -> Timeline:
-    experiment = Experiment(script.__name__, "?", "", ("A1",), (), False, script)
+    experiment = Experiment(name=script.__name__, question="?", script=script)
     return run(experiment, Options(family=family, limit_s=limit_s))
 
 
@@ -267,7 +267,7 @@ def test_the_seed_decides_what_is_sent() -> None:
     def script(lab: Lab) -> None:
         lab.expect(lab.bytes(4), lab.bytes(4), "two draws")
 
-    experiment = Experiment("draws", "?", "", (), (), False, script)
+    experiment = Experiment(name="draws", question="?", script=script)
     first, second, other = (
         failure(run(experiment, Options(seed=seed)))["text"] for seed in (1, 1, 2)
     )

@@ -200,7 +200,7 @@ def on_wire(link: Callable[[], Link], ports: list[int], *more: str) -> dict[str,
         lab.expect(1, 1, "what the scan printed: {output}", output=program.output)
         lab.expect(status, 0, "the exit status of the scan")
 
-    experiment = Experiment("scan", "?", "", ("A1",), (), False, script)
+    experiment = Experiment(name="scan", question="?", script=script)
     timeline = run(experiment, Options(limit_s=60))
     notes = timeline.of(Note)
     assert not [note.params for note in notes if note.kind == "failure"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fourtuple import __version__
 from fourtuple.errors import N_, ExperimentError
 from fourtuple.event.model import Note
-from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.experiment import Experiment, Mutation
 from fourtuple.lab.log import Log
 from fourtuple.lab.network import Network
 from fourtuple.lab.script import Lab
@@ -32,11 +32,13 @@ _VIEWS = {"calls": "wrapped", "states": "sock_diag", "frames": "wire"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`family` is 4 or 6, `seed` feeds the lab's random numbers, `limit_s` is wall-clock time."""
+    """`family` is 4 or 6, `seed` feeds the lab's random numbers, `limit_s` is wall-clock time;
+    `mutated`: under the experiment's mutation, where it has one."""
 
     family: int = 4
     seed: int = 0
     limit_s: float = 30.0
+    mutated: bool = False
 
 
 def run(
@@ -78,10 +80,12 @@ def run(
 def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[], int]:
     def main() -> int:
         begin_s = time.monotonic()
-        _note_meta(log, {**_about(experiment), "family": options.family, "seed": options.seed})
+        mutation = experiment.mutation if options.mutated else None
+        chosen = {"family": options.family, "seed": options.seed}
+        _note_meta(log, _about(experiment) | chosen | _changed(mutation))
         network = Network(log, options.family, begin_s + options.limit_s)
         try:
-            experiment.script(Lab(log, network, options.seed))
+            experiment.script(Lab(log, network, options.seed, mutation))
         except ExperimentError as error:
             log.write(failure(error.message, type(error).__name__, error.params))
         finally:
@@ -103,6 +107,10 @@ def _about(experiment: Experiment) -> dict[str, object]:
         "kernel": os.uname().release,
         "version": __version__,
     }
+
+
+def _changed(mutation: Mutation | None) -> dict[str, object]:
+    return {"mutation": mutation.what} if mutation else {}
 
 
 def _note_meta(log: Log, params: dict[str, object]) -> None:

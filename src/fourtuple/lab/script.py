@@ -20,12 +20,13 @@ from fourtuple.lab.evidence import (
     observed,
     shown,
 )
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.experiment import Mutation
+from fourtuple.lab.hosts import Host, HostSocket
 from fourtuple.lab.log import Log, Record
 from fourtuple.lab.network import Network
 
 if TYPE_CHECKING:
-    from fourtuple.event.timeline import Timeline
+    from fourtuple.event.timeline import FrameSeen, Timeline
 
 __all__ = ["Lab"]
 
@@ -40,9 +41,12 @@ NOT_ONE = N_("{host} has {count} connections; one was expected.")
 class Lab:
     """Given to an experiment's script. `family` is 4 or 6; `random` is seeded."""
 
-    def __init__(self, log: Log, network: Network, seed: int) -> None:
+    def __init__(
+        self, log: Log, network: Network, seed: int, mutation: Mutation | None = None
+    ) -> None:
         self._log = log
         self._network = network
+        self._mutation = mutation or Mutation("")
         self._records: list[Record] = []
         self.random = random.Random(seed)
 
@@ -73,7 +77,28 @@ class Lab:
         settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
         if congestion:
             settings["net.ipv4.tcp_congestion_control"] = congestion
-        return self._network.pair(settings | dict(sysctls or {}), mtu, link)
+        settings |= {**(sysctls or {}), **self._mutation.sysctls}
+        pair = self._network.pair(settings, mtu, link)
+        self._mutate_wire()
+        return pair
+
+    def connected(
+        self, client: Host, server: Host, port: int = 8888
+    ) -> tuple[HostSocket, HostSocket]:
+        """Open a connection and accept it: the client's socket and the server's, at rest."""
+        listener = server.socket().listen(port)
+        sock = client.socket().connect(server, port)
+        self.settle()
+        return sock, listener.accept()
+
+    def value(self, name: str, usual: Any) -> Any:
+        """A number or a word on which the experiment turns: `usual`, unless a mutation has
+        another one of that name."""
+        return self._mutation.values.get(name, usual)
+
+    def _mutate_wire(self) -> None:
+        if self._mutation.wire is not None:
+            self._mutation.wire(self)
 
     def bytes(self, size: int) -> bytes:
         """Bytes to send: the same ones each time for the same seed."""
@@ -99,7 +124,25 @@ class Lab:
                 raise restless or OutOfTime(STILL_CHANGING)
             time.sleep(_BETWEEN_LOOKS_S)
 
+    def until(self, condition: Callable[[], object], what: str, **params: Any) -> None:
+        """Wait until something holds that does not wait for rest: a timer of the kernel that
+        is still to fire. OutOfTime, with `what` as its sentence (a message id: what has not come in
+        time), where the run's time is up first."""
+        while not condition():
+            if time.monotonic() > self._network.deadline_s:
+                raise OutOfTime(what, params)
+            time.sleep(_BETWEEN_LOOKS_S)
+
     # what was seen
+
+    def packets(self, *, sent_by: Host | None = None) -> list["FrameSeen"]:
+        """The IP packets that entered the wire so far, in order: UDP, ICMP and fragments too."""
+        timeline = self.timeline()
+        seen = [timeline.frame(number) for number in range(1, len(timeline.frames) + 1)]
+        packets = [one for one in seen if one.packet.ip is not None]
+        if sent_by is None:
+            return packets
+        return [p for p in packets if p.packet.ip and p.packet.ip.source == sent_by.address]
 
     def timeline(self) -> "Timeline":
         """Everything so far."""
