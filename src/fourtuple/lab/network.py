@@ -141,11 +141,12 @@ class Network:
         except TimeoutError:
             raise OutOfTime(N_("The wire has not answered in time.")) from None
 
-    def at_rest(self) -> tuple[OutOfTime | None, Any]:
+    def at_rest(self, unanswered: bool = False) -> tuple[OutOfTime | None, Any]:
         """(None, what was seen) where nothing moves now, else (what to say if time is up, None).
 
         The wire answers between frames only. A socket whose retransmission timer runs waits for
-        an acknowledgment; one that probes a closed window is held to be at rest.
+        an acknowledgment, and is at rest only where it may be `unanswered`; one that probes a
+        closed window is held to be at rest.
         """
         wire = self._ask_wire("status")
         if wire["lost"]:
@@ -157,7 +158,7 @@ class Network:
                     return OutOfTime(STILL_RUNNING, names), None
         rows = [(name, row) for name, host in self._hosts.items() for row in self.sockets(host)]
         for name, row in rows:
-            if row.timer == "retransmit":
+            if row.timer == "retransmit" and not unanswered:
                 ends = {"host": name, "local": str(row.local), "remote": str(row.remote)}
                 return OutOfTime(STILL_WAITING, ends), None
         seen = [(name, row.local, row.remote, row.state, row.recv_q) for name, row in rows]

@@ -106,14 +106,15 @@ class Lab:
 
     # what moves
 
-    def settle(self) -> None:
+    def settle(self, *, unanswered: bool = False) -> None:
         """Wait until nothing moves: no frame is under way, every program sleeps, and no socket
-        waits for an acknowledgment. OutOfTime where that does not come about."""
+        waits for an acknowledgment (unless some are to stay `unanswered`: a SYN that nobody hears,
+        a segment that was lost). OutOfTime where that does not come about."""
         seen: list[Any] = []
         restless: OutOfTime | None = None
         while len(seen) < _LOOKS:
             try:
-                restless, look = self._network.at_rest()
+                restless, look = self._network.at_rest(unanswered)
             except OutOfTime as late:
                 raise restless or late from None  # what moved when it was last asked
             if restless or (seen and look != seen[-1]):
