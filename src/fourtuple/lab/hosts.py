@@ -191,7 +191,7 @@ class HostSocket:
         """What recvfrom() reads, without the sender's address."""
         return bytes(self.call("recvfrom", size).result()[0])
 
-    def set_option(self, level: int, option: int, value: int) -> Self:
+    def set_option(self, level: int, option: int, value: int | bytes) -> Self:
         self.call("setsockopt", level, option, value).result()
         return self
 
