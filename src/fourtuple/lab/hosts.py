@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -204,6 +205,16 @@ class HostSocket:
         """settimeout(): None blocks for ever, 0 never."""
         self.call("settimeout", seconds).result()
         return self
+
+    def disconnect(self) -> Self:
+        """connect() to AF_UNSPEC: the socket gives up its peer."""
+        self.call("disconnect").result()
+        return self
+
+    def linger(self, seconds: int) -> Self:
+        """SO_LINGER on: how long close() waits; 0 gives the connection up."""
+        linger = struct.pack("=ii", 1, seconds)
+        return self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     def close(self) -> None:
         self.call("close").result()

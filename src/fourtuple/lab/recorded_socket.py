@@ -5,9 +5,11 @@ A program of the lab is an ordinary function on the `socket` module: `recording(
 that the standard library builds on it are recorded too.
 """
 
+import ctypes
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +25,7 @@ T = TypeVar("T")
 #: how many of the bytes that moved a Call keeps
 _KEPT_BYTES = 64
 _StandardSocket = socket.socket
+_LINGER = struct.Struct("=ii")  # struct linger
 #: constants that begin as an option's name does
 _NO_OPTIONS = ("SO_VM_SOCKETS", "IP_DEFAULT", "IP_MAX")
 
@@ -127,6 +130,13 @@ def _option_names(level: int, option: int) -> tuple[str, str]:
     return name, next(options, str(option))
 
 
+def _option_text(level: int, option: int, value: bytes) -> str:
+    if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER) and len(value) == _LINGER.size:
+        on, seconds = _LINGER.unpack(value)
+        return f"{seconds} s" if on else "off"
+    return f"{len(value)} bytes"
+
+
 class RecordedSocket(_StandardSocket):
     """`socket.socket` with a witness. Set `recorder` (through `recording()`) before use."""
 
@@ -205,6 +215,17 @@ class RecordedSocket(_StandardSocket):
             lambda: super(RecordedSocket, self).connect(address),
         )
 
+    def disconnect(self) -> None:
+        """connect() to AF_UNSPEC, for which the standard connect() has no address (connect(2))."""
+        self._note("connect", ("AF_UNSPEC",), self._connect_to_nothing)
+
+    def _connect_to_nothing(self) -> None:
+        nothing = struct.pack("=H14x", socket.AF_UNSPEC)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.connect(_StandardSocket.fileno(self), nothing, len(nothing)) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
     def connect_ex(self, address: Any) -> int:
         return self._note(
             "connect_ex",
@@ -252,7 +273,7 @@ class RecordedSocket(_StandardSocket):
         self._note("shutdown", (name,), lambda: super(RecordedSocket, self).shutdown(how))
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
-        shown = value if isinstance(value, int) else f"{len(value or b'')} bytes"
+        shown = value if isinstance(value, int) else _option_text(level, option, value or b"")
         self._note(
             "setsockopt",
             (*_option_names(level, option), shown),

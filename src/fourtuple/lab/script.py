@@ -24,6 +24,9 @@ from fourtuple.lab.experiment import Mutation
 from fourtuple.lab.hosts import Host, HostSocket
 from fourtuple.lab.log import Log, Record
 from fourtuple.lab.network import Network
+from fourtuple.system.namespaces import inside
+from fourtuple.system.sock_diag import SockDiag
+from fourtuple.system.sysctl import write_sysctl
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import FrameSeen, Timeline
@@ -133,6 +136,22 @@ class Lab:
             if time.monotonic() > self._network.deadline_s:
                 raise OutOfTime(what, params)
             time.sleep(_BETWEEN_LOOKS_S)
+
+    # what an administrator does
+
+    def set(self, host: Host, name: str, value: str | int) -> None:
+        """Change a setting of a host while it runs; OSError where the kernel refuses."""
+        with inside(host.namespace):
+            write_sysctl(name, value)
+
+    def destroy(self, host: Host, sock: ObservedSocket) -> None:
+        """Have the host's kernel abort a socket, as `ss --kill` does."""
+        row = sock.row
+        local, remote = ((end.address, end.port) for end in (row.local, row.remote))
+        with inside(host.namespace):
+            diag = SockDiag()
+        diag.destroy(host.family, local, remote, row.cookie)
+        diag.close()
 
     # what was seen
 

@@ -32,9 +32,9 @@ STATES = (
 TIMERS = ("", "retransmit", "keepalive", "time-wait", "probe")
 
 _NETLINK_SOCK_DIAG = 4
-_SOCK_DIAG_BY_FAMILY = 20
+_SOCK_DIAG_BY_FAMILY, _SOCK_DESTROY = 20, 21
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x1, 0x300, 0x10
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x1, 0x4, 0x300, 0x10
 _INET_DIAG_SKMEMINFO, _INET_DIAG_SKV6ONLY = 7, 11
 _SK_MEMINFO_BACKLOG = 7
 #: not BOUND_INACTIVE, which only some kernels (6.7) can list
@@ -42,6 +42,7 @@ _EVERY_STATE = 0x1FFF
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2; an empty inet_diag_sockid: any socket
+_EXACT = struct.Struct("=BBBBI2s2s16s16sI8s")  # inet_diag_req_v2 that names one socket
 _MESSAGE = struct.Struct("=BBBB2s2s16s16sI8sIIIII")  # inet_diag_msg
 _ATTRIBUTE = struct.Struct("=HH")
 _PORT = struct.Struct("!H")
@@ -98,6 +99,29 @@ class SockDiag:
                     break
             rows += found
         return rows
+
+    def destroy(
+        self, family: int, local: tuple[str, int], remote: tuple[str, int], cookie: int
+    ) -> None:
+        """Have the kernel abort a TCP socket, as `ss --kill` does (CONFIG_INET_DIAG_DESTROY).
+
+        OSError where there is none like it (ENOENT), or the caller may not (CAP_NET_ADMIN).
+        """
+        ends = (
+            *(_PORT.pack(port) for _, port in (local, remote)),
+            *(socket.inet_pton(family, address).ljust(16, b"\0") for address, _ in (local, remote)),
+        )
+        body = _EXACT.pack(
+            family, socket.IPPROTO_TCP, 0, 0, _EVERY_STATE, *ends, 0, _COOKIE.pack(cookie)
+        )
+        self._sequence += 1
+        flags = _NLM_F_REQUEST | _NLM_F_ACK
+        header = _HEADER.pack(_HEADER.size + len(body), _SOCK_DESTROY, flags, self._sequence, 0)
+        self._socket.send(header + body)
+        for kind, _, content in _messages(self._socket.recv(1 << 12)):
+            number = -struct.unpack_from("=i", content)[0]
+            if kind == _NLMSG_ERROR and number:
+                raise OSError(number, f"sock_diag: {os.strerror(number)}")
 
     def _dump_family(self, protocol: int, family: int) -> tuple[list[DiagSocket], bool]:
         self._sequence += 1
