@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from fourtuple.lab.hosts import Host, HostSocket
+from fourtuple.lab.hosts import Host
+from fourtuple.lab.sockets import HostSocket
 from fourtuple.system.namespaces import inside
 
 __all__ = ["TcpInfo", "counters", "tcp_info"]

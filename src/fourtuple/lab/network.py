@@ -17,13 +17,15 @@ from fourtuple.event.model import Note, SocketRow
 from fourtuple.lab.baseline import apply_baseline, apply_sysctls
 from fourtuple.lab.carrier import Carrier, End, Link, StraightLink
 from fourtuple.lab.channel import Channel, channel_pair
-from fourtuple.lab.hosts import Host, Program, Puppet, RunningProgram
+from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import Log
 from fourtuple.lab.observer import Observer, socket_row
+from fourtuple.lab.programs import Program, RunningProgram
 from fourtuple.lab.puppet import serve_calls
 from fourtuple.lab.recorded_socket import Recorder, recording
 from fourtuple.lab.session import fork_process
-from fourtuple.system.links import add_address, bring_up, make_veth, set_offloads
+from fourtuple.lab.sockets import Puppet
+from fourtuple.system.links import add_address, bring_up, make_veth, set_down, set_offloads
 from fourtuple.system.namespaces import enter, inside, new_network_namespace
 from fourtuple.system.packet import PacketSocket
 
@@ -51,11 +53,18 @@ STILL_WAITING = N_(
 
 
 class Network:
-    """The hosts of one run."""
+    """The hosts of one run. `fixed` are settings that no script changes."""
 
-    def __init__(self, log: Log, version: int, deadline_s: float) -> None:
+    def __init__(
+        self,
+        log: Log,
+        version: int,
+        deadline_s: float,
+        fixed: Mapping[str, str | int] | None = None,
+    ) -> None:
         self.version = version
         self.deadline_s = deadline_s
+        self.fixed = fixed or {}
         self._log = log
         self._hosts: dict[str, Host] = {}
         self._observers: dict[str, Observer] = {}
@@ -68,8 +77,8 @@ class Network:
     ) -> tuple[Host, Host]:
         """Two hosts, and the wire process that carries between them, as `link` decides."""
         hosts = self._host("client", 1, sysctls, mtu), self._host("server", 2, sysctls, mtu)
-        addresses = {host.name: [host.address] for host in hosts}
-        self._note("meta", {"hosts": addresses, "mtu": mtu})
+        self._note("meta", {"mtu": mtu})
+        self._note_addresses()
         self._start_wire(hosts, link or StraightLink())
         return hosts
 
@@ -82,20 +91,13 @@ class Network:
         set_offloads(_wire_end(name), False)
         with inside(namespace):
             apply_baseline()
-            apply_sysctls({**(_SILENT if self.version == 4 else {}), **sysctls})
+            apply_sysctls({**(_SILENT if self.version == 4 else {}), **sysctls, **self.fixed})
             set_offloads("eth0", False)
             bring_up("lo", "eth0")
             add_address("eth0", f"{prefix}{number}", length)
         bring_up(_wire_end(name))
         host = Host(
-            name=name,
-            address=f"{prefix}{number}",
-            namespace=namespace,
-            family=_FAMILIES[self.version],
-            deadline_s=self.deadline_s,
-            start_puppet=self._start_puppet,
-            start_program=self._start_program,
-            program_ended=self._program_ended,
+            name, namespace, _FAMILIES[self.version], self.deadline_s, self, [f"{prefix}{number}"]
         )
         self._hosts[name] = host
         self._observers[name] = Observer(self._log, name, namespace)
@@ -104,6 +106,39 @@ class Network:
     def sockets(self, host: Host) -> list[SocketRow]:
         """The host's TCP sockets now."""
         return [socket_row(row) for row in self._observers[host.name].look()]
+
+    def add_address(self, host: Host, number: int) -> str:
+        """A further address on the host's first link."""
+        prefix, length = _ADDRESSES[self.version]
+        address = f"{prefix}{number}"
+        with inside(host.namespace):
+            add_address("eth0", address, length)
+        host.addresses.append(address)
+        self._note_addresses()
+        return address
+
+    def _note_addresses(self) -> None:
+        self._note("meta", {"hosts": {host.name: host.addresses for host in self._hosts.values()}})
+
+    def crash(self, host: Host) -> None:
+        """See Host.crash. What the dying sockets would say meets a link that is down."""
+        with self._log.turn():  # nobody looks at what is half gone
+            self._note("crash", {}, host.name)
+            with inside(host.namespace):
+                set_down("eth0")
+            for program in host.programs:
+                program.kill()
+            for program in host.programs:
+                program.wait()
+            self._observers[host.name].destroy_sockets()
+        self._observers[host.name].observe("asked")
+
+    def boot(self, host: Host) -> None:
+        """See Host.boot. IPv6 addresses go with the link, and are given again."""
+        with inside(host.namespace):
+            bring_up("eth0")
+            for address in host.addresses if self.version == 6 else ():
+                add_address("eth0", address, _ADDRESSES[6][1])
 
     # the wire
 
@@ -166,30 +201,32 @@ class Network:
 
     # programs
 
-    def _start_puppet(self, host: Host, name: str) -> Puppet:
+    def start_puppet(self, host: Host, name: str) -> Puppet:
+        """A process of the host that carries out the script's calls."""
         ours, theirs = channel_pair()
 
         def serve() -> None:
             ours.close()
             serve_calls(theirs, self._recorder(host, name))
 
-        fork_process(serve, self._log)
+        inner_pid = fork_process(serve, self._log)
         theirs.close()
         try:
             pid = ours.receive(self.deadline_s)["value"]
         except TimeoutError:
             raise OutOfTime(NOT_STARTED, {"host": host.name, "program": name}) from None
         self._note("program", {"pid": pid, "program": name, "command": "script"}, host.name)
-        return Puppet(host, name, pid, ours)
+        return Puppet(host, name, pid, os.pidfd_open(inner_pid), ours)
 
     def _recorder(self, host: Host, name: str) -> Recorder:
         """For the process that was just forked: moves it into the host."""
         enter(host.namespace)
         return Recorder(self._log, Observer(self._log, host.name, host.namespace), host.name, name)
 
-    def _start_program(
+    def start_program(
         self, host: Host, what: Callable[..., Any] | Sequence[str], args: tuple[Any, ...]
     ) -> RunningProgram:
+        """A function or an executable in a process of the host."""
         name = _name_of(what) if callable(what) else os.path.basename(what[0])
         output = os.memfd_create(f"output-{name}", os.MFD_CLOEXEC)
         number, report = os.pipe()
@@ -223,7 +260,8 @@ class Network:
         self._note("program", {"pid": pid, "program": name, "command": command}, host.name)
         return RunningProgram(host, name, pid, os.pidfd_open(inner_pid), output)
 
-    def _program_ended(self, program: Program, status: int) -> None:
+    def program_ended(self, program: Program, status: int) -> None:
+        """Note it."""
         ended = {"pid": program.pid, "program": program.name, "status": status}
         self._note("program", ended, program.host.name)
 

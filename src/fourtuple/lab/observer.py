@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from fourtuple.event.model import Endpoint, Snapshot, SocketRow
 from fourtuple.lab.log import Log
@@ -27,6 +28,12 @@ class Observer:
     def look(self) -> list[DiagSocket]:
         """The host's TCP sockets now."""
         return self._diag.dump()
+
+    def destroy_sockets(self) -> None:
+        """Take every TCP socket of the host away, as `ss --kill` does."""
+        for row in self._diag.dump():
+            with suppress(FileNotFoundError):  # it has gone with another one
+                self._diag.destroy(row.family, row.local, row.remote, row.cookie)
 
     def observe(self, cause: str, frame: int = 0, first: Callable[[], None] | None = None) -> None:
         """Note the host's TCP sockets, once no segment waits for a locked one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fourtuple import __version__
-from fourtuple.errors import N_, ExperimentError
+from fourtuple.errors import N_, CapabilityMissing, FourtupleError
 from fourtuple.event.model import Note
 from fourtuple.lab.experiment import Experiment, Mutation
 from fourtuple.lab.log import Log
@@ -83,10 +83,14 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
         mutation = experiment.mutation if options.mutated else None
         chosen = {"family": options.family, "seed": options.seed}
         _note_meta(log, _about(experiment) | chosen | _changed(mutation))
-        network = Network(log, options.family, begin_s + options.limit_s)
+        fixed = mutation.sysctls if mutation else {}
+        network = Network(log, options.family, begin_s + options.limit_s, fixed)
         try:
             experiment.script(Lab(log, network, options.seed, mutation))
-        except ExperimentError as error:
+        except CapabilityMissing as lacking:
+            remedy = {"remedy": lacking.remedy}
+            log.write(failure(lacking.what, type(lacking).__name__, {**lacking.params, **remedy}))
+        except FourtupleError as error:
             log.write(failure(error.message, type(error).__name__, error.params))
         finally:
             network.end()

@@ -21,12 +21,12 @@ from fourtuple.lab.evidence import (
     shown,
 )
 from fourtuple.lab.experiment import Mutation
-from fourtuple.lab.hosts import Host, HostSocket
+from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import Log, Record
 from fourtuple.lab.network import Network
+from fourtuple.lab.sockets import HostSocket
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sock_diag import SockDiag
-from fourtuple.system.sysctl import write_sysctl
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import FrameSeen, Timeline
@@ -80,8 +80,7 @@ class Lab:
         settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
         if congestion:
             settings["net.ipv4.tcp_congestion_control"] = congestion
-        settings |= {**(sysctls or {}), **self._mutation.sysctls}
-        pair = self._network.pair(settings, mtu, link)
+        pair = self._network.pair(settings | dict(sysctls or {}), mtu, link)
         self._mutate_wire()
         return pair
 
@@ -141,8 +140,7 @@ class Lab:
 
     def set(self, host: Host, name: str, value: str | int) -> None:
         """Change a setting of a host while it runs; OSError where the kernel refuses."""
-        with inside(host.namespace):
-            write_sysctl(name, value)
+        host.sysctl(name, value)
 
     def destroy(self, host: Host, sock: ObservedSocket) -> None:
         """Have the host's kernel abort a socket, as `ss --kill` does."""
@@ -215,14 +213,12 @@ class Lab:
     def connection(self, host: Host) -> ObservedSocket:
         """The host's one connection, as its socket table has it now. ExpectationFailed where it
         has none or several."""
-        found = self.sockets(host)
-        if len(found) != 1:
-            raise ExpectationFailed(NOT_ONE, {"host": host.name, "count": len(found)})
-        return found[0]
+        return _only(host, self.sockets(host))
 
     def state(self, host: Host) -> Any:
         """The state of the host's one connection now; "CLOSED" where it has none."""
-        return observed(self.connection(host).state if self.sockets(host) else "CLOSED", "state")
+        found = self.sockets(host)
+        return observed(_only(host, found).state if found else "CLOSED", "state")
 
     def states(self, host: Host) -> Any:
         """The states that the host's connections went through, as its socket table showed them."""
@@ -292,6 +288,12 @@ class Lab:
 
     def _note(self, kind: str, params: dict[str, Any], frames: tuple[int, ...]) -> None:
         self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, params=params, frames=frames))
+
+
+def _only(host: Host, found: list[ObservedSocket]) -> ObservedSocket:
+    if len(found) != 1:
+        raise ExpectationFailed(NOT_ONE, {"host": host.name, "count": len(found)})
+    return found[0]
 
 
 def _mismatch(what: str, field: str, told: Mapping[str, Any], frames: tuple[int, ...]) -> str:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["OFFLOADS", "add_address", "bring_up", "make_veth", "set_offloads"]
+__all__ = ["OFFLOADS", "add_address", "bring_up", "make_veth", "set_down", "set_offloads"]
 
 _SIOCETHTOOL = 0x8946
 #: feature -> its ETHTOOL_S* command (include/uapi/linux/ethtool.h)
@@ -44,6 +44,12 @@ def bring_up(*names: str) -> None:
     with _netlink() as netlink:
         for name in names:
             netlink.link("set", index=socket.if_nametoindex(name), state="up")
+
+
+def set_down(name: str) -> None:
+    """Set an interface of the caller's namespace down: nothing enters or leaves by it."""
+    with _netlink() as netlink:
+        netlink.link("set", index=socket.if_nametoindex(name), state="down")
 
 
 def add_address(name: str, address: str, prefix_length: int) -> None:
