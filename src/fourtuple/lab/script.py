@@ -24,18 +24,23 @@ from fourtuple.lab.experiment import Mutation
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import Log, Record
 from fourtuple.lab.network import Network
+from fourtuple.wire import Icmp6View
 from fourtuple.lab.sockets import HostSocket
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sock_diag import SockDiag
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import FrameSeen, Timeline
+    from fourtuple.wire import Packet
 
 __all__ = ["Lab"]
 
 #: nothing moves: that many looks in a row, so far apart, saw the same
 _LOOKS = 3
 _BETWEEN_LOOKS_S = 0.003
+
+#: router and neighbour solicitations, their answers, and redirects (RFC 4861, section 4)
+_DISCOVERY = range(133, 138)
 
 STILL_CHANGING = N_("The lab did not come to rest in time: each look at it found something new.")
 NOT_ONE = N_("{host} has {count} connections; one was expected.")
@@ -138,10 +143,6 @@ class Lab:
 
     # what an administrator does
 
-    def set(self, host: Host, name: str, value: str | int) -> None:
-        """Change a setting of a host while it runs; OSError where the kernel refuses."""
-        host.sysctl(name, value)
-
     def destroy(self, host: Host, sock: ObservedSocket) -> None:
         """Have the host's kernel abort a socket, as `ss --kill` does."""
         row = sock.row
@@ -154,13 +155,11 @@ class Lab:
     # what was seen
 
     def packets(self, *, sent_by: Host | None = None) -> list["FrameSeen"]:
-        """The IP packets that entered the wire so far, in order: UDP, ICMP and fragments too."""
+        """The IP packets that entered the wire so far, in order: UDP, ICMP and fragments too, but
+        not IPv6's Neighbor Discovery, which is to it what ARP is to IPv4."""
         timeline = self.timeline()
         seen = [timeline.frame(number) for number in range(1, len(timeline.frames) + 1)]
-        packets = [one for one in seen if one.packet.ip is not None]
-        if sent_by is None:
-            return packets
-        return [p for p in packets if p.packet.ip and p.packet.ip.source == sent_by.address]
+        return [one for one in seen if _counts(one.packet, sent_by)]
 
     def timeline(self) -> "Timeline":
         """Everything so far."""
@@ -294,6 +293,14 @@ def _only(host: Host, found: list[ObservedSocket]) -> ObservedSocket:
     if len(found) != 1:
         raise ExpectationFailed(NOT_ONE, {"host": host.name, "count": len(found)})
     return found[0]
+
+
+def _counts(packet: "Packet", sender: Host | None) -> bool:
+    """Whether it is an IP packet, of that sender if one is given, and no Neighbor Discovery."""
+    discovery = isinstance(packet.icmp, Icmp6View) and packet.icmp.type in _DISCOVERY
+    if packet.ip is None or discovery:
+        return False
+    return sender is None or packet.ip.source in sender.addresses
 
 
 def _mismatch(what: str, field: str, told: Mapping[str, Any], frames: tuple[int, ...]) -> str:

@@ -99,12 +99,13 @@ def somaxconn(lab: Lab) -> None:
     client, server = lab.pair(sysctls={"net.core.somaxconn": limit})
     listener = server.socket().listen(8888, backlog=100)
     lab.expect(lab.sockets(server, listening=True)[0].send_q, 1, "backlog of listen(100)")
-    lab.set(server, "net.core.somaxconn", 50)
+    server.sysctl("net.core.somaxconn", 50)
     lab.expect(
         lab.sockets(server, listening=True)[0].send_q, 1, "backlog after somaxconn was raised to 50"
     )
     fill(lab, client, server, 2)
-    try_connecting(lab, client, server)
+    late = try_connecting(lab, client, server)
+    late.close()
     lab.expect(overflows(server), [1, 1], "the third SYN is dropped: ListenOverflows, ListenDrops")
 
     listener.listen(backlog=100)
