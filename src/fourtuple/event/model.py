@@ -37,6 +37,7 @@ class Verdict:
     DUPLICATED = 5  # delivered more than once
     REWRITTEN = 6  # delivered with other bytes than it entered with
     INJECTED = 7  # made by the wire; no host sent it
+    CORRUPTED = 8  # delivered with a wrong checksum: the receiver's kernel discards it
 
     NAMES = (
         "captured",
@@ -47,6 +48,7 @@ class Verdict:
         "duplicated",
         "rewritten",
         "injected",
+        "corrupted",
     )
     #: verdicts with which the receiver's kernel has seen the frame
     ARRIVED = frozenset((CAPTURED, DELIVERED, DELAYED, DUPLICATED, REWRITTEN, INJECTED))

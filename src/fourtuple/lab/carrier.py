@@ -1,132 +1,305 @@
 """The wire: a process that carries every frame between two hosts by hand.
 
 Frames are taken in the order in which they entered, by the kernel's stamps. For each: note it and
-the sender's sockets, let the link decide, give it to the receiver, note the receiver's sockets.
+the sender's sockets, let the links decide, give it to the receiver, note the receiver's sockets.
 Giving a frame to a veth end is synchronous: when send() returns, the receiver's kernel has dealt
 with it, so the sockets seen then are those that this very frame made.
 
-The director asks for `status` between frames only: an answer means that none is waiting.
+What the links let go on later waits in a heap of timers: a late frame never holds up the others.
+The director's orders are carried out between frames only: an answer means that none is waiting.
 """
 
 import heapq
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from fourtuple.event.model import Note, Verdict
+import msgspec
+
+from fourtuple.errors import N_, FourtupleError, RuleFailed
+from fourtuple.event.model import Endpoint, Note, Verdict
+from fourtuple.lab import orders
+from fourtuple.lab.actions import RunningRule
 from fourtuple.lab.channel import Channel
-from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Log
+from fourtuple.lab.header_fields import Numbers, changed
+from fourtuple.lab.log import AS_LEFT, ClockSampled, FrameEntered, FrameLeft, Log
+from fourtuple.lab.matching import ends
 from fourtuple.lab.observer import Observer
+from fourtuple.lab.parcel import Fate, Link, Parcel
 from fourtuple.system.packet import PacketSocket, WallClock
+from fourtuple.system.sock_diag import DiagSocket
+from fourtuple.wire import SYN, Packet, dissect
 
-__all__ = ["CarriedFrame", "Carrier", "End", "Link", "StraightLink"]
+__all__ = ["Cable", "Carrier", "End"]
+
+NOT_TAKEN = N_("A frame of {bytes} bytes could not be given to {host}: {reason}.")
 
 _ARP = b"\x08\x06"
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedFrame:
-    """A frame on the wire: its number, the host that sent it, when it entered, its bytes."""
-
-    number: int
-    sender: str
-    t_ns: int
-    data: bytes
-
-
-class Link(Protocol):
-    """Decides what becomes of a frame. Links wrap one another: Lossy(Slow(StraightLink()))."""
-
-    def carry(self, frame: CarriedFrame) -> Iterable[tuple[int, bytes]]:
-        """(verdict, bytes) for each time that the frame is to be delivered; none: dropped."""
-
-
-class StraightLink:
-    """Delivers each frame as it came."""
-
-    def carry(self, frame: CarriedFrame) -> Iterable[tuple[int, bytes]]:
-        return ((Verdict.DELIVERED, frame.data),)
-
-
-@dataclass(frozen=True, slots=True)
 class End:
-    """One end of the wire: the host there, the socket to it, and the view of its table."""
+    """One end of a cable: the host there, the socket to it, and the view of its table."""
 
     host: str
     packets: PacketSocket
     observer: Observer
 
 
-class Carrier:
-    """Carries frames between two ends until the director says "stop"."""
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """Two ends, and the name of this vantage point in the recording."""
 
-    def __init__(self, log: Log, channel: Channel, ends: tuple[End, End], link: Link) -> None:
+    name: str
+    ends: tuple[End, End]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One direction of a cable."""
+
+    cable: str
+    sender: End
+    receiver: End
+
+
+class Carrier:
+    """Carries frames between the ends of its cables until the director says "stop".
+
+    `link` is a part of the wire that was there before the first rule; `seed` feeds the rules.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        channel: Channel,
+        cables: Sequence[Cable],
+        link: Link | None = None,
+        seed: int = 0,
+    ) -> None:
         self._log = log
         self._channel = channel
-        self._ends = ends
-        self._link = link
+        self._sides = [
+            _Side(cable.name, *pair) for cable in cables for pair in (cable.ends, cable.ends[::-1])
+        ]
+        self._seed = seed
+        self._links: list[Link] = [link] if link else []
+        self._rules: list[RunningRule] = []
+        self._connections = _Connections()
         self._clock = WallClock()
-        self._waiting: list[tuple[int, int, int, bytes]] = []
-        self._taken = 0
+        self._waiting: list[tuple[int, int, _Side, bytes]] = []
+        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._counter = 0
         self._number = 0
+        self._entered = 0
+        self._error: FourtupleError | None = None
 
     def run(self) -> None:
         self._log.write(ClockSampled(self._clock.offset_ns, self._clock.error_ns))
         self._channel.send("ready")
-        sources: list[PacketSocket | Channel] = [end.packets for end in self._ends]
-        sources.append(self._channel)
+        sources: list[Channel | PacketSocket] = [self._channel]
+        sources += (side.sender.packets for side in self._sides)
         while True:
-            ready = select.select(sources, [], [])[0]
-            while self._take() or self._waiting:
-                self._carry_first()
-            if self._channel in ready and not self._answer():
+            ready = select.select(sources, [], [], self._patience_s())[0]
+            self._carry_all()
+            if self._channel in ready and not self._obey():
                 return
 
-    def _take(self) -> bool:
-        """Read all that waits at both ends; True where there was anything."""
-        before = self._taken
-        for side, end in enumerate(self._ends):
-            while (received := end.packets.receive()) is not None:
+    # frames
+
+    def _patience_s(self) -> float | None:
+        return max(0, self._timers[0][0] - self.now_ns()) / 1e9 if self._timers else None
+
+    def _carry_all(self) -> None:
+        """Whatever waits, and whatever is due, in order of time."""
+        while True:
+            self._take()
+            due_ns = self._timers[0][0] if self._timers else None
+            entered_ns = self._clock.monotonic(self._waiting[0][0]) if self._waiting else None
+            now_ns = self.now_ns()
+            if due_ns is not None and due_ns <= min(now_ns, entered_ns or now_ns):
+                heapq.heappop(self._timers)[2]()
+            elif self._waiting:
+                self._carry_first()
+            else:
+                return
+
+    def _take(self) -> None:
+        for side in self._sides:
+            while (received := side.sender.packets.receive()) is not None:
                 data, wall_ns = received
-                self._taken += 1
-                heapq.heappush(self._waiting, (wall_ns, self._taken, side, data))
-        return self._taken > before
+                heapq.heappush(self._waiting, (wall_ns, self._next(), side, data))
+
+    def _next(self) -> int:
+        self._counter += 1
+        return self._counter
 
     def _carry_first(self) -> None:
         wall_ns, _, side, data = heapq.heappop(self._waiting)
         self._watch_clock()
-        sender, receiver = self._ends[side], self._ends[1 - side]
-        self._number += 1
-        frame = CarriedFrame(self._number, sender.host, self._clock.monotonic(wall_ns), data)
-        self._log.write(FrameEntered(frame.number, frame.t_ns, frame.sender, frame.data))
-        of_interest = data[12:14] != _ARP
-        if of_interest:
-            sender.observer.observe("entered", frame.number)
-        deliveries = tuple(self._link.carry(frame))
-        for verdict, content in deliveries:
-            deliver = partial(self._deliver, receiver, frame.number, verdict, content)
-            if of_interest:
-                receiver.observer.observe("delivered", frame.number, deliver)
-            else:
-                deliver()
-        if not deliveries:
-            self._log.write(FrameLeft(frame.number, 0, Verdict.DROPPED))
+        self._entered += 1
+        t_ns = self._clock.monotonic(wall_ns)
+        number = self._note_frame(t_ns, side.sender.host, data, side.cable)
+        parcel = Parcel(number, side.sender.host, side.receiver.host, t_ns, data, Fate(data))
+        self._connections.see(parcel.packet)
+        if data[12:14] != _ARP:
+            side.sender.observer.observe("entered", number)
+        self._pass_on(0, side, parcel)
 
-    def _deliver(self, receiver: End, number: int, verdict: int, content: bytes) -> None:
-        self._log.write(FrameLeft(number, time.monotonic_ns(), verdict))
-        receiver.packets.send(content)
+    def _note_frame(self, t_ns: int, sender: str, data: bytes, vantage: str) -> int:
+        self._number += 1
+        self._log.write(FrameEntered(self._number, t_ns, sender, data, vantage))
+        return self._number
+
+    def _pass_on(self, position: int, side: _Side, parcel: Parcel) -> None:
+        """To the link at that position of the chain, or, behind the last one, to the receiver."""
+        if position == len(self._links):
+            self._deliver(side, parcel)
+            return
+        onward = partial(self._pass_on, position + 1, side)
+        try:
+            self._links[position].carry(parcel, onward)
+        except FourtupleError as error:  # of a rule, before it has let anything go on
+            self._error = self._error or error
+            onward(parcel)
+
+    def _deliver(self, side: _Side, parcel: Parcel) -> None:
+        def deliver() -> None:
+            left_ns = self.now_ns()
+            self._log.write(FrameLeft(parcel.number, left_ns, parcel.verdict))
+            if parcel.data != parcel.fate.entered:
+                other = self._note_frame(left_ns, parcel.sender, parcel.data, AS_LEFT)
+                self._log.write(FrameLeft(other, left_ns, parcel.verdict))
+            self._send(side.receiver, parcel.data)
+
+        parcel.fate.arrived += 1
+        if parcel.data[12:14] == _ARP:
+            deliver()
+        else:
+            side.receiver.observer.observe("delivered", parcel.number, deliver)
+
+    def _send(self, receiver: End, data: bytes) -> None:
+        try:
+            receiver.packets.send(data)
+        except OSError as error:  # a frame that no link carries, made by a rule
+            refused = {"bytes": len(data), "host": receiver.host, "reason": error.strerror}
+            self._error = self._error or RuleFailed(NOT_TAKEN, refused)
 
     def _watch_clock(self) -> None:
         if step_ns := self._clock.sample():
-            note = Note(t_ns=time.monotonic_ns(), kind="clock", params={"step_ns": step_ns})
+            note = Note(t_ns=self.now_ns(), kind="clock", params={"step_ns": step_ns})
             self._log.write(note)
 
-    def _answer(self) -> bool:
-        if self._channel.receive() == "stop":
+    # what the rules ask for (lab.actions.WireProcess)
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def at(self, due_ns: int, deed: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (due_ns, self._next(), deed))
+
+    def drop(self, parcel: Parcel) -> None:
+        """Noted where no copy is left that could still arrive, or has."""
+        fate = parcel.fate
+        fate.copies -= 1
+        if not fate.copies and not fate.arrived:
+            self._log.write(FrameLeft(parcel.number, 0, Verdict.DROPPED))
+
+    def inject(self, to: str, data: bytes) -> int:
+        side = next(side for side in self._sides if side.receiver.host == to)
+        t_ns = self.now_ns()
+        number = self._note_frame(t_ns, "", data, side.cable)
+        parcel = Parcel(number, "", to, t_ns, data, Fate(data), Verdict.INJECTED)
+        self._deliver(side, parcel)
+        return number
+
+    def numbers(self, packet: Packet) -> Numbers:
+        return self._connections.numbers(packet)
+
+    def socket_state(self, host: str, packet: Packet, sent: bool) -> str:
+        side = next((side for side in self._sides if side.sender.host == host), None)
+        pair = ends(packet)
+        if side is None or pair is None:
+            return "CLOSED"
+        return _state(side.sender.observer.look(), *(pair if sent else pair[::-1]))
+
+    # orders
+
+    def _obey(self) -> bool:
+        """Carry out an order of the director; False at the end."""
+        order = msgspec.convert(self._channel.receive(), orders.Order)
+        if isinstance(order, orders.StopWire):
             return False
-        lost = sum(end.packets.drops() for end in self._ends)
-        self._channel.send({"frames": self._number, "lost": lost})
+        try:
+            answer = self._carry_out(order)
+        except FourtupleError as error:
+            self._error = self._error or error
+            answer = 0
+        self._channel.send(msgspec.to_builtins(answer))
         return True
+
+    def _carry_out(self, order: orders.Order) -> object:
+        match order:
+            case orders.Install():
+                rule = RunningRule(order, self, self._seed + len(self._rules))
+                self._rules.append(rule)
+                self._links.append(rule)
+                return len(self._rules) - 1
+            case orders.Release(rule=index):
+                self._rules[index].release()
+            case orders.StopRule(rule=index):
+                self._rules[index].stop()
+            case orders.Injected(inject=what):
+                numbers = self.numbers(dissect(what.frame))
+                return self.inject(what.to, changed(what.frame, what.changes, numbers))
+            case orders.Status():
+                return self._status()
+        return 0
+
+    def _status(self) -> orders.WireStatus:
+        lost = sum(side.sender.packets.drops() for side in self._sides)
+        reports = tuple(rule.report() for rule in self._rules)
+        error, self._error = self._error, None
+        return orders.WireStatus(
+            self._entered,
+            lost,
+            len(self._timers),
+            reports,
+            error.message if error else "",
+            {name: str(value) for name, value in error.params.items()} if error else {},
+        )
+
+
+def _state(rows: list[DiagSocket], local: Endpoint, remote: Endpoint) -> str:
+    """The state of the socket of a connection; that of a listener on its port where it has none."""
+    for row in rows:
+        if (_plain(row.local), _plain(row.remote)) == (local, remote):
+            return row.state
+    listening = any(row.state == "LISTEN" and row.local[1] == local.port for row in rows)
+    return "LISTEN" if listening else "CLOSED"
+
+
+def _plain(end: tuple[str, int]) -> Endpoint:
+    """An endpoint as frames show it: a dual-stack socket has IPv4 addresses mapped into IPv6."""
+    address = end[0].removeprefix("::ffff:") if "." in end[0] else end[0]
+    return Endpoint(address, end[1])
+
+
+class _Connections:
+    """The initial sequence number of each direction that a SYN was seen in: the latest one's."""
+
+    def __init__(self) -> None:
+        self._initial: dict[object, int] = {}
+
+    def see(self, packet: Packet) -> None:
+        tcp, pair = packet.tcp, ends(packet)
+        if tcp is not None and tcp.has(SYN) and pair is not None:
+            self._initial[pair] = tcp.sequence
+
+    def numbers(self, packet: Packet) -> Numbers:
+        pair = ends(packet)
+        if pair is None:
+            return None, None
+        return self._initial.get(pair), self._initial.get(pair[::-1])

@@ -18,16 +18,24 @@ import msgspec
 from fourtuple.errors import N_
 from fourtuple.event.model import Call, Note, Snapshot
 
-__all__ = ["ClockSampled", "FrameEntered", "FrameLeft", "Log", "Record"]
+__all__ = ["AS_LEFT", "WIRE", "ClockSampled", "FrameEntered", "FrameLeft", "Log", "Record"]
+
+
+#: vantage points: the wire as frames enter it, and as they left it where that differs
+WIRE, AS_LEFT = "wire", "wire, as left"
 
 
 class FrameEntered(msgspec.Struct, frozen=True, tag="entered"):
-    """Frame `number` (from 1) of the run reached the wire at `t_ns`; `sender` is a host."""
+    """Frame `number` (from 1) of the run was seen at `t_ns`; `sender` is a host ("": the wire).
+
+    `vantage` is where: on the wire when it entered, when it left with other bytes, or at a host.
+    """
 
     number: int
     t_ns: int
     sender: str
     data: bytes
+    vantage: str = WIRE
 
 
 class FrameLeft(msgspec.Struct, frozen=True, tag="left"):

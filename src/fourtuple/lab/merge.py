@@ -6,11 +6,15 @@ from typing import Any
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, SocketRow, State, Verdict
 from fourtuple.event.timeline import Timeline
-from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Record
+from fourtuple.lab.log import AS_LEFT, WIRE, ClockSampled, FrameEntered, FrameLeft, Record
 
 __all__ = ["merge", "state_changes"]
 
-WIRE = Vantage("wire", description="between the hosts, as carried by fourtuple")
+#: what a vantage point is, by its name; any other is a cable's, or a host's own interface
+_DESCRIPTIONS = {
+    WIRE: "between the hosts, as carried by fourtuple",
+    AS_LEFT: "what left the wire with other bytes than it had entered with",
+}
 
 
 def merge(records: Iterable[Record]) -> Timeline:
@@ -33,20 +37,30 @@ def merge(records: Iterable[Record]) -> Timeline:
                 events.append(record)
     events += [*calls.values(), *state_changes(e for e in events if isinstance(e, Snapshot))]
     events.sort(key=lambda event: event.t_ns)
-    return Timeline((WIRE,), _frames(records), tuple(events), meta, epoch_ns, complete=True)
+    vantages, frames = _frames(records)
+    return Timeline(vantages, frames, tuple(events), meta, epoch_ns, complete=True)
 
 
-def _frames(records: tuple[Record, ...]) -> FrameTable:
+def _frames(records: tuple[Record, ...]) -> tuple[tuple[Vantage, ...], FrameTable]:
+    """The vantage points, the wire always first, and the frames that were seen at them."""
     left: dict[int, FrameLeft] = {}
     for record in records:
         if isinstance(record, FrameLeft):
             left.setdefault(record.number, record)
+    places: dict[str, int] = {WIRE: 0}
     builder = FrameTableBuilder()
     for record in records:
         if isinstance(record, FrameEntered):
             done = left.get(record.number, FrameLeft(record.number, 0, Verdict.HELD))
-            builder.add(record.data, record.t_ns, left_ns=done.left_ns, verdict=done.verdict)
-    return builder.table()
+            builder.add(
+                record.data,
+                record.t_ns,
+                left_ns=done.left_ns,
+                vantage=places.setdefault(record.vantage, len(places)),
+                verdict=done.verdict,
+            )
+    vantages = (Vantage(name, description=_DESCRIPTIONS.get(name, "")) for name in places)
+    return tuple(vantages), builder.table()
 
 
 def state_changes(snapshots: Iterable[Snapshot]) -> Iterator[State]:

@@ -12,20 +12,31 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from fourtuple.errors import N_, HostLost, OutOfTime
+import msgspec
+
+from fourtuple.errors import N_, HostLost, OutOfTime, RuleFailed, UsageError
 from fourtuple.event.model import Note, SocketRow
+from fourtuple.lab import orders
 from fourtuple.lab.baseline import apply_baseline, apply_sysctls
-from fourtuple.lab.carrier import Carrier, End, Link, StraightLink
+from fourtuple.lab.carrier import Cable, Carrier, End
 from fourtuple.lab.channel import Channel, channel_pair
 from fourtuple.lab.hosts import Host
-from fourtuple.lab.log import Log
+from fourtuple.lab.log import WIRE, Log
 from fourtuple.lab.observer import Observer, socket_row
+from fourtuple.lab.parcel import Link
 from fourtuple.lab.programs import Program, RunningProgram
 from fourtuple.lab.puppet import serve_calls
 from fourtuple.lab.recorded_socket import Recorder, recording
 from fourtuple.lab.session import fork_process
 from fourtuple.lab.sockets import Puppet
-from fourtuple.system.links import add_address, bring_up, make_veth, set_down, set_offloads
+from fourtuple.system.links import (
+    add_address,
+    bring_up,
+    hardware_address,
+    make_veth,
+    set_down,
+    set_offloads,
+)
 from fourtuple.system.namespaces import enter, inside, new_network_namespace
 from fourtuple.system.packet import PacketSocket
 
@@ -44,9 +55,14 @@ _NOT_FOUND = 127
 #: its share of the log, too: with hundreds of sockets a table takes 100 kB, and each call shows one
 _MOST_BYTES = 1 << 30
 
+NO_WIRE = N_("There is no wire yet: make hosts first, as lab.pair() does.")
+NO_SUCH_HOST = N_("No host is called {name}. There are {known}.")
 FRAMES_LOST = N_("The wire lost {count} frames: its receive buffer was full.")
 NOT_STARTED = N_("{host}: {program} has not started in time.")
 STILL_RUNNING = N_("The lab did not come to rest in time: on {host}, {program} is running.")
+STILL_UNDER_WAY = N_(
+    "The lab did not come to rest in time: frames that the wire delays are still to come ({count})."
+)
 STILL_WAITING = N_(
     "The lab did not come to rest in time: on {host}, {local} waits for {remote} to acknowledge."
 )
@@ -61,25 +77,28 @@ class Network:
         version: int,
         deadline_s: float,
         fixed: Mapping[str, str | int] | None = None,
+        seed: int = 0,
     ) -> None:
         self.version = version
         self.deadline_s = deadline_s
         self.fixed = fixed or {}
         self._log = log
+        self._seed = seed
         self._hosts: dict[str, Host] = {}
         self._observers: dict[str, Observer] = {}
         self._wire: Channel | None = None
         self._wire_pid = 0
+        self._cables: dict[str, tuple[str, str]] = {}
         apply_sysctls(_SILENT)  # this namespace is the wire's: its kernel has nothing to say
 
     def pair(
         self, sysctls: Mapping[str, str | int], mtu: int, link: Link | None = None
     ) -> tuple[Host, Host]:
-        """Two hosts, and the wire process that carries between them, as `link` decides."""
+        """Two hosts, and the wire process that carries between them; `link` is part of it."""
         hosts = self._host("client", 1, sysctls, mtu), self._host("server", 2, sysctls, mtu)
         self._note("meta", {"mtu": mtu})
         self._note_addresses()
-        self._start_wire(hosts, link or StraightLink())
+        self._start_wire({WIRE: hosts}, link)
         return hosts
 
     # hosts
@@ -142,35 +161,64 @@ class Network:
 
     # the wire
 
-    def _start_wire(self, hosts: tuple[Host, Host], link: Link) -> None:
+    def _start_wire(self, cables: Mapping[str, tuple[Host, Host]], link: Link | None) -> None:
+        self._cables = {name: (one.name, other.name) for name, (one, other) in cables.items()}
         self._wire, theirs = channel_pair()
 
         def carry() -> None:
-            ends = [
-                End(
-                    host.name,
-                    PacketSocket(_wire_end(host.name)),
-                    Observer(self._log, host.name, host.namespace),
-                )
-                for host in hosts
+            joined = [
+                Cable(name, (self._wire_socket(one), self._wire_socket(other)))
+                for name, (one, other) in cables.items()
             ]
-            Carrier(self._log, theirs, (ends[0], ends[1]), link).run()
+            Carrier(self._log, theirs, joined, link, self._seed).run()
 
         self._wire_pid = fork_process(carry, self._log)
         theirs.close()
-        self._ask_wire(None)  # ready: both ends are open
+        self._ask_wire(None)  # ready: every end is open
+
+    def _wire_socket(self, host: Host) -> End:
+        observer = Observer(self._log, host.name, host.namespace)
+        return End(host.name, PacketSocket(_wire_end(host.name)), observer)
 
     def end(self) -> None:
         """End the wire: what the kernels say when their programs are killed is not of the run."""
         if self._wire is not None:
             with suppress(HostLost):
-                self._wire.send("stop")
+                self._wire.send(msgspec.to_builtins(orders.StopWire()))
             os.waitpid(self._wire_pid, 0)
 
-    def _ask_wire(self, question: str | None) -> Any:
-        assert self._wire is not None
-        if question:
-            self._wire.send(question)
+    def order(self, order: orders.Order) -> Any:
+        """Have the wire carry out an order; what it answers. It obeys between frames only."""
+        return self._ask_wire(msgspec.to_builtins(order))
+
+    def wire_status(self) -> orders.WireStatus:
+        """What the wire has carried, and what its rules have met. RuleFailed where one of them was
+        to do what cannot be done, HostLost where frames were lost."""
+        status = msgspec.convert(self.order(orders.Status()), orders.WireStatus)
+        if status.lost:
+            raise HostLost(FRAMES_LOST, {"count": status.lost})
+        if status.error:
+            raise RuleFailed(status.error, status.params)
+        return status
+
+    def opposite(self, vantage: str, host: str) -> str:
+        """The host at the other end of a cable."""
+        one, other = self._cables[vantage]
+        return other if host == one else one
+
+    def hardware_address(self, name: str) -> str:
+        """The link-layer address of a host's first link."""
+        host = self._hosts.get(name)
+        if host is None:
+            raise UsageError(NO_SUCH_HOST, {"name": name, "known": ", ".join(self._hosts)})
+        with inside(host.namespace):
+            return hardware_address("eth0")
+
+    def _ask_wire(self, order: Any) -> Any:
+        if self._wire is None:
+            raise UsageError(NO_WIRE)
+        if order is not None:
+            self._wire.send(order)
         try:
             return self._wire.receive(self.deadline_s)
         except TimeoutError:
@@ -183,9 +231,9 @@ class Network:
         an acknowledgment, and is at rest only where it may be `unanswered`; one that probes a
         closed window is held to be at rest.
         """
-        wire = self._ask_wire("status")
-        if wire["lost"]:
-            raise HostLost(FRAMES_LOST, {"count": wire["lost"]})
+        wire = self.wire_status()
+        if wire.under_way:
+            return OutOfTime(STILL_UNDER_WAY, {"count": wire.under_way}), None
         for host in self._hosts.values():
             for program in host.programs:
                 if not program.resting():
@@ -197,7 +245,7 @@ class Network:
                 ends = {"host": name, "local": str(row.local), "remote": str(row.remote)}
                 return OutOfTime(STILL_WAITING, ends), None
         seen = [(name, row.local, row.remote, row.state, row.recv_q) for name, row in rows]
-        return None, (wire["frames"], seen)
+        return None, (wire.frames, seen)
 
     # programs
 

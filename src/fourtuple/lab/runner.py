@@ -84,9 +84,11 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
         chosen = {"family": options.family, "seed": options.seed}
         _note_meta(log, _about(experiment) | chosen | _changed(mutation))
         fixed = mutation.sysctls if mutation else {}
-        network = Network(log, options.family, begin_s + options.limit_s, fixed)
+        network = Network(log, options.family, begin_s + options.limit_s, fixed, options.seed)
         try:
-            experiment.script(Lab(log, network, options.seed, mutation))
+            lab = Lab(log, network, options.seed, mutation)
+            experiment.script(lab)
+            lab.wire.check()
         except CapabilityMissing as lacking:
             remedy = {"remedy": lacking.remedy}
             log.write(failure(lacking.what, type(lacking).__name__, {**lacking.params, **remedy}))

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime
+from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime, UsageError
 from fourtuple.event.model import Note
-from fourtuple.lab.carrier import Link
 from fourtuple.lab.evidence import (
     ObservedSocket,
     Segments,
@@ -22,12 +21,14 @@ from fourtuple.lab.evidence import (
 )
 from fourtuple.lab.experiment import Mutation
 from fourtuple.lab.hosts import Host
-from fourtuple.lab.log import Log, Record
+from fourtuple.lab.log import FrameEntered, Log, Record
 from fourtuple.lab.network import Network
-from fourtuple.wire import Icmp6View
+from fourtuple.lab.parcel import Link
+from fourtuple.lab.rules import Wire
 from fourtuple.lab.sockets import HostSocket
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sock_diag import SockDiag
+from fourtuple.wire import Icmp6View
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import FrameSeen, Timeline
@@ -43,11 +44,13 @@ _BETWEEN_LOOKS_S = 0.003
 _DISCOVERY = range(133, 138)
 
 STILL_CHANGING = N_("The lab did not come to rest in time: each look at it found something new.")
+NO_FRAME = N_("There is no frame {frame}: {count} have been recorded so far.")
 NOT_ONE = N_("{host} has {count} connections; one was expected.")
 
 
 class Lab:
-    """Given to an experiment's script. `family` is 4 or 6; `random` is seeded."""
+    """Given to an experiment's script. `family` is 4 or 6; `random` is seeded; `wire` takes rules
+    (lab.rules)."""
 
     def __init__(
         self, log: Log, network: Network, seed: int, mutation: Mutation | None = None
@@ -57,6 +60,7 @@ class Lab:
         self._mutation = mutation or Mutation("")
         self._records: list[Record] = []
         self.random = random.Random(seed)
+        self.wire = Wire(network, self._recorded)
 
     @property
     def family(self) -> int:
@@ -80,7 +84,7 @@ class Lab:
         """Two hosts, "client" and "server", joined by the wire.
 
         `sysctls` are set on both, after the baseline. OSError names one that the kernel refuses.
-        `link` decides what becomes of each frame (lab.links); else each is delivered.
+        `link` is a part of the wire (lab.parcel.Link), before every rule of `lab.wire`.
         """
         settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
         if congestion:
@@ -193,6 +197,14 @@ class Lab:
         if flags is not None:
             chosen = Segments([s.fact for s in chosen if s.flags == flags])
         return chosen
+
+    def _recorded(self, number: int) -> FrameEntered:
+        """The record of a frame; UsageError where there is none of that number."""
+        self._records += self._log.news()
+        frames = [record for record in self._records if isinstance(record, FrameEntered)]
+        if not 1 <= number <= len(frames):
+            raise UsageError(NO_FRAME, {"frame": number, "count": len(frames)})
+        return frames[number - 1]
 
     def _sent_by(self, host: Host | None, connection: Any) -> list[Any]:
         if host is None:

@@ -7,9 +7,18 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["OFFLOADS", "add_address", "bring_up", "make_veth", "set_down", "set_offloads"]
+__all__ = [
+    "OFFLOADS",
+    "add_address",
+    "bring_up",
+    "hardware_address",
+    "make_veth",
+    "set_down",
+    "set_offloads",
+]
 
 _SIOCETHTOOL = 0x8946
+_SIOCGIFHWADDR = 0x8927
 #: feature -> its ETHTOOL_S* command (include/uapi/linux/ethtool.h)
 OFFLOADS = {
     "rx-checksum": 0x15,
@@ -50,6 +59,14 @@ def set_down(name: str) -> None:
     """Set an interface of the caller's namespace down: nothing enters or leaves by it."""
     with _netlink() as netlink:
         netlink.link("set", index=socket.if_nametoindex(name), state="down")
+
+
+def hardware_address(name: str) -> str:
+    """The link-layer address of an interface of the caller's namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16s24x", name.encode())
+        answer = fcntl.ioctl(control, _SIOCGIFHWADDR, request)
+    return answer[18:24].hex(":")
 
 
 def add_address(name: str, address: str, prefix_length: int) -> None:

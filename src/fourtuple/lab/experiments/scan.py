@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from fourtuple.lab.experiment import experiment
 from fourtuple.lab.hosts import Host
-from fourtuple.lab.links import Silent
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 
 OPEN, CLOSED, FILTERED = 8080, 8081, 8082
 
@@ -43,7 +43,8 @@ def scan(client: Host, server: Host, methods: str) -> dict[tuple[str, int], str]
     ),
 )
 def scan_connect(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     scanner = client.run(textbook_scanner, server.address, [OPEN, CLOSED, FILTERED])
     lab.expect(scanner.wait(), 0, "the scanner's exit status")
@@ -91,7 +92,8 @@ def scan_connect(lab: Lab) -> None:
     ),
 )
 def scan_syn(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "syn")
     lab.settle()
@@ -139,7 +141,8 @@ def scan_syn(lab: Lab) -> None:
     ),
 )
 def scan_fin(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "fin,null,xmas")
     lab.settle()
