@@ -171,6 +171,7 @@ def _fact(draft: Draft, client: int, states: Pair) -> SegmentFact:
         arithmetic=draft.arithmetic,
         notes=draft.notes,
         options=_options(draft),
+        as_left=raw.as_left.row + 1 if raw.as_left else None,
     )
 
 

@@ -50,6 +50,8 @@ class Life:
     def step(self, raw: Raw) -> None:
         """A segment entered the wire."""
         draft = self._placed(raw)
+        if raw.as_left and draft.arrives:
+            draft.as_left = self._placed(raw.as_left)
         self._arrive_before(draft)
         if not draft.injected:
             self._judge(draft)
@@ -217,17 +219,17 @@ class Life:
         if draft.there:
             return
         draft.there = True
-        raw, index = draft.raw, 1 - draft.side
+        index, seen = 1 - draft.side, draft.as_left or draft
         side = self.sides[index]
         events: tuple[str, ...]
-        if raw.flags & RST:
-            events = self._reset(draft, side)
+        if seen.raw.flags & RST:
+            events = self._reset(seen, side)
         else:
-            events = self._greeted(draft, side) + self._confirmed(draft, side)
-            if draft.end > draft.seq:
-                side.receive(draft.seq, draft.end)
+            events = self._greeted(seen, side) + self._confirmed(seen, side)
+            if seen.end > seen.seq:
+                side.receive(seen.seq, seen.end)
             elif side.received is None:
-                side.received = draft.seq
+                side.received = seen.seq
             events += self._fin_received(index)
         self._note_moment(t_ns, draft, index, True, events)
 
@@ -262,12 +264,14 @@ class Life:
         """How far the numbers of a segment are from those that this life would have next."""
         index = 0 if raw.forward else 1
         side, peer = self.sides[index], self.sides[1 - index]
-        gaps = [_gap(raw.seq, side)] if side.sent is not None else []
-        if raw.flags & ACK and peer.sent is not None:
+        gaps = [_gap(raw.seq, side)] if side.base is not None else []
+        if raw.flags & ACK and peer.base is not None:
             gaps.append(_gap(raw.ack, peer))
         return max(gaps, default=1 << 31)
 
 
 def _gap(number: int, side: Side) -> int:
-    assert side.base is not None and side.sent is not None
-    return abs(unwrapped(number, side.base, side.sent) - side.sent)
+    # a side that has sent nothing is known by what was acknowledged: its SYN, number 0
+    assert side.base is not None
+    due = 1 if side.sent is None else side.sent
+    return abs(unwrapped(number, side.base, due) - due)

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "AS_LEFT",
+    "WIRE",
     "Call",
     "Endpoint",
     "Event",
@@ -21,9 +23,11 @@ __all__ = [
     "SocketRow",
     "State",
     "Verdict",
-    "decode_event",
-    "encode_event",
 ]
+
+
+#: vantage points of the lab: the wire as frames enter it, and what left it where that differs
+WIRE, AS_LEFT = "wire", "wire, as left"
 
 
 class Verdict:
@@ -126,6 +130,9 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     `cause` says when it was taken: "entered" (the host's frame number `frame` had just reached
     the wire), "delivered" (that frame had just been given to the host), "call" (a call of one of
     its programs had just returned) or "asked".
+
+    A row in which only the time left on its timer has run down is that of the look before:
+    `timer_ms` counts from the first look that had it so.
     """
 
     t_ns: int
@@ -180,16 +187,3 @@ class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
 
 
 Event = Call | State | Snapshot | Note
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-
-
-def encode_event(event: Event) -> bytes:
-    """The event as MessagePack."""
-    return _encoder.encode(event)
-
-
-def decode_event(data: bytes) -> Event:
-    """The event that `encode_event` wrote; msgspec.DecodeError for anything else."""
-    return _decoder.decode(data)

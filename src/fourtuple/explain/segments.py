@@ -12,6 +12,7 @@ from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Arithmetic, Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.about import About
+from fourtuple.explain.fate import fate
 from fourtuple.explain.headlines import headline
 from fourtuple.explain.model import Message
 from fourtuple.explain.opening import opening, third_step
@@ -25,7 +26,7 @@ __all__ = ["headline", "sentence"]
 def sentence(connection: Connection, segment: SegmentFact, timeline: Timeline) -> Message:
     """What this segment does. `timeline` is where the programs' calls are looked up."""
     about = About(connection, segment, timeline)
-    return join([*_role(about), *_urgent(about), *_fate(about)])
+    return join([*_role(about), *_urgent(about), *fate(about)])
 
 
 def _role(about: About) -> list[Message]:
@@ -269,34 +270,3 @@ def _urgent(about: About) -> list[Message]:
             "leave it out unless SO_OOBINLINE is set."
         )
     ]
-
-
-def _fate(about: About) -> list[Message]:
-    """What the wire did to it, and what the numbers show to be missing."""
-    segment, notes = about.segment, about.notes
-    found = []
-    late_ms = f"{(segment.left_ns - segment.t_ns) / 1e6:.1f}"
-    if segment.verdict in _FATES:
-        found.append(about.says(_FATES[segment.verdict], ms=late_ms))
-    if "lost_segment" in notes and about.seq is not None:
-        found.append(
-            about.says(
-                "Numbers {next} to {before} were not seen.",
-                next=about.seq.total,
-                before=segment.seq - 1,
-            )
-        )
-    if "ack_lost_segment" in notes and "wrong_ack" not in notes:
-        found.append(about.says("ack {ack} covers numbers that were not seen."))
-    return found
-
-
-_FATES: Mapping[str, str] = MappingProxyType(
-    {
-        "dropped": N_("The wire dropped it: {receiver} never sees it."),
-        "held": N_("The wire still held it when the run ended."),
-        "delayed": N_("The wire delivered it {ms} ms after it had entered."),
-        "duplicated": N_("The wire delivered it more than once."),
-        "rewritten": N_("The wire delivered it with other bytes."),
-    }
-)

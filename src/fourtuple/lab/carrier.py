@@ -19,12 +19,12 @@ from functools import partial
 import msgspec
 
 from fourtuple.errors import N_, FourtupleError, RuleFailed
-from fourtuple.event.model import Endpoint, Note, Verdict
+from fourtuple.event.model import AS_LEFT, Endpoint, Note, Verdict
 from fourtuple.lab import orders
 from fourtuple.lab.actions import RunningRule
 from fourtuple.lab.channel import Channel
 from fourtuple.lab.header_fields import Numbers, changed
-from fourtuple.lab.log import AS_LEFT, ClockSampled, FrameEntered, FrameLeft, Log
+from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Log
 from fourtuple.lab.matching import ends
 from fourtuple.lab.observer import Observer
 from fourtuple.lab.parcel import Fate, Link, Parcel

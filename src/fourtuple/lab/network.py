@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 
 from fourtuple.errors import N_, HostLost, OutOfTime, RuleFailed, UsageError
-from fourtuple.event.model import Note, SocketRow
+from fourtuple.event.model import WIRE, Note, SocketRow
 from fourtuple.lab import orders
 from fourtuple.lab.baseline import apply_baseline, apply_sysctls
 from fourtuple.lab.carrier import Cable, Carrier, End
 from fourtuple.lab.channel import Channel, channel_pair
 from fourtuple.lab.hosts import Host
-from fourtuple.lab.log import WIRE, Log
+from fourtuple.lab.log import Log
 from fourtuple.lab.observer import Observer, socket_row
 from fourtuple.lab.parcel import Link
 from fourtuple.lab.programs import Program, RunningProgram

@@ -89,7 +89,9 @@ def _evidence(
     if connection.protocol == "tcp":
         yield Message(_STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
-    yield Message(text, {"own": len(connection.frames), "total": len(timeline.frames)})
+    vantages = timeline.frames.vantage
+    total = int((vantages == vantages[connection.frames[0] - 1]).sum())
+    yield Message(text, {"own": len(connection.frames), "total": total})
 
 
 def _explanations(

@@ -53,6 +53,7 @@ VERDICT_WORDS = {
     "duplicated": N_("duplicated"),
     "rewritten": N_("rewritten"),
     "injected": N_("injected"),
+    "corrupted": N_("corrupted"),
 }
 
 

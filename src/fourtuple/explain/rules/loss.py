@@ -24,6 +24,18 @@ DROPPED = Rule(
     ),
     reference=N_("RFC 9293, section 3.8.1; RFC 6298"),
 )
+CORRUPTED = Rule(
+    code="segment-corrupted",
+    severity="note",
+    title=N_("Segments corrupted on the wire"),
+    what=N_("The wire turned over a bit in {count} of the segments that {side} sent."),
+    why=N_("They left the wire with a checksum that does not fit their bytes ({frames})."),
+    remedy=N_(
+        "Nothing to do: the receiver's kernel discards such a segment, counts it (InCsumErrors in "
+        "/proc/net/snmp) and tells nobody. Its sender sends the bytes again, as after a loss."
+    ),
+    reference=N_("RFC 9293, section 3.1; RFC 1071; net/ipv4/tcp_ipv4.c, tcp_checksum_complete"),
+)
 AGAIN = Rule(
     code="retransmission",
     severity="warning",
@@ -116,7 +128,7 @@ TIMED_OUT = Rule(
     ),
     reference=N_("RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout"),
 )
-RULES = (DROPPED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
+RULES = (DROPPED, CORRUPTED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
 
 #: an ACK this late was delayed on purpose: Linux waits 40 ms at least, half a second is the limit
 #: (RFC 9293, section 3.8.6.3); the upper bound leaves out what a busy machine does
@@ -141,6 +153,7 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
+        (CORRUPTED, [s for s in sent if s.verdict == "corrupted"]),
         (AGAIN, [s for s in again if _unconfirmed(s)]),
         (SPURIOUS, [s for s in again if _needless(s)]),
         (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),
