@@ -2,6 +2,7 @@
 
 @pytest.mark.kernel                         needs what `fourtuple doctor` calls the lab
 @pytest.mark.oracle("tshark", "editcap")    needs these programs (tshark where none is named)
+@pytest.mark.slow                           waits for minutes; left out without --slow
 """
 
 import os
@@ -32,6 +33,17 @@ SYSTEM_PATH = ":/usr/sbin:/sbin"
 
 def pytest_configure() -> None:
     os.environ["PATH"] += SYSTEM_PATH
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also tests that wait for minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

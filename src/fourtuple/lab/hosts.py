@@ -1,15 +1,14 @@
 """A host in a script's hands: its programs and sockets, its settings, its end."""
 
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fourtuple.errors import N_, CapabilityMissing, UsageError
+from fourtuple.errors import N_, UsageError
 from fourtuple.lab.baseline import apply_sysctls
+from fourtuple.lab.needs import program_path
 from fourtuple.lab.programs import Program, RunningProgram
 from fourtuple.lab.sockets import HostSocket, Puppet
 from fourtuple.system.namespaces import inside
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Host"]
 
-#: where Debian keeps nft; an ordinary user's PATH may lack them
-_SYSTEM_PATH = ":/usr/sbin:/sbin"
-
-NO_NFT = N_("The rules of a host's packet filter need the program nft, which is not installed.")
-INSTALL_NFT = N_("Install it: sudo apt install nftables")
 NFT_REFUSED = N_("{host}: nft refuses the rules: {reason}")
 
 
@@ -80,9 +74,7 @@ class Host:
 
         CapabilityMissing where there is no nft, UsageError where it refuses them.
         """
-        program = shutil.which("nft", path=os.environ.get("PATH", "") + _SYSTEM_PATH)
-        if program is None:
-            raise CapabilityMissing(NO_NFT, INSTALL_NFT)
+        program = program_path("nft")
         with inside(self.namespace):
             done = subprocess.run([program, "-f", "-"], input=rules, text=True, capture_output=True)
         if done.returncode:

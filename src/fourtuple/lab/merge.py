@@ -4,9 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
-from fourtuple.event.model import Call, Event, Note, Snapshot, SocketRow, State, Verdict
+from fourtuple.event.looks import Look, LookReader, changes
+from fourtuple.event.model import (
+    AS_LEFT,
+    WIRE,
+    Call,
+    Event,
+    Note,
+    Snapshot,
+    SocketRow,
+    State,
+    Verdict,
+)
 from fourtuple.event.timeline import Timeline
-from fourtuple.lab.log import AS_LEFT, WIRE, ClockSampled, FrameEntered, FrameLeft, Record
+from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Record
 
 __all__ = ["merge", "state_changes"]
 
@@ -24,6 +35,7 @@ def merge(records: Iterable[Record]) -> Timeline:
     events: list[Event] = []
     calls: dict[tuple[int, int, int], Call] = {}
     epoch_ns = 0
+    reader = LookReader()
     for record in records:
         match record:
             case ClockSampled():
@@ -33,7 +45,11 @@ def merge(records: Iterable[Record]) -> Timeline:
                 meta.update(record.params)
             case Call():  # written when it begins and again when it ends: the last one holds
                 calls[record.pid, record.thread, record.t_ns] = record
-            case Note() | Snapshot():
+            case Look():
+                snapshot = reader.snapshot(record)
+                if snapshot is not None:
+                    events.append(snapshot)
+            case Note():
                 events.append(record)
     events += [*calls.values(), *state_changes(e for e in events if isinstance(e, Snapshot))]
     events.sort(key=lambda event: event.t_ns)
@@ -65,19 +81,18 @@ def _frames(records: tuple[Record, ...]) -> tuple[tuple[Vantage, ...], FrameTabl
 
 def state_changes(snapshots: Iterable[Snapshot]) -> Iterator[State]:
     """What changed from each look at a host's sockets to the next."""
-    known: dict[str, dict[Any, SocketRow]] = {}
-    for snapshot in snapshots:
-        before = known.get(snapshot.host, {})
-        now = {_key(row): row for row in snapshot.sockets}
-        known[snapshot.host] = now
+    for changed in changes(snapshots):
+        before = {_key(row): row for row in changed.gone}
+        now = {_key(row): row for row in changed.new}
         for key in [*before, *(key for key in now if key not in before)]:
             old, new = _state_in(before, key), _state_in(now, key)
             if old != new:
-                yield _change(snapshot, now.get(key) or before[key], old, new)
+                yield _change(changed.snapshot, now.get(key) or before[key], old, new)
 
 
 def _key(row: SocketRow) -> Any:
-    return row.local, row.remote
+    # several listeners may have one address (SO_REUSEPORT)
+    return row.local, row.remote, row.cookie if row.state == "LISTEN" else 0
 
 
 def _state_in(sockets: Mapping[Any, SocketRow], key: Any) -> str:

@@ -69,7 +69,7 @@ def run(
             session.end()
         if not ended:
             log.write(failure(STOPPED, "OutOfTime", {"seconds": f"{options.limit_s:g}"}))
-        records = log.news()
+        records = log.news(last=True)
         if not any(isinstance(r, Note) and r.kind in ("failure", "end") for r in records):
             records.append(failure(ENDED, "HostLost"))
         return merge(records)

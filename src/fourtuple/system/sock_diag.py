@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["STATES", "TIMERS", "DiagSocket", "SockDiag"]
+__all__ = ["STATES", "TIMERS", "DiagSocket", "SockDiag", "parse_row", "timer_apart"]
 
 #: enum in include/net/tcp_states.h, in sock_diag's spelling; NEW_SYN_RECV is reported as SYN_RECV
 STATES = (
@@ -44,6 +44,8 @@ _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2; an empty inet_diag_sockid: any socket
 _EXACT = struct.Struct("=BBBBI2s2s16s16sI8s")  # inet_diag_req_v2 that names one socket
 _MESSAGE = struct.Struct("=BBBB2s2s16s16sI8sIIIII")  # inet_diag_msg
+#: idiag_expires, the milliseconds left on the timer, behind four bytes and the inet_diag_sockid
+_EXPIRES_AT, _EXPIRES = 52, struct.Struct("=I")
 _ATTRIBUTE = struct.Struct("=HH")
 _PORT = struct.Struct("!H")
 _COOKIE = struct.Struct("=Q")
@@ -81,24 +83,33 @@ class SockDiag:
         self._socket = socket.socket(socket.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
         self._sequence = 0
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def close(self) -> None:
         self._socket.close()
 
     def dump(
         self, protocol: int = socket.IPPROTO_TCP, families: tuple[int, ...] = (2, 10)
     ) -> list[DiagSocket]:
-        """Every socket of a protocol, in the kernel's order; OSError where it refuses.
+        """Every socket of a protocol, in the kernel's order; OSError where it refuses."""
+        return [parse_row(message) for message in self.messages(protocol, families)]
+
+    def messages(
+        self, protocol: int = socket.IPPROTO_TCP, families: tuple[int, ...] = (2, 10)
+    ) -> list[bytes]:
+        """The same as the kernel's messages, one a socket, for `parse_row`.
 
         A dump that the table changed under is asked for again, ten times at most.
         """
-        rows: list[DiagSocket] = []
+        messages: list[bytes] = []
         for family in families:
             for _ in range(10):
                 found, interrupted = self._dump_family(protocol, family)
                 if not interrupted:
                     break
-            rows += found
-        return rows
+            messages += found
+        return messages
 
     def destroy(
         self, family: int, local: tuple[str, int], remote: tuple[str, int], cookie: int
@@ -123,7 +134,7 @@ class SockDiag:
             if kind == _NLMSG_ERROR and number:
                 raise OSError(number, f"sock_diag: {os.strerror(number)}")
 
-    def _dump_family(self, protocol: int, family: int) -> tuple[list[DiagSocket], bool]:
+    def _dump_family(self, protocol: int, family: int) -> tuple[list[bytes], bool]:
         self._sequence += 1
         body = _REQUEST.pack(family, protocol, 1 << (_INET_DIAG_SKMEMINFO - 1), 0, _EVERY_STATE)
         flags = _NLM_F_REQUEST | _NLM_F_DUMP
@@ -131,7 +142,7 @@ class SockDiag:
         self._socket.send(
             _HEADER.pack(length, _SOCK_DIAG_BY_FAMILY, flags, self._sequence, 0) + body
         )
-        rows: list[DiagSocket] = []
+        rows: list[bytes] = []
         interrupted = False
         while True:
             for kind, flags, content in _messages(self._socket.recv(1 << 18)):
@@ -141,7 +152,7 @@ class SockDiag:
                 if kind == _NLMSG_ERROR:
                     number = -struct.unpack_from("=i", content)[0]
                     raise OSError(number, f"sock_diag: {os.strerror(number)}")
-                rows.append(_row(content))
+                rows.append(bytes(content))
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
@@ -154,7 +165,15 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
         offset += (length + 3) & ~3
 
 
-def _row(message: memoryview) -> DiagSocket:
+def timer_apart(message: bytes) -> tuple[bytes, int]:
+    """A socket's message without the time that is left on its timer, and that time in
+    milliseconds: of what stays the same from one dump to the next, only this runs down."""
+    end = _EXPIRES_AT + _EXPIRES.size
+    return message[:_EXPIRES_AT] + message[end:], _EXPIRES.unpack_from(message, _EXPIRES_AT)[0]
+
+
+def parse_row(message: bytes) -> DiagSocket:
+    """The socket that a message of `SockDiag.messages` is about."""
     (
         family, state, timer, retransmits, source_port, destination_port, source, destination,
         _, cookie, expires_ms, recv_q, send_q, uid, inode,
@@ -173,7 +192,7 @@ def _row(message: memoryview) -> DiagSocket:
         timer=TIMERS[timer] if timer < len(TIMERS) else f"timer {timer}",
         timer_ms=expires_ms if timer else 0,
         retransmits=retransmits,
-        **_attributes(message[_MESSAGE.size :]),
+        **_attributes(memoryview(message)[_MESSAGE.size :]),
     )
 
 

@@ -4,8 +4,9 @@
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host, HostSocket
+from fourtuple.lab.hosts import Host
 from fourtuple.lab.script import Lab
+from fourtuple.lab.sockets import HostSocket
 
 FULL = ("TcpExtListenOverflows", "TcpExtListenDrops")
 
