@@ -130,6 +130,9 @@ def _compare(lives: list[_Inferred], table: _Table) -> Disagreement | None:
     if begun and len(begun) < len(lives):
         # the next life may have begun in the kernel, though not on the wire
         allowed += _ahead(lives[len(begun)], snapshot)[1:]
+    if len(begun) > 1 and not any(_counts(change, snapshot) for change in current.changes):
+        # the peer alone has begun anew: this end still has the socket of the life before
+        allowed += _allowed(begun[-2], snapshot)
     kernel = _kernel_state(current.end, table)
     rowless = kernel in _ROWLESS and bool(_ROWLESS.intersection(allowed))
     if kernel in allowed or rowless or UNKNOWN in allowed:
