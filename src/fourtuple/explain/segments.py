@@ -22,6 +22,10 @@ from fourtuple.wire import ACK, FIN, RST, SYN, URG
 
 __all__ = ["headline", "sentence"]
 
+#: what is sent so soon after an acknowledgment is sent because of it: as Wireshark has it, and a
+#: tenth of the least time-out of Linux (TCP_RTO_MIN)
+_AT_ONCE_NS = 20_000_000
+
 
 def sentence(connection: Connection, segment: SegmentFact, timeline: Timeline) -> Message:
     """What this segment does. `timeline` is where the programs' calls are looked up."""
@@ -161,9 +165,28 @@ def _again(about: About) -> Message:
         return about.says(
             "{Sender} asks once more: frame {frame} had no answer in time.", frame=frame
         )
+    told_by = _just_told(about, about.original)
+    if told_by is not None:
+        return about.says(
+            "{Sender} sends frame {frame} once more: frame {told_by} shows that number {seq} is "
+            "missing.",
+            frame=frame,
+            told_by=told_by.frame,
+        )
     return about.says(
         "{Sender} sends frame {frame} once more: it was not acknowledged in time.", frame=frame
     )
+
+
+def _just_told(about: About, original: SegmentFact) -> SegmentFact | None:
+    """The acknowledgment that has just come and leaves the segment out, if one has: a partial
+    ACK (RFC 6582) or a SACK block (RFC 6675) is acted upon at once, a timer takes its time."""
+    latest = next((s for s in about.earlier(from_sender=False) if s.arrived), None)
+    if latest is None or latest.ack is None or latest.left_ns < original.t_ns:
+        return None
+    leaves_out = latest.ack == about.segment.seq or "SLE=" in latest.options
+    at_once = about.segment.t_ns - latest.left_ns < _AT_ONCE_NS
+    return latest if leaves_out and at_once else None
 
 
 def _fin(about: About) -> list[Message]:
