@@ -19,7 +19,6 @@ __all__ = ["OwnCalls", "brief", "full", "listens_for", "outcome", "own_calls"]
 _ADDRESSING = frozenset(("bind", "connect", "connect_ex"))
 _SENDING = frozenset(("send", "sendall", "sendto", "sendmsg", "write"))
 _RECEIVING = frozenset(("recv", "recvfrom", "recv_into", "recvmsg", "read"))
-_OPTIONS = frozenset(("setsockopt", "getsockopt"))
 _ANY_ADDRESS = frozenset(("0.0.0.0", "::", "*"))
 
 #: a socket of a host: inodes of different hosts may be equal
@@ -110,16 +109,14 @@ def full(call: Call) -> str:
 
 
 def brief(call: Call) -> str:
-    """The call where there is little room: of its arguments only a single number is kept, of an
-    address the port, of an option its name and value."""
+    """The call where there is little room: of its arguments only a single number is kept, and of
+    an address the port."""
     if call.name in _SENDING and call.size is not None:
         return full(call)
     if call.name not in _RECEIVING and len(call.args) == 1 and isinstance(call.args[0], int):
         return full(call)
     if call.name in _ADDRESSING and call.args:
         return f"{call.name}(:{str(call.args[0]).rpartition(':')[2]})"
-    if call.name in _OPTIONS:
-        return f"{call.name}({', '.join(map(str, call.args[1:]))})"
     return f"{call.name}()"
 
 
