@@ -23,11 +23,25 @@ __all__ = [
     "SocketRow",
     "State",
     "Verdict",
+    "at_host",
+    "is_cable",
 ]
 
 
 #: vantage points of the lab: the wire as frames enter it, and what left it where that differs
 WIRE, AS_LEFT = "wire", "wire, as left"
+_AT = "at "
+
+
+def at_host(name: str) -> str:
+    """The vantage point at a host that leaves work to its network card: what a capture made there
+    would show."""
+    return f"{_AT}{name}"
+
+
+def is_cable(vantage: str) -> bool:
+    """Whether a vantage point of the lab is a cable, where frames are as they cross."""
+    return vantage != AS_LEFT and not vantage.startswith(_AT)
 
 
 class Verdict:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from fourtuple.analyze.hosts import host_of
+from fourtuple.event.model import at_host, is_cable
+from fourtuple.event.timeline import Timeline
 from fourtuple.explain.about import About
 from fourtuple.explain.model import Message
 from fourtuple.explain.phrases import listed
@@ -23,6 +26,14 @@ _FATES: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
+_CUT = N_(
+    "At the host of {sender} the bytes up to here are one segment of {size} bytes, frame {frame}: "
+    "its kernel leaves the cutting to the network card (TSO)."
+)
+_PUT_TOGETHER = N_(
+    "The network card of {receiver} put them into one segment of {size} bytes, frame {frame}, for "
+    "its kernel (GRO)."
+)
 
 
 def fate(about: About) -> list[Message]:
@@ -34,6 +45,7 @@ def fate(about: About) -> list[Message]:
         found.append(about.says(_FATES[segment.verdict], ms=late_ms))
     if segment.verdict == "rewritten":
         found += _rewritten(about)
+    found += _offloaded(about)
     if "lost_segment" in notes and about.seq is not None:
         found.append(
             about.says(
@@ -45,6 +57,47 @@ def fate(about: About) -> list[Message]:
     if "ack_lost_segment" in notes and "wrong_ack" not in notes:
         found.append(about.says("ack {ack} covers numbers that were not seen."))
     return found
+
+
+def _offloaded(about: About) -> Iterator[Message]:
+    """What was one segment at a host and is several on the wire; said of the last of them."""
+    segment, timeline = about.segment, about.timeline
+    ends = (about.connection.client, about.connection.server)
+    sender, receiver = ends if segment.from_client else ends[::-1]
+    for end, t_ns, text in (
+        (sender, segment.t_ns, _CUT),
+        (receiver, segment.left_ns, _PUT_TOGETHER),
+    ):
+        host = host_of(timeline, end.address)
+        whole = _seen_there(timeline).get((at_host(host or ""), t_ns))
+        size = _payload(timeline, whole) if whole else 0
+        if whole and size > segment.length and _last_of(about, timeline, whole):
+            yield about.says(text, frame=whole, size=size)
+
+
+def _seen_there(timeline: Timeline) -> dict[tuple[str, int], int]:
+    """(vantage point of a host, when) -> the last frame that was seen there then."""
+    if "at hosts" not in timeline.memo:
+        names = [vantage.name for vantage in timeline.vantages]
+        rows = zip(timeline.frames.vantage.tolist(), timeline.frames.t_ns.tolist(), strict=True)
+        timeline.memo["at hosts"] = {
+            (names[vantage], t_ns): row
+            for row, (vantage, t_ns) in enumerate(rows, 1)
+            if not is_cable(names[vantage])
+        }
+    found: dict[tuple[str, int], int] = timeline.memo["at hosts"]
+    return found
+
+
+def _payload(timeline: Timeline, number: int) -> int:
+    return int(timeline.columns.payload_length[number - 1])
+
+
+def _last_of(about: About, timeline: Timeline, whole: int) -> bool:
+    """Whether the segment ends where the whole one does."""
+    begin = int(timeline.columns.sequence[whole - 1])
+    end = (begin + _payload(timeline, whole)) % (1 << 32)
+    return (about.segment.raw_seq + about.segment.length) % (1 << 32) == end
 
 
 def _rewritten(about: About) -> list[Message]:

@@ -4,7 +4,7 @@ A rule is a link (lab.parcel.Link): what it lets go on comes to the next rule, a
 one to the receiver. What it keeps back goes on from there, not from the beginning.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fourtuple.event.model import Verdict
@@ -16,9 +16,11 @@ from fourtuple.lab.orders import Report
 from fourtuple.lab.parcel import Onward, Parcel
 from fourtuple.wire import Ipv4View
 
-__all__ = ["RunningRule", "WireProcess"]
+__all__ = ["RunningRule", "Timer", "WireProcess"]
 
 _NS = 1_000_000_000
+#: when, which of those at that time, what
+Timer = tuple[int, int, Callable[[], None]]
 
 
 class WireProcess(Surroundings, Protocol):
@@ -27,11 +29,17 @@ class WireProcess(Surroundings, Protocol):
     def now_ns(self) -> int:
         """CLOCK_MONOTONIC."""
 
-    def at(self, due_ns: int, deed: Callable[[], None]) -> None:
+    def at(self, due_ns: int, deed: Callable[[], None]) -> Timer:
         """Do something when its time has come."""
+
+    def cancel(self, timer: Timer) -> None:
+        """Do it never, if it is still to be done."""
 
     def drop(self, parcel: Parcel) -> None:
         """The parcel goes no further."""
+
+    def deliver_together(self, parcels: Sequence[Parcel]) -> None:
+        """Give the receiver frames that came together; no other rule meets them."""
 
     def inject(self, to: str, data: bytes) -> int:
         """Give a host a frame that no host has sent; its number."""
@@ -244,6 +252,39 @@ class _Absent(_Action):
             self._wire.inject(parcel.sender, answer)
 
 
+class _Coalesce(_Action):
+    """Each sender's frames are gathered apart from the others'."""
+
+    def __init__(self, order: orders.Coalesce, wire: WireProcess) -> None:
+        self._most = order.frames
+        self._wait_ns = int(order.seconds * _NS)
+        self._wire = wire
+        self._kept: dict[str, list[Parcel]] = {}
+        self._timers: dict[str, Timer] = {}
+
+    def meet(self, parcel: Parcel, onward: Onward) -> None:
+        sender = parcel.sender
+        kept = self._kept.setdefault(sender, [])
+        kept.append(parcel)
+        if len(kept) == 1:
+            due_ns = self._wire.now_ns() + self._wait_ns
+            self._timers[sender] = self._wire.at(due_ns, lambda: self._hand_over(sender))
+        if len(kept) == self._most:
+            self._hand_over(sender)
+
+    def _hand_over(self, sender: str) -> None:
+        self._wire.cancel(self._timers.pop(sender))
+        self._wire.deliver_together(self._kept.pop(sender))
+
+    def release(self) -> None:
+        for sender in list(self._kept):
+            self._hand_over(sender)
+
+    @property
+    def held(self) -> int:
+        return sum(map(len, self._kept.values()))
+
+
 class _Inject(_Action):
     def __init__(self, order: orders.Inject, wire: WireProcess) -> None:
         self._order = order
@@ -281,5 +322,7 @@ def _action(order: orders.Action, wire: WireProcess, seed: int) -> _Action:
             return _Mtu(order, wire)
         case orders.Absent(address):
             return _Absent(address, wire)
+        case orders.Coalesce():
+            return _Coalesce(order, wire)
         case orders.Inject():
             return _Inject(order, wire)

@@ -19,14 +19,15 @@ from functools import partial
 import msgspec
 
 from fourtuple.errors import N_, FourtupleError, RuleFailed
-from fourtuple.event.model import AS_LEFT, Endpoint, Note, Verdict
+from fourtuple.event.model import AS_LEFT, Endpoint, Note, Verdict, at_host
 from fourtuple.lab import orders
-from fourtuple.lab.actions import RunningRule
+from fourtuple.lab.actions import RunningRule, Timer
 from fourtuple.lab.channel import Channel
 from fourtuple.lab.header_fields import Numbers, changed
 from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Log
 from fourtuple.lab.matching import ends
 from fourtuple.lab.observer import Observer
+from fourtuple.lab.offload import HEADER_BYTES, Merged, as_on_the_wire, put_together
 from fourtuple.lab.parcel import Fate, Link, Parcel
 from fourtuple.system.packet import PacketSocket, WallClock
 from fourtuple.system.sock_diag import DiagSocket
@@ -36,16 +37,18 @@ __all__ = ["Cable", "Carrier", "End"]
 
 NOT_TAKEN = N_("A frame of {bytes} bytes could not be given to {host}: {reason}.")
 
-_ARP = b"\x08\x06"
-
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a cable: the host there, the socket to it, and the view of its table."""
+    """One end of a cable: the host there, the socket to it, and the view of its table.
+
+    A host that offloads leaves work to the wire: each frame has a virtio_net_hdr before it.
+    """
 
     host: str
     packets: PacketSocket
     observer: Observer
+    offloads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,16 @@ class Carrier:
         ]
         self._seed = seed
         self._links: list[Link] = [link] if link else []
+        self._last_links: list[Link] = []
         self._rules: list[RunningRule] = []
         self._connections = _Connections()
         self._clock = WallClock()
         self._waiting: list[tuple[int, int, _Side, bytes]] = []
-        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._timers: list[Timer] = []
         self._counter = 0
         self._number = 0
         self._entered = 0
+        self._left_ns = 0
         self._error: FourtupleError | None = None
 
     def run(self) -> None:
@@ -141,12 +146,30 @@ class Carrier:
         self._watch_clock()
         self._entered += 1
         t_ns = self._clock.monotonic(wall_ns)
+        parcels = [self._entering(t_ns, side, part) for part in self._cut(t_ns, side, data)]
+        if not _resolves(parcels[0].data):
+            side.sender.observer.observe("entered", parcels[-1].number)
+        for parcel in parcels:
+            self._pass_on(0, side, parcel)
+
+    def _cut(self, t_ns: int, side: _Side, data: bytes) -> list[bytes]:
+        """What the sender's network card makes of it, where the kernel leaves that to the card."""
+        if not side.sender.offloads:
+            return [data]
+        header, frame = data[:HEADER_BYTES], data[HEADER_BYTES:]
+        self._note_at(side.sender, t_ns, side.sender.host, frame)
+        return as_on_the_wire(header, frame)
+
+    def _entering(self, t_ns: int, side: _Side, data: bytes) -> Parcel:
         number = self._note_frame(t_ns, side.sender.host, data, side.cable)
         parcel = Parcel(number, side.sender.host, side.receiver.host, t_ns, data, Fate(data))
         self._connections.see(parcel.packet)
-        if data[12:14] != _ARP:
-            side.sender.observer.observe("entered", number)
-        self._pass_on(0, side, parcel)
+        return parcel
+
+    def _note_at(self, end: End, t_ns: int, sender: str, data: bytes) -> None:
+        """What a capture on that host shows."""
+        number = self._note_frame(t_ns, sender, data, at_host(end.host))
+        self._log.write(FrameLeft(number, t_ns, Verdict.CAPTURED))
 
     def _note_frame(self, t_ns: int, sender: str, data: bytes, vantage: str) -> int:
         self._number += 1
@@ -155,36 +178,50 @@ class Carrier:
 
     def _pass_on(self, position: int, side: _Side, parcel: Parcel) -> None:
         """To the link at that position of the chain, or, behind the last one, to the receiver."""
-        if position == len(self._links):
-            self._deliver(side, parcel)
+        links = (*self._links, *self._last_links)
+        if position == len(links):
+            self._deliver(side, [parcel])
             return
         onward = partial(self._pass_on, position + 1, side)
         try:
-            self._links[position].carry(parcel, onward)
+            links[position].carry(parcel, onward)
         except FourtupleError as error:  # of a rule, before it has let anything go on
             self._error = self._error or error
             onward(parcel)
 
-    def _deliver(self, side: _Side, parcel: Parcel) -> None:
-        def deliver() -> None:
-            left_ns = self.now_ns()
-            self._log.write(FrameLeft(parcel.number, left_ns, parcel.verdict))
-            if parcel.data != parcel.fate.entered:
-                other = self._note_frame(left_ns, parcel.sender, parcel.data, AS_LEFT)
-                self._log.write(FrameLeft(other, left_ns, parcel.verdict))
-            self._send(side.receiver, parcel.data)
+    def _deliver(self, side: _Side, parcels: Sequence[Parcel]) -> None:
+        """Give the receiver frames that come together: one, unless its network card gathers."""
 
-        parcel.fate.arrived += 1
-        if parcel.data[12:14] == _ARP:
+        def deliver() -> None:
+            left_ns = self._left_ns = max(self._left_ns + 1, self.now_ns())
+            for parcel in parcels:
+                self._note_leaving(parcel, left_ns)
+            for merged in self._given(side.receiver, [parcel.data for parcel in parcels]):
+                if side.receiver.offloads:
+                    self._note_at(side.receiver, left_ns, parcels[0].sender, merged.frame)
+                self._send(side.receiver, merged)
+
+        for parcel in parcels:
+            parcel.fate.arrived += 1
+        if _resolves(parcels[0].data):
             deliver()
         else:
-            side.receiver.observer.observe("delivered", parcel.number, deliver)
+            side.receiver.observer.observe("delivered", parcels[-1].number, deliver)
 
-    def _send(self, receiver: End, data: bytes) -> None:
+    def _note_leaving(self, parcel: Parcel, left_ns: int) -> None:
+        self._log.write(FrameLeft(parcel.number, left_ns, parcel.verdict))
+        if parcel.data != parcel.fate.entered:
+            other = self._note_frame(left_ns, parcel.sender, parcel.data, AS_LEFT)
+            self._log.write(FrameLeft(other, left_ns, parcel.verdict))
+
+    def _given(self, receiver: End, frames: list[bytes]) -> list[Merged]:
+        return put_together(frames) if receiver.offloads else [Merged(b"", f) for f in frames]
+
+    def _send(self, receiver: End, merged: Merged) -> None:
         try:
-            receiver.packets.send(data)
+            receiver.packets.send(merged.header + merged.frame)
         except OSError as error:  # a frame that no link carries, made by a rule
-            refused = {"bytes": len(data), "host": receiver.host, "reason": error.strerror}
+            refused = {"bytes": len(merged.frame), "host": receiver.host, "reason": error.strerror}
             self._error = self._error or RuleFailed(NOT_TAKEN, refused)
 
     def _watch_clock(self) -> None:
@@ -197,8 +234,15 @@ class Carrier:
     def now_ns(self) -> int:
         return time.monotonic_ns()
 
-    def at(self, due_ns: int, deed: Callable[[], None]) -> None:
-        heapq.heappush(self._timers, (due_ns, self._next(), deed))
+    def at(self, due_ns: int, deed: Callable[[], None]) -> Timer:
+        timer = due_ns, self._next(), deed
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        if timer in self._timers:
+            self._timers.remove(timer)
+            heapq.heapify(self._timers)
 
     def drop(self, parcel: Parcel) -> None:
         """Noted where no copy is left that could still arrive, or has."""
@@ -212,8 +256,13 @@ class Carrier:
         t_ns = self.now_ns()
         number = self._note_frame(t_ns, "", data, side.cable)
         parcel = Parcel(number, "", to, t_ns, data, Fate(data), Verdict.INJECTED)
-        self._deliver(side, parcel)
+        self._deliver(side, [parcel])
         return number
+
+    def deliver_together(self, parcels: Sequence[Parcel]) -> None:
+        way = parcels[0].sender, parcels[0].receiver
+        side = next(s for s in self._sides if (s.sender.host, s.receiver.host) == way)
+        self._deliver(side, parcels)
 
     def numbers(self, packet: Packet) -> Numbers:
         return self._connections.numbers(packet)
@@ -245,7 +294,9 @@ class Carrier:
             case orders.Install():
                 rule = RunningRule(order, self, self._seed + len(self._rules))
                 self._rules.append(rule)
-                self._links.append(rule)
+                # what a receiver's network card gathers has come through every other rule
+                coalesces = isinstance(order.action, orders.Coalesce)
+                (self._last_links if coalesces else self._links).append(rule)
                 return len(self._rules) - 1
             case orders.Release(rule=index):
                 self._rules[index].release()
@@ -270,6 +321,11 @@ class Carrier:
             error.message if error else "",
             {name: str(value) for name, value in error.params.items()} if error else {},
         )
+
+
+def _resolves(frame: bytes) -> bool:
+    """Whether it is ARP, in which no socket has a part."""
+    return frame[12:14] == b"\x08\x06"
 
 
 def _state(rows: list[DiagSocket], local: Endpoint, remote: Endpoint) -> str:

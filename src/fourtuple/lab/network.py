@@ -47,7 +47,9 @@ _ADDRESSES = {4: ("10.77.0.", 24), 6: ("fd77::", 64)}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 #: no multicast reports and the like from an interface that is to carry IPv4 only, or nothing
 _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1}
-
+#: what a host may leave to its card. Not GRO: a veth with GRO delivers when it finds the time, and
+#: the wire would not know when a kernel has dealt with a frame; the wire itself coalesces
+_OFFLOADED = ("tx-checksum", "scatter-gather", "tso", "gso")
 
 #: the exit status of a program that is not there, as shells give it
 _NOT_FOUND = 127
@@ -88,13 +90,20 @@ class Network:
         self._observers: dict[str, Observer] = {}
         self._wire: Channel | None = None
         self._wire_pid = 0
+        self._offloading: frozenset[str] = frozenset()
         self._cables: dict[str, tuple[str, str]] = {}
         apply_sysctls(_SILENT)  # this namespace is the wire's: its kernel has nothing to say
 
     def pair(
-        self, sysctls: Mapping[str, str | int], mtu: int, link: Link | None = None
+        self,
+        sysctls: Mapping[str, str | int],
+        mtu: int,
+        link: Link | None = None,
+        offload: Sequence[str] = (),
     ) -> tuple[Host, Host]:
-        """Two hosts, and the wire process that carries between them; `link` is part of it."""
+        """Two hosts, and the wire process that carries between them; `link` is part of it. Those
+        named in `offload` leave checksums and the cutting of segments to the wire."""
+        self._offloading = frozenset(offload)
         hosts = self._host("client", 1, sysctls, mtu), self._host("server", 2, sysctls, mtu)
         self._note("meta", {"mtu": mtu})
         self._note_addresses()
@@ -107,11 +116,14 @@ class Network:
         prefix, length = _ADDRESSES[self.version]
         namespace = new_network_namespace()
         make_veth(_wire_end(name), "eth0", namespace, mtu)
+        offloads = _OFFLOADED if name in self._offloading else ()
         set_offloads(_wire_end(name), False)
+        set_offloads(_wire_end(name), True, offloads)
         with inside(namespace):
             apply_baseline()
             apply_sysctls({**(_SILENT if self.version == 4 else {}), **sysctls, **self.fixed})
             set_offloads("eth0", False)
+            set_offloads("eth0", True, offloads)
             bring_up("lo", "eth0")
             add_address("eth0", f"{prefix}{number}", length)
         bring_up(_wire_end(name))
@@ -178,7 +190,9 @@ class Network:
 
     def _wire_socket(self, host: Host) -> End:
         observer = Observer(self._log, host.name, host.namespace)
-        return End(host.name, PacketSocket(_wire_end(host.name)), observer)
+        offload = host.name in self._offloading
+        packets = PacketSocket(_wire_end(host.name), vnet_header=offload)
+        return End(host.name, packets, observer, offload)
 
     def end(self) -> None:
         """End the wire: what the kernels say when their programs are killed is not of the run."""

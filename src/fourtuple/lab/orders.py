@@ -11,6 +11,7 @@ from fourtuple.lab.select import Selector
 __all__ = [
     "Absent",
     "Action",
+    "Coalesce",
     "Corrupt",
     "Delay",
     "Drop",
@@ -97,6 +98,14 @@ class Mtu(msgspec.Struct, frozen=True, tag="mtu"):
     icmp: bool = True
 
 
+class Coalesce(msgspec.Struct, frozen=True, tag="coalesce"):
+    """The receiver's network card waits for so many of them, or so long, before it hands them to
+    its kernel together."""
+
+    frames: int
+    seconds: float
+
+
 class Absent(msgspec.Struct, frozen=True, tag="absent"):
     """Nobody has this address, but a link-layer address is found for it."""
 
@@ -114,7 +123,7 @@ class Inject(msgspec.Struct, frozen=True, tag="inject"):
 
 Action = (
     Watch | Drop | Hold | Delay | Duplicate | Reorder | Corrupt | Rewrite | Limit | Mtu | Absent
-    | Inject
+    | Inject | Coalesce
 )  # fmt: skip
 
 # orders

@@ -19,7 +19,7 @@ from fourtuple.event.model import Call, Endpoint
 from fourtuple.lab.log import Log
 from fourtuple.lab.observer import Observer
 
-__all__ = ["RecordedSocket", "Recorder", "recording"]
+__all__ = ["RecordedSocket", "Recorder", "errno_symbol", "recording"]
 
 T = TypeVar("T")
 #: how many of the bytes that moved a Call keeps
@@ -81,7 +81,12 @@ def _symbol(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and error.errno is None:
         return "timeout"  # Python's own: the socket's time-out, no word of the kernel's
     number = getattr(error, "errno", None)
-    return errno.errorcode.get(number, str(number)) if number else type(error).__name__
+    return errno_symbol(number) if number else type(error).__name__
+
+
+def errno_symbol(number: int) -> str:
+    """The name of an error as the kernel's manual has it: Python calls 95 by its other one."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, str(number))
 
 
 def _outcome(result: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@
     lab.wire.rewrite(syn, mss=536)                           # checksums are made right again
     lab.wire.limit(segment.sent_by(client), bytes_per_s=100_000, queue_bytes=3000)
     lab.wire.mtu(client, 1000, icmp=False)                   # a path MTU black hole
+    lab.wire.coalesce(data.to(server), frames=3)             # as its network card may (GRO)
     lab.wire.cut(server); lab.wire.restore()
     lab.wire.absent("10.77.0.9")                             # a host that is away
     lab.wire.inject(like=reset, seq=5)                       # now, and ...
@@ -221,6 +222,17 @@ class Wire:
             raise UsageError(NO_ADDRESS, {"address": address}) from None
         chosen = any_frame.about(address)
         return self._rule("absent", chosen, orders.Absent(address), {}, optional)
+
+    def coalesce(
+        self, selector: Selector, frames: int, seconds: float = 0.5, *, optional: bool = False
+    ) -> Rule:
+        """The network card of a host that offloads gathers so many of them, or for so long, before
+        it hands them over: segments that follow one another become one. It is the last thing that
+        meets a frame, whatever rules are made later."""
+        _at_least("coalesce", 1, frames=frames)
+        _at_least("coalesce", 0, seconds=seconds)
+        action = orders.Coalesce(frames, float(seconds))
+        return self._rule("coalesce", selector, action, {"frames": frames}, optional)
 
     # the path
 

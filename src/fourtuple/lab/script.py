@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime, UsageError
-from fourtuple.event.model import Note
+from fourtuple.event.model import Note, at_host
 from fourtuple.lab.evidence import (
     ObservedSocket,
     Segments,
@@ -24,6 +24,7 @@ from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import FrameEntered, Log, Record
 from fourtuple.lab.network import Network
 from fourtuple.lab.parcel import Link
+from fourtuple.lab.recorded_socket import errno_symbol
 from fourtuple.lab.rules import Wire
 from fourtuple.lab.sockets import HostSocket
 from fourtuple.system.namespaces import inside
@@ -40,8 +41,9 @@ __all__ = ["Lab"]
 _LOOKS = 3
 _BETWEEN_LOOKS_S = 0.003
 
-#: router and neighbour solicitations, their answers, and redirects (RFC 4861, section 4)
-_DISCOVERY = range(133, 138)
+#: what a kernel says of its own accord: Neighbor Discovery (RFC 4861, section 4) and multicast
+#: listener reports (RFC 3810, section 5)
+_DISCOVERY = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
 
 STILL_CHANGING = N_("The lab did not come to rest in time: each look at it found something new.")
 NO_FRAME = N_("There is no frame {frame}: {count} have been recorded so far.")
@@ -80,16 +82,20 @@ class Lab:
         sysctls: Mapping[str, str | int] | None = None,
         mtu: int = 1500,
         link: Link | None = None,
+        offload: bool | Sequence[str] = False,
     ) -> tuple[Host, Host]:
         """Two hosts, "client" and "server", joined by the wire.
 
         `sysctls` are set on both, after the baseline. OSError names one that the kernel refuses.
-        `link` is a part of the wire (lab.parcel.Link), before every rule of `lab.wire`.
+        `link` is a part of the wire (lab.parcel.Link), before every rule of `lab.wire`. With
+        `offload` the kernels of both, or of those named, leave checksums and the cutting of
+        segments to the wire, and what a capture at these hosts would show is recorded too.
         """
         settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
         if congestion:
             settings["net.ipv4.tcp_congestion_control"] = congestion
-        pair = self._network.pair(settings | dict(sysctls or {}), mtu, link)
+        named = ("client", "server") if offload is True else offload or ()
+        pair = self._network.pair(settings | dict(sysctls or {}), mtu, link, named)
         self._mutate_wire()
         return pair
 
@@ -160,7 +166,7 @@ class Lab:
 
     def packets(self, *, sent_by: Host | None = None) -> list["FrameSeen"]:
         """The IP packets that entered the wire so far, in order: UDP, ICMP and fragments too, but
-        not IPv6's Neighbor Discovery, which is to it what ARP is to IPv4."""
+        not IPv6's Neighbor Discovery, which is to it what ARP is to IPv4, nor reports of groups."""
         timeline = self.timeline()
         seen = [timeline.frame(number) for number in range(1, len(timeline.frames) + 1)]
         return [one for one in seen if _counts(one.packet, sent_by)]
@@ -179,15 +185,18 @@ class Lab:
         payload: bool | None = None,
         flags: str | None = None,
         port: int | None = None,
+        seen_at: Host | None = None,
     ) -> Segments:
         """The segments that entered the wire so far, in order; of all, those that fit:
         sent by a host, with payload (or, False, without), with just these flags ("FIN ACK"), of
-        connections that have this port at either end."""
+        connections that have this port at either end. `seen_at` a host that offloads: as a capture
+        there would show them."""
         from fourtuple.analyze import connections
 
+        vantage = None if seen_at is None else at_host(seen_at.name)
         found = [
             segment
-            for one in connections(self.timeline())
+            for one in connections(self.timeline(), vantage=vantage)
             if port is None or port in (one.client.port, one.server.port)
             for segment in self._sent_by(sent_by, one)
         ]
@@ -261,12 +270,10 @@ class Lab:
 
     def expect_error(self, symbol: str, call: Callable[[], Any], what: str, **params: Any) -> None:
         """Check that a call fails with an errno ("ECONNREFUSED")."""
-        import errno
-
         try:
             call()
         except CallFailed as error:
-            outcome = errno.errorcode.get(error.errno or 0, str(error.errno))
+            outcome = errno_symbol(error.errno or 0)
         else:
             outcome = "success"
         self.expect(observed(outcome, "errno"), symbol, what, **params)
