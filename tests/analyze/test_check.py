@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,9 @@ from fourtuple.analyze.states import STATES
 from fourtuple.event.model import Snapshot
 from fourtuple.event.timeline import Timeline
 from story import Story, exchange, opened, refused, unread
+
+#: a row in LISTEN is no connection's
+LIES = st.sampled_from([state for state in STATES if state != "LISTEN"])
 
 
 def found(timeline: Timeline) -> tuple[Disagreement, ...]:
@@ -215,7 +219,7 @@ def test_a_capture_has_nothing_to_compare():
     assert found(exchange(complete=False).timeline()) == ()
 
 
-@given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from(STATES)), min_size=1, max_size=4))
+@given(st.lists(st.tuples(st.integers(0, 12), LIES), min_size=1, max_size=4))
 def test_looking_only_where_something_may_be_new_misses_nothing(
     lies: list[tuple[int, str]],
 ) -> None:
@@ -265,3 +269,64 @@ def test_an_end_behind_a_router_that_translates_addresses_has_no_row_of_that_nam
     cables = {"wire": ["client", "router"], "other": ["router", "server"]}
     assert found(routed().timeline(cables=cables)) == ()
     assert found(routed().timeline()) != ()
+
+
+def test_an_end_keeps_its_old_socket_while_the_peer_alone_begins_anew():
+    """A late SYN: the server answers it, the client is still in TIME_WAIT of the life before."""
+    story = exchange()
+    story.wait(1)
+    story.reborn()
+    story.server.syn_ack()
+    story.wait(1)
+    story.client.table(story.client.row("TIME_WAIT"))
+    assert found(story.timeline()) == ()
+    story.client.table(story.client.row("SYN_SENT"))
+    (false,) = found(story.timeline())
+    assert false.kernel == "SYN_SENT"
+
+
+@pytest.mark.parametrize(("waited_ms", "wrong"), [(900, 1), (1100, 0)])
+def test_a_timer_that_ran_out_may_have_ended_a_socket(waited_ms: float, wrong: int):
+    story = Story()
+    story.client.syn()
+    story.wait(1)
+    story.client.table(story.client.row("SYN_SENT", timer="retransmit", timer_ms=1000))
+    story.wait(waited_ms)
+    story.client.table()
+    assert len(found(story.timeline())) == wrong
+
+
+@pytest.mark.parametrize(("waiting", "wrong"), [(1, 2), (2, 0)])
+def test_a_full_listener_drops_what_arrives(waiting: int, wrong: int):
+    story = Story()
+    server = story.server
+    server.table(server.listener(queued=waiting, limit=1))
+    story.client.syn()
+    story.wait(1)
+    server.table(server.listener(queued=waiting, limit=1))
+    server.syn_ack()
+    story.wait(1)
+    story.client.ack()
+    story.wait(1)
+    server.table(server.listener(queued=waiting, limit=1), server.row("SYN_RECV"))
+    assert len(found(story.timeline())) == wrong
+
+
+def test_a_program_may_close_while_the_kernel_lists_its_sockets():
+    story = Story()
+    story.client.syn()
+    story.wait(1)
+    story.client.table(story.client.row("SYN_SENT"))
+    begin_ns = story.now
+    story.wait(1)
+    story.client.calls("close")
+    story.wait(1)
+    story.client.table()
+    look = story.events.pop()
+    story.events.insert(-1, replace_begin(look, begin_ns))
+    assert found(story.timeline()) == ()
+
+
+def replace_begin(look: Snapshot, begin_ns: int) -> Snapshot:
+    """The look, begun earlier."""
+    return msgspec.structs.replace(look, t_ns=begin_ns)

@@ -8,8 +8,9 @@ settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go aw
 No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program
 made by hand (a scanner's probes) are no socket's: where their sender's host has a program whose
 calls were not recorded, an end that never had a row is not compared; neither is one behind a
-router. What a router carries on arrives later than it was seen. A host that crashed has lost its
-sockets, and no frame says so.
+router. What a router carries on arrives later than it was seen. No frame says that a host crashed
+and lost its sockets, that a timer ran out and the kernel gave up, or that a listener's queue was
+full and it dropped what came. What a program does while the kernel lists its sockets may be seen.
 """
 
 from bisect import bisect_left, bisect_right
@@ -21,6 +22,7 @@ from typing import Any
 from fourtuple.analyze.evidence import End, Seen, end_of, rows_seen
 from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection, Disagreement, StateChange
+from fourtuple.analyze.queues import first_full
 from fourtuple.analyze.states import UNKNOWN, after
 from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
@@ -32,6 +34,12 @@ _WAITING_NS = 60_000_000_000 - 10_000_000
 
 #: calls that end a connection
 _CLOSING = ("close", "shutdown")
+
+#: timers whose last expiry ends a socket, and nothing is sent
+_PATIENT = frozenset(("retransmit", "keepalive", "probe"))
+
+#: a listener with a full queue stays in these, whatever arrives
+_DECLINED = frozenset(("LISTEN", "SYN_RECV"))
 
 #: a connection has no row in these: a listener's row is not its own
 _ROWLESS = frozenset(("CLOSED", "LISTEN"))
@@ -48,6 +56,7 @@ class _Inferred:
     changes: tuple[StateChange, ...]
     crashes: tuple[int, ...] = ()
     far: bool = False
+    full_ns: int | None = None
 
 
 def disagreements(
@@ -112,6 +121,7 @@ class _Evidence:
             for note in notes
             if note.kind == "program" and note.params.get("pid") not in recorded
         }
+        self._full = first_full(timeline)
         cables = timeline.meta.get("cables")
         self._cables: Mapping[str, Any] = cables if isinstance(cables, Mapping) else {}
 
@@ -133,6 +143,7 @@ class _Evidence:
             tuple(c for c in connection.changes if c.of_client is client),
             tuple(t_ns for host, t_ns in self._crashes if host == end.host),
             self._is_far(connection, end),
+            self._full.get((end.host or "", end.local.port)),
         )
 
     def _is_far(self, connection: Connection, end: End) -> bool:
@@ -164,7 +175,8 @@ def _of_one(lives: list[_Inferred], looks: _Looks, seen: Sequence[Seen]) -> Iter
     for place in sorted(_telling(lives, looks, shown_at)):
         known = bisect_right(shown_at, place)
         row = seen[known - 1][1] if known else None
-        disagreement = _compare(lives, looks.snapshots[place], row)
+        snapshot = looks.snapshots[place]
+        disagreement = _compare(lives, snapshot, row, _timer_ran_out(seen[:known], snapshot))
         if disagreement is not None:
             yield disagreement
 
@@ -187,8 +199,16 @@ def _telling(lives: list[_Inferred], looks: _Looks, shown_at: Iterable[int]) -> 
     return special
 
 
+def _timer_ran_out(seen: Sequence[Seen], snapshot: Snapshot) -> bool:
+    """Whether the row is gone, and its timer was due before: the kernel may have given up."""
+    if len(seen) < 2 or seen[-1][1] is not None or (last := seen[-2][1]) is None:
+        return False
+    due_ns = seen[-2][0].t_ns + last.timer_ms * 1_000_000
+    return last.timer in _PATIENT and due_ns <= snapshot.end_ns
+
+
 def _compare(
-    lives: list[_Inferred], snapshot: Snapshot, row: SocketRow | None
+    lives: list[_Inferred], snapshot: Snapshot, row: SocketRow | None, given_up: bool
 ) -> Disagreement | None:
     begun = [one for one in lives if one.begin_ns <= snapshot.t_ns]
     current = begun[-1] if begun else lives[0]
@@ -196,6 +216,11 @@ def _compare(
     if begun and len(begun) < len(lives):
         # the next life may have begun in the kernel, though not on the wire
         allowed += _ahead(lives[len(begun)], snapshot)[1:]
+    if len(begun) > 1 and not any(_counts(change, snapshot) for change in current.changes):
+        # the peer alone has begun anew: this end still has the socket of the life before
+        allowed += _allowed(begun[-2], snapshot)
+    if given_up:
+        allowed.append("CLOSED")
     kernel = row.state if row is not None else "CLOSED"
     rowless = kernel in _ROWLESS and bool(_ROWLESS.intersection(allowed))
     if kernel in allowed or rowless or UNKNOWN in allowed:
@@ -225,9 +250,11 @@ def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
     if not snapshot.settled or one.far:
         lag = list(_trailing_arrivals(past))
         states += [change.old for change in lag]
+    if one.full_ns is not None and one.full_ns <= snapshot.end_ns:
+        states += [c.old for c in _trailing_arrivals(past) if c.old in _DECLINED]
     if any(one.begin_ns <= t_ns <= snapshot.t_ns for t_ns in one.crashes):
         states.append("CLOSED")
-    if one.end.called(_CLOSING, snapshot.t_ns):
+    if one.end.called(_CLOSING, snapshot.end_ns):
         states += [after(state, ("sent FIN",)) for state in states]
         if "SYN_SENT" in states:  # the attempt is forgotten, and nothing sent (RFC 9293, 3.10.4)
             states.append("CLOSED")
