@@ -118,12 +118,6 @@ def test_it_tells_a_student_what_to_know_and_where_to_go_on(experiment: Experime
     assert experiment.mutation is not None
 
 
-def test_names_are_unique() -> None:
-    """An experiment that another file's hides would never be run."""
-    defined = [one for one in EXPERIMENTS if find_experiment(one.name) is one]
-    assert len(defined) == len(EXPERIMENTS)
-
-
 @pytest.mark.kernel
 def test_a_state_that_the_kernel_contradicts_fails_the_run_and_is_named() -> None:
     timeline = run(find_experiment("close"))

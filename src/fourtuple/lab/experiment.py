@@ -16,7 +16,7 @@ The name is the function's, with dashes. One file of `lab.experiments` may hold 
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,14 @@ from fourtuple.errors import N_, UsageError
 if TYPE_CHECKING:
     from fourtuple.lab.script import Lab
 
-__all__ = ["Experiment", "Mutation", "all_experiments", "experiment", "find_experiment"]
+__all__ = [
+    "Experiment",
+    "Mutation",
+    "all_experiments",
+    "experiment",
+    "experiments_in",
+    "find_experiment",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +113,23 @@ def experiment(
     return make
 
 
+def experiments_in(module: object) -> Iterator[Experiment]:
+    """The experiments that a module defines, in the order in which it does; not those that it
+    imports from elsewhere."""
+    home = getattr(module, "__name__", "")
+    for value in vars(module).values():
+        if isinstance(value, Experiment) and value.script.__module__ == home:
+            yield value
+
+
 def all_experiments() -> Mapping[str, Experiment]:
     """Every experiment that comes with fourtuple, by name, in the order of their files."""
     package = importlib.import_module("fourtuple.lab.experiments")
     found: dict[str, Experiment] = {}
     for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, Experiment):
-                found[value.name] = value
+        for one in experiments_in(importlib.import_module(module.name)):
+            assert one.name not in found, f"two experiments are called {one.name}"
+            found[one.name] = one
     return found
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourtuple import __version__
@@ -12,8 +13,9 @@ from fourtuple.event.model import Note
 from fourtuple.lab.experiment import Experiment, Mutation
 from fourtuple.lab.log import Log
 from fourtuple.lab.network import Network
+from fourtuple.lab.own import line_in
 from fourtuple.lab.script import Lab
-from fourtuple.lab.session import Session, failure, open_standard_streams
+from fourtuple.lab.session import Session, failure, open_standard_streams, scarce
 from fourtuple.system.capabilities import require_lab
 
 if TYPE_CHECKING:
@@ -89,11 +91,10 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
             lab = Lab(log, network, options.seed, mutation)
             experiment.script(lab)
             lab.wire.check()
-        except CapabilityMissing as lacking:
-            remedy = {"remedy": lacking.remedy}
-            log.write(failure(lacking.what, type(lacking).__name__, {**lacking.params, **remedy}))
-        except FourtupleError as error:
-            log.write(failure(error.message, type(error).__name__, error.params))
+        except Exception as error:
+            if scarce(error):
+                raise
+            log.write(_why_it_failed(experiment, error))
         finally:
             network.end()
         _note_meta(log, {"seconds": round(time.monotonic() - begin_s, 3)})
@@ -109,10 +110,25 @@ def _about(experiment: Experiment) -> dict[str, object]:
         "question": experiment.question,
         "background": experiment.background,
         "covers": list(experiment.covers),
+        "try_next": list(experiment.try_next),
         "views": _VIEWS,
         "kernel": os.uname().release,
         "version": __version__,
     }
+
+
+def _why_it_failed(experiment: Experiment, error: Exception) -> Note:
+    """What ended the script, and at which line of its file."""
+    file = experiment.script.__code__.co_filename
+    line = line_in(Path(file), error)
+    place: dict[str, object] = {"file": os.path.basename(file), "line": line} if line else {}
+    name = type(error).__name__
+    match error:
+        case CapabilityMissing():
+            return failure(error.what, name, {**error.params, "remedy": error.remedy, **place})
+        case FourtupleError():
+            return failure(error.message, name, {**error.params, **place})
+    return failure("{text}", name, {"text": f"{name}: {error}", **place})
 
 
 def _changed(mutation: Mutation | None) -> dict[str, object]:

@@ -159,6 +159,10 @@ class Blocks:
         failed = self.painter.words(Message("{name}: the run failed", {"name": name}))
         return [self.painter.terminal.paint("bold red", failed), *self.bullets(messages)]
 
+    def try_next(self, messages: Sequence[Text]) -> list[str]:
+        """What to do after this."""
+        return self._titled(N_("try next"), self.bullets(messages))
+
     def bullets(self, messages: Iterable[Text]) -> list[str]:
         """Each message as a paragraph, its first line set off."""
         lines = []
