@@ -58,7 +58,7 @@ TOO_LARGE = Rule(
         "To see what the wire carries, switch offloading off (ethtool -K IFACE tso off gso off gro "
         "off lro off), or capture in between."
     ),
-    reference=N_("Documentation/networking/segmentation-offloads.rst; lab run segments"),
+    reference=N_("Documentation/networking/segmentation-offloads.rst; lab run offload"),
 )
 WRONG_ACK = Rule(
     code="wrong-acknowledgment",

@@ -5,7 +5,8 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import segment
@@ -40,6 +41,15 @@ def scan(client: Host, server: Host, methods: str) -> dict[tuple[str, int], str]
         "connect() sends a SYN and waits. SYN ACK: the port is open, and the handshake is already "
         "complete when connect() returns. RST ACK: no socket listens (ECONNREFUSED). Silence: a "
         "firewall drops the SYN, or the host is not there; only a time-out ends the wait."
+    ),
+    try_next=(
+        N_("Open a second port, and have the scanner send a byte before it closes."),
+        N_("Let the firewall answer: server.nft() with a reject rule, instead of lab.wire.drop()."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
     ),
 )
 def scan_connect(lab: Lab) -> None:
@@ -90,6 +100,12 @@ def scan_connect(lab: Lab) -> None:
         "answer tells the state of the port, and nobody completes the handshake. To the scanner's "
         "kernel a SYN ACK is a segment for no connection, and gets RST (RFC 9293, 3.10.7.1)."
     ),
+    try_next=(N_("Drop the scanner's RST (rst.sent_by(client)): the server repeats its SYN ACK."),),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_syn(lab: Lab) -> None:
     client, server = lab.pair()
@@ -138,6 +154,14 @@ def scan_syn(lab: Lab) -> None:
         "A closed port answers any segment but RST with RST. A listener drops what carries neither "
         "SYN, ACK nor RST, without a word (RFC 9293, 3.10.7.2), and Linux does as the RFC says "
         "(tcp_rcv_state_process). So silence means open - or filtered: the two look alike."
+    ),
+    try_next=(
+        N_("Scan the same ports with ACK: fourtuple scan ADDRESS --method ack, in the lab."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the closed port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(CLOSED)),
     ),
 )
 def scan_fin(lab: Lab) -> None:
