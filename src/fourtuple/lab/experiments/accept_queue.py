@@ -1,4 +1,4 @@
-"""The accept queue: how many connections wait for accept(), and two ways in which it overflows
+"""The accept queue: how many connections wait for accept(), and the ways in which it overflows
 (rows C4, D2; claim about listen(20))."""
 
 from fourtuple.errors import N_
@@ -6,6 +6,7 @@ from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import pure_ack
 from fourtuple.lab.sockets import HostSocket
 
 FULL = ("TcpExtListenOverflows", "TcpExtListenDrops")
@@ -14,7 +15,7 @@ FULL = ("TcpExtListenOverflows", "TcpExtListenDrops")
 def fill(lab: Lab, client: Host, server: Host, count: int) -> list[HostSocket]:
     """That many connections that nobody accepts."""
     socks = [client.socket().connect(server, 8888) for _ in range(count)]
-    lab.settle()
+    lab.settle(unanswered=True)
     return socks
 
 
@@ -165,4 +166,99 @@ def gave_up_waiting(lab: Lab) -> None:
         "its connection stayed in the accept queue, in CLOSE_WAIT, and the next SYN was dropped",
         source="C",
         evidence=lab.segments()[before:].frames[:1],
+    )
+
+
+@experiment(
+    covers="C4 beyond:accept-queue-at-ack",
+    question="The accept queue fills up between SYN ACK and ACK: what do both ends believe?",
+    background=(
+        "The last ACK of a handshake for which there is no room is dropped and counted "
+        "(tcp_v4_syn_recv_sock, ListenOverflows). The client has seen the SYN ACK and is "
+        "ESTABLISHED; the server stays in SYN_RECV and will repeat its SYN ACK. The client's data "
+        "completes the handshake as soon as there is room."
+    ),
+    try_next=(
+        N_("Have the server answer with RST instead: lab run overflow-reset"),
+        N_("Do not call accept(): the client's data is sent again and again."),
+    ),
+    tags="listening queues",
+    mutation=Mutation(N_("there is room for one more"), values={"backlog": 1}),
+)
+def overflow_at_ack(lab: Lab) -> None:
+    client, server = lab.pair()
+    listener = server.socket().listen(8888, backlog=lab.value("backlog", 0))
+    last_ack = lab.wire.hold(pure_ack.sent_by(client).first())
+    early = client.socket().connect(server, 8888)
+    fill(lab, client, server, 1)
+    before = overflows(server)
+    last_ack.release()
+    lab.settle(unanswered=True)
+
+    counted = [now - then for now, then in zip(overflows(server), before, strict=True)]
+    lab.expect(counted, [1, 1], "ListenOverflows and ListenDrops when the held ACK arrives")
+    states = sorted(row.state for row in lab.sockets(client))
+    lab.expect(states, ["ESTABLISHED"] * 2, "states of the client's sockets: it suspects nothing")
+    states = sorted(row.state for row in lab.sockets(server))
+    lab.expect(states, ["ESTABLISHED", "SYN_RECV"], "states of the server's sockets")
+
+    listener.accept()
+    early.send(b"here I am")
+    lab.settle()
+    states = sorted(row.state for row in lab.sockets(server))
+    lab.expect(states, ["ESTABLISHED"] * 2, "states after accept() made room and data came")
+    lab.expect(listener.accept().recv(), b"here I am", "what the server's program reads")
+    lab.claim(
+        "both ends are ESTABLISHED when the third segment is sent",
+        False,
+        "it even arrived, found the accept queue full, and the server stayed SYN_RECV",
+        source="A",
+        evidence=last_ack.frames,
+    )
+
+
+@experiment(
+    covers="C4 cause:backlog-overflow reason:INVALID_SYN",
+    question="What does net.ipv4.tcp_abort_on_overflow change when the accept queue is full?",
+    background=(
+        "By default the last ACK is dropped, so that the client can try again by itself. With "
+        "tcp_abort_on_overflow the server sends RST: the client, whose connect() had succeeded, "
+        "gets ECONNRESET (tcp_check_req, tcp_v4_send_reset)."
+    ),
+    try_next=(
+        N_("See the default: lab run overflow-at-ack"),
+        N_("Let the queue be full when the SYN comes: no RST even then: lab run accept-queue"),
+    ),
+    tags="listening queues reset",
+    mutation=Mutation(
+        N_("net.ipv4.tcp_abort_on_overflow is 0"),
+        sysctls={"net.ipv4.tcp_abort_on_overflow": 0},
+    ),
+)
+def overflow_reset(lab: Lab) -> None:
+    client, server = lab.pair(sysctls={"net.ipv4.tcp_abort_on_overflow": 1})
+    server.socket().listen(8888, backlog=0)
+    last_ack = lab.wire.hold(pure_ack.sent_by(client).first())
+    early = client.socket().connect(server, 8888)
+    fill(lab, client, server, 1)
+    before = len(lab.segments())
+    last_ack.release()
+    lab.settle(unanswered=True)
+
+    steps = lab.segments()[before:]
+    lab.expect(steps.flags, ["RST"], "what the held ACK brings about")
+    lab.expect(steps[0].from_client, False, "sent by the server")
+    lab.expect_error("ECONNRESET", early.recv, "recv() at the client, whose connect() succeeded")
+    lab.expect(len(lab.sockets(server)), 1, "connections of the server: the one that waits")
+
+    late = try_connecting(lab, client, server)
+    lab.expect(lab.segments()[-1].flags, "SYN", "a SYN is dropped as ever, without RST")
+    late.close()
+    lab.claim(
+        "a full accept queue refuses connections",
+        "net.ipv4.tcp_abort_on_overflow: with 1 the last ACK draws a RST; a SYN never does",
+        "frame {frame} is the RST; the SYN after it was not answered",
+        source="C",
+        evidence=steps.frames,
+        frame=steps[0].frame,
     )

@@ -10,9 +10,10 @@ from fourtuple.errors import N_
 from fourtuple.lab.evidence import Segments
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host, HostSocket
+from fourtuple.lab.hosts import Host
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import rst
+from fourtuple.lab.sockets import HostSocket
 
 TCP_FASTOPEN_CONNECT = 30
 REQUEST = b"pay 100 to Bob\n"

@@ -1,0 +1,175 @@
+"""Half-open connections: the SYN queue, its limit, cookies, and how long an entry lives
+(rows C3, C4, C5, C6; SYN flood)."""
+
+import socket
+
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.gauges import counters
+from fourtuple.lab.hosts import Host
+from fourtuple.lab.script import Lab
+from fourtuple.lab.select import pure_ack, synack
+
+NO_ROOM = "TcpExtTCPReqQFullDrop"
+
+
+def flood(address: str, count: int) -> None:
+    """SYNs from as many ports, each forgotten as soon as it is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for _ in range(count):
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.setblocking(False)
+            sock.connect_ex((address, 8888))
+
+
+def ask(lab: Lab, client: Host, server: Host, port: int = 8888) -> None:
+    """One SYN of a client that forgets it at once: nothing is sent again."""
+    sock = client.socket().set_timeout(0)
+    lab.expect_error("EINPROGRESS", lambda: sock.connect(server, port), "connect() without waiting")
+    lab.settle(unanswered=True)
+    sock.close()
+
+
+@experiment(
+    covers="C3 E2",
+    question="Where is a connection between the SYN and the last ACK?",
+    background=(
+        "The server's kernel keeps a small request socket, in state SYN_RECV: no program owns it, "
+        "and accept() does not see it. The ACK turns it into a full socket in the accept queue. "
+        "Since Linux 4.4 these entries lie in the same table as the connections."
+    ),
+    try_next=(
+        N_("Let the ACK never come: lab run synack-retries"),
+        N_("Ask for more of them than the listener allows: lab run half-open-limit"),
+    ),
+    tags="listening queues opening",
+    mutation=Mutation(N_("the ACK is not held back"), values={"hold": False}),
+)
+def syn_queue(lab: Lab) -> None:
+    client, server = lab.pair()
+    listener = server.socket().listen(8888)
+    if lab.value("hold", True):
+        ack = lab.wire.hold(pure_ack.sent_by(client).first())
+    client.socket().connect(server, 8888)
+    lab.settle(unanswered=True)
+    entry = lab.connection(server)
+    lab.expect(entry.state, "SYN_RECV", "the server's entry while the ACK is held")
+    lab.expect(entry.inode, 0, "its owner: no program")
+    lab.expect(entry.timer, "retransmit", "its timer, which will repeat the SYN ACK")
+    lab.expect(lab.sockets(server, listening=True)[0].recv_q, 0, "connections for accept()")
+
+    waiting = listener.begin.accept()
+    lab.settle(unanswered=True)
+    lab.expect(waiting.returned, False, "accept() returns while the ACK is held")
+    ack.release()
+    waiting.result()
+    lab.settle()
+    lab.expect(lab.connection(server).state, "ESTABLISHED", "the server's connection after the ACK")
+    lab.expect(lab.connection(server).timer, "", "its timer")
+    lab.claim(
+        "accept() takes part in the handshake",
+        False,
+        "it returned when the third segment had arrived (frame {frame}), and sent none itself",
+        source="C",
+        evidence=ack.frames,
+        frame=int(ack.frames[0]),
+    )
+
+
+@experiment(
+    covers="C4",
+    question="How many half-open connections does a listener allow?",
+    background=(
+        "As many as its backlog, and one (inet_csk_reqsk_queue_is_full). Beyond that, without "
+        "cookies, a SYN is dropped and counted in TCPReqQFullDrop. Here no SYN ACK arrives, so "
+        "that all stay half-open. net.ipv4.tcp_max_syn_backlog is a limit too: its last quarter is "
+        "for known peers."
+    ),
+    try_next=(
+        N_("Answer with cookies instead: lab run syn-cookies"),
+        N_("Set net.ipv4.tcp_max_syn_backlog to 4, and the backlog to 100."),
+    ),
+    tags="listening queues",
+    mutation=Mutation(N_("the backlog is 8"), values={"backlog": 8}),
+)
+def half_open_limit(lab: Lab) -> None:
+    client, server = lab.pair(sysctls={"net.ipv4.tcp_syncookies": 0})
+    server.socket().listen(8888, backlog=lab.value("backlog", 4))
+    lab.wire.drop(synack.sent_by(server))
+    for _ in range(5):
+        ask(lab, client, server)
+    entries = lab.sockets(server)
+    lab.expect([row.state for row in entries], ["SYN_RECV"] * 5, "entries with a backlog of 4")
+    before = counters(server)
+    ask(lab, client, server)
+    lab.expect(len(lab.sockets(server)), 5, "entries after a sixth SYN")
+    counted = counters(server)
+    named = (NO_ROOM, "TcpExtListenDrops", "TcpExtListenOverflows")
+    grown = [counted[name] - before[name] for name in named]
+    lab.expect(grown, [1, 1, 0], "growth of TCPReqQFullDrop, ListenDrops, ListenOverflows")
+    lab.expect(lab.sockets(server, listening=True)[0].recv_q, 0, "connections for accept()")
+    lab.claim(
+        "the backlog bounds the half-open connections",
+        "net.ipv4.tcp_syncookies: with 0 it bounds them, to one more than it says; with 1, the "
+        "default, more are answered; and it bounds the accept queue too",
+        "with a backlog of 4 there were {count} entries, and the sixth SYN was dropped",
+        source="C",
+        evidence=lab.segments(flags="SYN").frames,
+        count=len(entries),
+    )
+
+
+@experiment(
+    covers="beyond:syn-cookies beyond:syn-flood C4",
+    question="A server of one's own is flooded with SYNs: who still gets a connection?",
+    background=(
+        "A flood of SYNs from clients that never answer fills the half-open entries. Without "
+        "cookies an honest SYN is dropped. With them (RFC 4987, 3.6) the server puts what it must "
+        "remember into its sequence number, and keeps no entry at all: the ACK brings it back."
+    ),
+    try_next=(
+        N_("See how long the entries stay: lab run synack-retries"),
+        N_("Look for TCPReqQFullDoCookies in your own server's counters: nstat -az"),
+    ),
+    tags="listening queues",
+    mutation=Mutation(N_("cookies are always off"), values={"cookies": 0}),
+)
+def syn_flood(lab: Lab) -> None:
+    client, server = lab.pair(sysctls={"net.ipv4.tcp_syncookies": 0})
+    listener = server.socket().listen(8888, backlog=4)
+    unheard = lab.wire.drop(synack.sent_by(server))
+    ask(lab, client, server)  # so that the flood need not wait for an address to be resolved
+    lab.expect(
+        client.run(flood, server.address, 12).wait(), 0, "exit status of the flooding program"
+    )
+    lab.settle(unanswered=True)
+    entries = lab.sockets(server)
+    lab.expect(len(entries), 5, "half-open entries, of thirteen SYNs: the listener allows no more")
+    lab.expect({row.timer for row in entries}, {"retransmit"}, "what alone ends them: a timer")
+    before = counters(server)[NO_ROOM]
+    ask(lab, client, server)
+    lab.expect(counters(server)[NO_ROOM] - before, 1, "an honest SYN, without cookies: dropped")
+
+    unheard.stop()
+    server.sysctl("net.ipv4.tcp_syncookies", lab.value("cookies", 1))
+    honest = client.socket().set_timeout(0)
+    lab.expect_error(
+        "EINPROGRESS", lambda: honest.connect(server, 8888), "connect() with cookies on"
+    )
+    lab.settle(unanswered=True)
+    counted = counters(server)
+    lab.expect(counted["TcpExtTCPReqQFullDoCookies"], 1, "SYNs answered with a cookie")
+    lab.expect(counted["TcpExtSyncookiesRecv"], 1, "cookies that came back and were right")
+    honest.send(b"honest")
+    peer = listener.accept()
+    lab.settle(unanswered=True)
+    lab.expect(peer.recv(), b"honest", "what the server reads from the honest client")
+    lab.expect(len(lab.sockets(server)), 6, "the server's sockets: the entries, and its connection")
+    lab.claim(
+        "a SYN flood keeps everybody out",
+        "net.ipv4.tcp_syncookies: with 0 it does; with 1, the default, an honest client gets in",
+        "five entries of a dozen SYNs filled the queue: a SYN was dropped; with cookies the next "
+        "was served",
+        source="C",
+        evidence=lab.segments(flags="SYN").frames[-2:],
+    )
