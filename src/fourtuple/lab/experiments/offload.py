@@ -44,7 +44,7 @@ def cut(lab: Lab) -> list[int]:
             "says where it was seen, at the client or on the wire."
         ),
         N_(
-            "Switch offload off (lab.pair()) and compare: the kernel then cuts the segments itself."
+            "Switch offload off, with lab.pair(), and compare: the kernel cuts the segments itself."
         ),
     ),
     tags="segments offload",
@@ -115,7 +115,7 @@ def receive_offload(lab: Lab) -> None:
     lab.expect(answers.every("ack"), [1 + SIZE], "acknowledgments of the server")
     lab.claim(
         "a capture at the receiver shows the segments as they were sent",
-        "receive offload: with it (Linux's default) the capture is made after they are put together",
+        "receive offload: with it (Linux's default) the capture is made when they are joined",
         "{lengths} on the wire became one of {size} bytes at the server",
         source="A",
         evidence=[*wire.frames, *there.frames],

@@ -156,7 +156,7 @@ def scan_syn(lab: Lab) -> None:
         "(tcp_rcv_state_process). So silence means open - or filtered: the two look alike."
     ),
     try_next=(
-        N_("Scan the same ports with ACK: fourtuple scan ADDRESS --method ack, in the lab."),
+        N_("Scan the same ports with ACK, in the lab: fourtuple scan ADDRESS --method ack."),
     ),
     tags="scan",
     mutation=Mutation(
