@@ -90,7 +90,7 @@ class _Reporter:
         yield self.text.checks(checks_of(self.timeline))
         failures = failures_of(self.timeline, self.connections)
         yield self.text.failures(self._name(), failures)
-        yield self.text.try_next(() if failures else try_next_of(self.timeline))
+        yield self.text.listed(N_("try next"), () if failures else try_next_of(self.timeline))
 
     def _mutation(self) -> list[str]:
         """That the run was one under the experiment's mutation."""

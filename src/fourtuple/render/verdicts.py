@@ -1,6 +1,6 @@
 """A lab run's checks and claims, out of the notes that its script left in the timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fourtuple.analyze import connections as connections_of
@@ -14,6 +14,7 @@ from fourtuple.render.view import Check, Claim, Text
 
 __all__ = [
     "checks_of",
+    "claims_in",
     "claims_of",
     "degraded_of",
     "failures_of",
@@ -40,6 +41,11 @@ def checks_of(timeline: Timeline) -> tuple[Check, ...]:
 
 def claims_of(timeline: Timeline) -> tuple[Claim, ...]:
     """The textbook sentences that were judged."""
+    return claims_in(timeline.of(Note))
+
+
+def claims_in(notes: Iterable[Note]) -> tuple[Claim, ...]:
+    """The same out of some notes."""
     return tuple(
         Claim(
             claim=_message(note.params, "claim"),
@@ -49,7 +55,7 @@ def claims_of(timeline: Timeline) -> tuple[Claim, ...]:
             depends_on=_message(note.params, "depends_on"),
             frames=note.frames,
         )
-        for note in timeline.of(Note)
+        for note in notes
         if note.kind == "claim"
     )
 
