@@ -4,6 +4,7 @@ Read by the director or through the program that holds the socket; nothing here 
 measured. A field that this kernel does not know yet is 0.
 """
 
+import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -12,9 +13,10 @@ from typing import NamedTuple
 
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.sockets import HostSocket
-from fourtuple.system.namespaces import inside
+from fourtuple.system.namespaces import inside, new_network_namespace
+from fourtuple.system.sysctl import read_sysctl
 
-__all__ = ["TcpInfo", "counters", "tcp_info"]
+__all__ = ["TcpInfo", "counters", "kernel_defaults", "tcp_info"]
 
 #: struct tcp_info (include/uapi/linux/tcp.h) up to tcpi_snd_wnd; fields are only ever appended
 _INFO = struct.Struct("=8B24I4Q6I4Q2I2Q4I")
@@ -115,3 +117,13 @@ def counters(host: Host) -> Mapping[str, int]:
         name, value = line.split()
         found[name] = int(value)
     return found
+
+
+def kernel_defaults(*names: str) -> list[int]:
+    """What settings that are numbers are in a new network namespace, before anybody sets them."""
+    namespace = new_network_namespace()
+    try:
+        with inside(namespace):
+            return [int(read_sysctl(name)) for name in names]
+    finally:
+        os.close(namespace)
