@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fourtuple.analyze import connections
 from fourtuple.analyze.states import EVENTS, STATES, TRANSITIONS, UNKNOWN, after
 from fourtuple.event.model import Verdict
-from fourtuple.wire import ACK, FIN
+from fourtuple.wire import ACK, FIN, Timestamps
 from story import Story, closed, exchange, opened, refused, unread
 
 
@@ -296,3 +296,22 @@ def test_a_copy_under_way_is_not_proven_to_have_arrived_by_the_ack_of_the_first(
     assert reached[-2:] == [(4, "CLOSING"), (6, "TIME_WAIT")]
     (waiting,) = [c for c in connection.changes if c.new == "TIME_WAIT" and not c.of_client]
     assert waiting.t_ns == connection.segment(6).left_ns
+
+
+def test_a_rst_that_crossed_the_fin_counts_by_the_number_of_the_fin():
+    """The request was sent before the FIN came: the RST that answers it is one number behind."""
+    story = opened()
+    story.server.fin(late_ms=5)
+    story.client.send(10)
+    story.wait(10)
+    story.server.rst(seq=1)
+    assert states(story)[-1] == "CLOSED CLOSED"
+
+
+@pytest.mark.parametrize(("echo", "state"), [(500, "ESTABLISHED"), (777, "SYN_SENT")])
+def test_a_syn_ack_must_echo_the_timestamp_of_the_syn(echo: int, state: str):
+    story = Story()
+    story.client.syn(options=(Timestamps(value=500),))
+    story.server.syn_ack(options=(Timestamps(value=900, echo=echo),))
+    story.client.ack() if state == "ESTABLISHED" else story.client.rst()
+    assert states(story)[-1].split()[0] == state

@@ -176,6 +176,9 @@ class Life:
         side.mss = raw.mss if raw.mss >= 0 else None
         side.scale = min(raw.scale, MAX_SCALE) if raw.scale >= 0 else None
         side.sack = bool(raw.sack_permitted)
+        if raw.ts_value >= 0:
+            first = side.asked_at[0] if side.asked_at else raw.ts_value
+            side.asked_at = first, raw.ts_value
         if not raw.flags & ACK:
             self.syn_ns = raw.t_ns
 
@@ -223,7 +226,7 @@ class Life:
         side = self.sides[index]
         events: tuple[str, ...]
         if seen.raw.flags & RST:
-            events = self._reset(seen, side)
+            events = self._reset(seen, index)
         else:
             events = self._greeted(seen, side) + self._confirmed(seen, side)
             if seen.end > seen.seq:
@@ -233,12 +236,15 @@ class Life:
             events += self._fin_received(index)
         self._note_moment(t_ns, draft, index, True, events)
 
-    def _reset(self, draft: Draft, side: Side) -> tuple[str, ...]:
+    def _reset(self, draft: Draft, index: int) -> tuple[str, ...]:
+        side, seq = self.sides[index], draft.seq
         of_syn = draft.ack is not None and side.sent is not None and 0 < draft.ack <= side.sent
         events = ("got RST of SYN",) if of_syn else ()
+        if self.got_fin[index] and seq == self.sides[1 - index].fin:
+            return (*events, "got RST of FIN")
         # RFC 5961, section 3.2: only the exact number resets; a capture may have missed some
-        exact = side.received is None or draft.seq == side.received
-        near = not self.complete and side.received is not None and draft.seq > side.received
+        exact = side.received is None or seq == side.received
+        near = not self.complete and side.received is not None and seq > side.received
         return events + ("got RST",) * (exact or near)
 
     def _greeted(self, draft: Draft, side: Side) -> tuple[str, ...]:
@@ -246,7 +252,16 @@ class Life:
             return ()
         if draft.ack is None:
             return ("got SYN",)
-        return ("got SYN ACK",) * (side.sent is None or 0 < draft.ack <= side.sent)
+        fits = side.sent is None or 0 < draft.ack <= side.sent
+        return ("got SYN ACK",) * (fits and self._echoes(draft.raw, side))
+
+    def _echoes(self, raw: Raw, side: Side) -> bool:
+        """Whether a SYN ACK's timestamp echoes one of the SYNs that it answers; a capture may have
+        missed some (RFC 7323, section 3.2; tcp_rcv_synsent_state_process)."""
+        if not self.complete or side.asked_at is None or raw.ts_echo <= 0:
+            return True
+        first, last = side.asked_at
+        return (raw.ts_echo - first) % (1 << 32) <= (last - first) % (1 << 32)
 
     def _confirmed(self, draft: Draft, side: Side) -> tuple[str, ...]:
         ack = draft.ack

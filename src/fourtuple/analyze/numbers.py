@@ -46,6 +46,7 @@ class Side:
     last      its latest segment with new numbers; `open` are those not acknowledged yet
     fin       the number of its FIN
     last_ack  the latest acknowledgment it sent; `highest_ack` the highest
+    asked_at  the timestamps of its first and of its latest SYN
     received  the number after the last one that reached it without a gap; `beyond` what came early,
               as spans in order
     """
@@ -63,6 +64,7 @@ class Side:
     mss: int | None = None
     scale: int | None = None
     timestamps: bool = False
+    asked_at: tuple[int, int] | None = None
     sack: bool = False
 
     def place(self, number: int) -> int:

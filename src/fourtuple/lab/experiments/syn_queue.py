@@ -2,14 +2,17 @@
 (rows C3, C4, C5, C6; SYN flood)."""
 
 import socket
+from itertools import pairwise
 
 from fourtuple.errors import N_
+from fourtuple.event.model import State
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import pure_ack, synack
 
+TCP_SYNCNT = (socket.IPPROTO_TCP, socket.TCP_SYNCNT)
 NO_ROOM = "TcpExtTCPReqQFullDrop"
 
 
@@ -173,3 +176,107 @@ def syn_flood(lab: Lab) -> None:
         source="C",
         evidence=lab.segments(flags="SYN").frames[-2:],
     )
+
+
+@experiment(
+    covers="C5 C6 C3",
+    question="A client sends one SYN and falls silent: how long does the server keep its entry?",
+    background=(
+        "The SYN ACK is repeated after 1, 2, 4 ... s, net.ipv4.tcp_synack_retries times (5); "
+        "TCP_SYNCNT of the listener comes before it. After the last wait the entry is gone, and "
+        "nothing is sent: 63 s in all with 5. Here the first listener never repeats, the second "
+        "does; the kernel's timers tell the waits."
+    ),
+    try_next=(
+        N_("Wait for the end of every entry: lab run --slow half-open-life"),
+        N_("See many such clients at once: lab run syn-flood"),
+    ),
+    tags="listening queues timer",
+    mutation=Mutation(
+        N_("the SYN ACK is repeated once by default"), sysctls={"net.ipv4.tcp_synack_retries": 1}
+    ),
+)
+def synack_retries(lab: Lab) -> None:
+    client, server = lab.pair(sysctls={"net.ipv4.tcp_synack_retries": 0})
+    server.socket().listen(8888)
+    server.socket().set_option(*TCP_SYNCNT, 5).listen(8889)
+    lab.wire.drop(synack.sent_by(server))
+    for port in (8888, 8889):
+        ask(lab, client, server, port)
+    entries = lab.sockets(server)
+    lab.expect([row.state for row in entries], ["SYN_RECV"] * 2, "the two entries")
+    for row in entries:
+        lab.expect(row.timer_ms <= 1000, True, "first wait at port {port}: {left} ms left of 1000",
+                   port=int(row.local.port), left=int(row.timer_ms))  # fmt: skip
+    lab.until(
+        lambda: any(row.retransmits for row in lab.sockets(server)),
+        N_("No SYN ACK has been repeated."),
+    )
+    lab.settle(unanswered=True)
+    left = lab.connection(server)
+    lab.expect(left.local.port, 8889, "the entry that is left: that of the listener which repeats")
+    lab.expect(left.timer_ms > 1020, True, "its second wait has {left} ms left of 2000",
+               left=int(left.timer_ms))  # fmt: skip
+    repeated = lab.segments(sent_by=server, port=8889)
+    lab.expect(repeated.flags, ["SYN ACK"] * 2, "what the second listener's entry has sent")
+    once = lab.segments(sent_by=server, port=8888)
+    lab.expect(once.flags, ["SYN ACK"], "what the first one's entry sent: it was gone after 1 s")
+    lab.claim(
+        "the victim of a SYN flood holds each entry for the sum of the waits",
+        True,
+        "without repetition the entry was gone after its one wait; with some the next wait began, "
+        "and it was about twice as long",
+        source="C",
+        evidence=[*once.frames, *repeated.frames],
+    )
+
+
+@experiment(
+    covers="C5 C6",
+    question="How long does a half-open entry live, for several numbers of repetitions?",
+    background=(
+        "With n repetitions 2^(n+1) - 1 s: the waits of 1, 2, 4 ... s and the last one. A client "
+        "that repeats its own SYN makes no difference to that; each of its SYNs is answered with "
+        "one more SYN ACK (tcp_check_req)."
+    ),
+    try_next=(N_("Set TCP_SYNCNT to 5 and take more time: --limit 80"),),
+    tags="listening queues timer",
+    slow=True,
+    mutation=Mutation(N_("TCP_SYNCNT is 1 at each listener"), values={"most": 1}),
+)
+def half_open_life(lab: Lab) -> None:
+    client, server = lab.pair()
+    counts = {8881: 1, 8882: lab.value("most", 2)}
+    for port, count in counts.items():
+        server.socket().set_option(*TCP_SYNCNT, count).listen(port)
+    server.socket().set_option(*TCP_SYNCNT, counts[8882]).listen(8883)
+    lab.wire.drop(synack.sent_by(server))
+    for port in counts:
+        ask(lab, client, server, port)
+    client.socket().set_timeout(0).call("connect_ex", [server.address, 8883]).result()
+    lab.until(lambda: not lab.sockets(server), N_("There is still an entry."))
+    for port, waits in ((8881, [1]), (8882, [1, 2])):
+        sent = lab.segments(sent_by=server, port=port)
+        seconds = [round((b.t_ns - a.t_ns) / 1e9) for a, b in pairwise(sent)]
+        lab.expect(seconds, waits, "port {port}: seconds between the SYN ACKs", port=port)
+        life = round((ended_ns(lab, port) - sent[0].t_ns) / 1e9)
+        lab.expect(life, 2 ** (len(waits) + 1) - 1, "port {port}: seconds that the entry lived",
+                   port=port)  # fmt: skip
+    asked = lab.segments(sent_by=client, port=8883)
+    answered = lab.segments(sent_by=server, port=8883)
+    lab.expect(len(answered) >= len(asked), True,
+               "{asks} SYNs of a client that repeats them, {answers} SYN ACKs",
+               asks=len(asked), answers=len(answered))  # fmt: skip
+    lab.claim(
+        "the victim of a SYN flood holds each entry for the sum of the waits",
+        True,
+        "with 1 repetition the entry lived 1 + 2 s, with 2 it lived 1 + 2 + 4 s",
+        source="C",
+        evidence=lab.segments(sent_by=server, port=8882).frames,
+    )
+
+
+def ended_ns(lab: Lab, port: int) -> int:
+    """When the last entry at a port was seen to be gone."""
+    changes = [s for s in lab.timeline().of(State) if s.host == "server" and s.local.port == port]
+    return max(change.t_ns for change in changes if change.old == "SYN_RECV")

@@ -43,7 +43,7 @@ def calling(host: Host, address: str, port: int = 8888) -> HostSocket:
         N_("Wait until connect() gives up: lab run --slow syn-patience"),
         N_("See how a SYN ACK is repeated: lab run synack-retries"),
     ),
-    tags="opening timers",
+    tags="opening timer",
     mutation=Mutation(N_("no linear time-outs on either host"), sysctls={LINEAR: 0}),
 )
 def syn_retries(lab: Lab) -> None:
@@ -95,7 +95,7 @@ def syn_retries(lab: Lab) -> None:
         N_("Use settimeout() instead: then it is Python that gives up, and close() says nothing."),
         N_("Wait for the kernel's own time-outs: lab run --slow syn-patience"),
     ),
-    tags="opening timers",
+    tags="opening timer",
     mutation=Mutation(N_("the port is closed, and says so"), values={"answer": True}),
 )
 def connect_times_out(lab: Lab) -> None:
@@ -135,7 +135,7 @@ def connect_times_out(lab: Lab) -> None:
         N_("Leave TCP_SYNCNT alone and take more time: --limit 150"),
         N_("Watch the timers of your own connect(): ss -to state syn-sent"),
     ),
-    tags="opening timers",
+    tags="opening timer",
     slow=True,
     mutation=Mutation(N_("no linear time-outs on either host"), sysctls={LINEAR: 0}),
 )
