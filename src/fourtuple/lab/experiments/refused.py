@@ -57,3 +57,59 @@ def closed_port(lab: Lab) -> None:
         source="A",
         evidence=[reset.frame],
     )
+
+
+@experiment(
+    covers="A10 cause:firewall",
+    question="Can a client tell a firewall that rejects from a port where nobody listens?",
+    background=(
+        "nftables' `reject with tcp reset` sends the RST that a closed port would send, in the "
+        "server's name (nf_send_reset). TCP itself never saw the SYN, and counts no RST; the "
+        "kernel's tcp_send_reset event, which names reasons, says nothing. To the client it is a "
+        "closed port. Dropping instead is silence."
+    ),
+    try_next=(
+        N_("Let the rule say `drop`, or `reject` alone: silence, or an ICMP error."),
+        N_("Compare with a closed port, field by field: lab run closed-port"),
+    ),
+    tags="reset opening firewall",
+    needs="nft",
+    mutation=Mutation(N_("the firewall lets the SYN pass"), values={"verdict": "accept"}),
+)
+def firewall_rejects(lab: Lab) -> None:
+    client, server = lab.pair()
+    server.socket().listen(8888)
+    verdict = lab.value("verdict", "reject with tcp reset")
+    server.nft(f"""
+        table inet guard {{
+            chain input {{
+                type filter hook input priority 0;
+                tcp dport 8888 {verdict}
+            }}
+        }}
+    """)
+    before = counters(server)["TcpOutRsts"]
+    sock = client.socket()
+    lab.expect_error("ECONNREFUSED", lambda: sock.connect(server, 8888), "connect() at the client")
+    lab.settle()
+    guarded = lab.segments(port=8888)
+    lab.expect(guarded.flags, ["SYN", "RST ACK"], "the two segments, as with a closed port")
+    lab.expect(len(lab.sockets(server, listening=True)), 1, "listeners on that port, all the same")
+    lab.expect(counters(server)["TcpOutRsts"] - before, 0, "RSTs that the server's TCP counts")
+
+    other = client.socket()
+    lab.expect_error("ECONNREFUSED", lambda: other.connect(server, 8889), "a port that is closed")
+    lab.settle()
+    closed = lab.segments(port=8889)
+    lab.expect(counters(server)["TcpOutRsts"] - before, 1, "this RST is counted")
+    for name in ("flags", "raw_seq", "length", "window"):
+        lab.expect(getattr(guarded[1], name), getattr(closed[1], name), "both RSTs alike: {field}",
+                   field=name)  # fmt: skip
+    lab.claim(
+        "a RST shows that no program listens on the port",
+        False,
+        "a program listened; the firewall of its host answered (frame {frame}), in the same words",
+        source="A",
+        evidence=[guarded[1].frame],
+        frame=guarded[1].frame,
+    )
