@@ -43,7 +43,7 @@ class Host:
 
     def program(self, name: str) -> Puppet:
         """Another process of this host that carries out the script's calls."""
-        puppet = self.network.start_puppet(self, name)
+        puppet = self.network.processes.puppet(self, name)
         self.programs.append(puppet)
         return puppet
 
@@ -55,7 +55,7 @@ class Host:
     def run(self, what: Callable[..., Any] | Sequence[str], *args: Any) -> RunningProgram:
         """Run a function on the standard socket module (its calls are recorded), or an
         executable, in a process of this host, beside the script."""
-        program = self.network.start_program(self, what, args)
+        program = self.network.processes.program(self, what, args)
         self.programs.append(program)
         return program
 

@@ -55,7 +55,7 @@ class Program:
             assert info is not None
             killed = info.si_code != os.CLD_EXITED
             self._status = info.si_status + (128 if killed else 0)
-            self.host.network.program_ended(self, self._status)
+            self.host.network.processes.ended(self, self._status)
         return self._status
 
 

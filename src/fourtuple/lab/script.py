@@ -27,6 +27,7 @@ from fourtuple.lab.parcel import Link
 from fourtuple.lab.recorded_socket import errno_symbol
 from fourtuple.lab.rules import Wire
 from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.topology import Topology, topology
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sock_diag import SockDiag
 from fourtuple.wire import Icmp6View
@@ -91,17 +92,47 @@ class Lab:
         `offload` the kernels of both, or of those named, leave checksums and the cutting of
         segments to the wire, and what a capture at these hosts would show is recorded too.
         """
+        named = ("client", "server") if offload is True else offload or ()
+        client, server = self._build(
+            topology(("client", "server"), (), self.family),
+            timestamps, congestion, sysctls, mtu, link, named,
+        )  # fmt: skip
+        return client, server
+
+    def hosts(
+        self,
+        *names: str,
+        links: Sequence[str] = (),
+        timestamps: bool = True,
+        congestion: str | None = None,
+        sysctls: Mapping[str, str | int] | None = None,
+        mtu: int = 1500,
+    ) -> tuple[Host, ...]:
+        """Hosts of these names, in a chain, or joined by `links` ("client router"), each of which
+        is a network of its own. A host with several links forwards, as a router does.
+
+        UsageError where a name or a link is odd; for the rest see `pair`.
+        """
+        joined = topology(names, links, self.family)
+        return self._build(joined, timestamps, congestion, sysctls, mtu)
+
+    def _build(
+        self,
+        joined: Topology,
+        timestamps: bool,
+        congestion: str | None,
+        sysctls: Mapping[str, str | int] | None,
+        mtu: int,
+        link: Link | None = None,
+        offload: Sequence[str] = (),
+    ) -> tuple[Host, ...]:
         settings: dict[str, str | int] = {"net.ipv4.tcp_timestamps": int(timestamps)}
         if congestion:
             settings["net.ipv4.tcp_congestion_control"] = congestion
-        if offload:
-            # else the round trip that was measured, and so the machine's load, says how much of one
-            # send becomes one large segment (tcp_tso_autosize)
-            settings["net.ipv4.tcp_min_tso_segs"] = 44
-        named = ("client", "server") if offload is True else offload or ()
-        pair = self._network.pair(settings | dict(sysctls or {}), mtu, link, named)
+        settings |= dict(sysctls or {})
+        hosts = self._network.build(joined, settings, mtu, link, offload)
         self._mutate_wire()
-        return pair
+        return hosts
 
     def connected(
         self, client: Host, server: Host, port: int = 8888

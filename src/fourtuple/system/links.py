@@ -10,9 +10,11 @@ from typing import Any
 __all__ = [
     "OFFLOADS",
     "add_address",
+    "add_route",
     "bring_up",
     "hardware_address",
     "make_veth",
+    "remove_addresses",
     "set_down",
     "set_offloads",
 ]
@@ -80,6 +82,18 @@ def add_address(name: str, address: str, prefix_length: int) -> None:
             prefixlen=prefix_length,
             **({"flags": nodad} if ":" in address else {}),
         )
+
+
+def remove_addresses(name: str) -> None:
+    """Take all of an interface's addresses away, and with them its routes."""
+    with _netlink() as netlink:
+        netlink.flush_addr(index=socket.if_nametoindex(name))
+
+
+def add_route(destination: str, gateway: str) -> None:
+    """Have packets to a network ("10.77.1.0/24") leave by a gateway."""
+    with _netlink() as netlink:
+        netlink.route("add", dst=destination, gateway=gateway)
 
 
 def set_offloads(name: str, enabled: bool, features: Sequence[str] = tuple(OFFLOADS)) -> None:
