@@ -157,8 +157,32 @@ _REASONS = {
     "ERROR": N_("an error of the kernel"),
 }
 
+_OF_SUBFLOWS = N_("It is said of a subflow of Multipath TCP; the lab opens none.")
+
 #: reasons that no experiment can bring about, and why not
-_UNREACHABLE: dict[str, str] = {}
+_UNREACHABLE: dict[str, str] = {
+    "NOT_SPECIFIED": N_(
+        "It stands where the kernel has no word of its own; no way to it is known in plain TCP of "
+        "Linux 6.18."
+    ),
+    "TCP_OLD_ACK": N_(
+        "It needs a socket in SYN_RECV of which bytes have been acknowledged; there is none, so "
+        "that an old ACK there is too old (tcp_ack)."
+    ),
+    "TCP_ABORT_ON_MEMORY": N_(
+        "It takes more orphans, or more memory of sockets, than the whole machine may have: no "
+        "setting of one namespace (tcp_max_orphans, tcp_mem)."
+    ),
+    "MPTCP_RST_EUNSPEC": _OF_SUBFLOWS,
+    "MPTCP_RST_ERESOURCE": _OF_SUBFLOWS,
+    "MPTCP_RST_EPROHIBIT": _OF_SUBFLOWS,
+    "MPTCP_RST_EWQ2BIG": _OF_SUBFLOWS,
+    "MPTCP_RST_EBADPERF": _OF_SUBFLOWS,
+    "MPTCP_RST_EMIDDLEBOX": _OF_SUBFLOWS,
+    "ERROR": N_(
+        "It stands for a code of Multipath TCP that the kernel does not know; it uses no such."
+    ),
+}
 
 ROWS: tuple[Row, ...] = (
     *_rows("", _DOCUMENTS),

@@ -1,6 +1,7 @@
 """What an experiment needs beyond the lab itself, and what this machine lacks of it.
 
-A need is the key of a capability (`fourtuple doctor`), or the name of a program that a host runs.
+A need is the key of a capability (`fourtuple doctor`), the name of a program that a host runs, or a
+file of /proc by which a kernel shows that it has something.
 """
 
 import os
@@ -20,13 +21,18 @@ _PACKAGES = {"nft": "nftables", "ip": "iproute2", "ss": "iproute2"}
 
 NO_PROGRAM = N_("The program {program} is not installed.")
 INSTALL = N_("Install it: sudo apt install {package}")
+NO_FILE = N_("This kernel has no {path}.")
+OTHER_KERNEL = N_("Boot a kernel that was built with it.")
 
 
 def lacking(experiment: Experiment) -> Iterator[CapabilityMissing]:
     """What the experiment needs and this machine does not have, with the remedy."""
     known = {one.key: one for one in capabilities()}
     for need in experiment.needs:
-        if need not in known:
+        if need.startswith("/"):
+            if not os.path.exists(need):
+                yield CapabilityMissing(NO_FILE, OTHER_KERNEL, {"path": need})
+        elif need not in known:
             try:
                 program_path(need)
             except CapabilityMissing as missing:
