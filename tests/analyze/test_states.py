@@ -189,6 +189,13 @@ def test_a_syn_that_the_wire_made_puts_no_client_in_syn_sent():
     assert states(story) == ["CLOSED SYN_RECV", "CLOSED SYN_RECV", "CLOSED CLOSED"]
 
 
+def test_a_syn_that_the_wire_made_and_that_is_refused_leaves_both_closed():
+    story = Story()
+    story.client.syn(verdict=Verdict.INJECTED)
+    story.server.rst_ack(raw_seq=0, ack=1)
+    assert states(story) == ["CLOSED CLOSED", "CLOSED CLOSED"]
+
+
 def test_what_the_wire_made_is_not_held_against_its_alleged_sender():
     story = opened()
     story.client.send(100, seq=1, verdict=Verdict.INJECTED)

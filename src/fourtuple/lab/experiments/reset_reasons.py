@@ -7,9 +7,14 @@ from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import rst, syn, synack
+from fourtuple.wire import UnknownOption
 
 MESSAGE = b"still there?"
 TCP = socket.IPPROTO_TCP
+#: include/uapi/linux/in.h; the socket module has no name for it
+IPPROTO_MPTCP = 262
+#: the kind of Multipath TCP's options (RFC 8684, 3)
+MPTCP = 30
 
 NAMED = N_(
     "Let the kernel name its reason, as root: the event tcp_send_reset in /sys/kernel/tracing."
@@ -197,4 +202,55 @@ def wrong_ack_in_syn_recv(lab: Lab) -> None:
         "the client sent two for wrong acknowledgments, and its own attempt went on",
         source="A",
         evidence=lost.frames,
+    )
+
+
+def multipath_server(address: str) -> None:
+    """Listens for Multipath TCP, and plain TCP too, until it is ended."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM, IPPROTO_MPTCP) as listener:
+        listener.bind((address, 8888))
+        listener.listen()
+        listener.accept()[0].recv(1)
+
+
+@experiment(
+    covers="reason:MPTCP_RST_EMPTCP",
+    question="A SYN wants to join a Multipath TCP connection that nobody has: what comes back?",
+    background=(
+        "Multipath TCP (RFC 8684) spreads one connection over several subflows. A SYN with the "
+        "option MP_JOIN names the connection by a token; the kernel refuses one that it does not "
+        "know with RST, reason MPTCP_RST_EMPTCP (subflow_check_req). The same SYN without the "
+        "option is answered as any other."
+    ),
+    try_next=(NAMED, N_("Look at the options of the first SYN of curl over Multipath TCP.")),
+    tags="reset opening",
+    needs="/proc/sys/net/mptcp/enabled",
+    mutation=Mutation(N_("the SYN has no option MP_JOIN"), values={"kind": 253}),
+)
+def unknown_token(lab: Lab) -> None:
+    client, server = lab.pair()
+    serving = server.run(multipath_server, server.address)
+    lab.settle()
+    client.socket().connect(server, 8888)
+    lab.settle()
+    plain = lab.segments()
+    lab.expect(plain.flags, ["SYN", "SYN ACK", "ACK"], "a plain connection to the same listener")
+    token_and_number = bytes(range(8))
+    join = UnknownOption(lab.value("kind", MPTCP), b"\x10\x01" + token_and_number)
+    lab.wire.drop(rst.sent_by(client), optional=True)
+    lab.wire.inject(like=plain[0], source_port=40000, options=(join,))
+    lab.settle(unanswered=True)
+    steps = lab.segments(port=40000)
+    lab.expect(steps.flags, ["SYN", "RST ACK"], "the SYN that wants to join, and its answer")
+    lab.expect(steps[1].ack, 1, "the RST acknowledges the SYN")
+    lab.expect(len(lab.sockets(server)), 1, "connections of the server: the plain one")
+    lab.expect(serving.running, True, "the server's program runs")
+    lab.claim(
+        "a RST shows that no program listens on the port",
+        False,
+        "a program listened, and had just been given a connection; frame {frame} refused the join",
+        source="A",
+        evidence=[steps[1].frame],
+        frame=steps[1].frame,
     )
