@@ -130,6 +130,13 @@ def test_a_frame_that_the_wire_delayed_is_divided_where_others_entered_meanwhile
     assert halves(story) == [(4, "leaves"), (5, "whole"), (4, "arrives")]
 
 
+def test_a_frame_that_arrives_after_a_divided_one_is_divided_too() -> None:
+    story = opened()
+    story.client.send(10, late_ms=5)
+    story.client.send(10, late_ms=5, verdict=Verdict.DELIVERED)
+    assert halves(story) == [(4, "leaves"), (5, "leaves"), (4, "arrives"), (5, "arrives")]
+
+
 def test_a_frame_that_was_delayed_alone_is_whole() -> None:
     story = opened()
     story.client.send(10, late_ms=5)

@@ -12,19 +12,17 @@ from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Arithmetic, Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.about import About
+from fourtuple.explain.again import again
 from fourtuple.explain.fate import fate
 from fourtuple.explain.headlines import headline
 from fourtuple.explain.model import Message
 from fourtuple.explain.opening import opening, third_step
 from fourtuple.explain.phrases import join
+from fourtuple.explain.selective import selective
 from fourtuple.explain.text import N_
-from fourtuple.wire import ACK, FIN, RST, SYN, URG
+from fourtuple.wire import FIN, RST, SYN, URG
 
 __all__ = ["headline", "sentence"]
-
-#: what is sent so soon after an acknowledgment is sent because of it: as Wireshark has it, and a
-#: tenth of the least time-out of Linux (TCP_RTO_MIN)
-_AT_ONCE_NS = 20_000_000
 
 
 def sentence(connection: Connection, segment: SegmentFact, timeline: Timeline) -> Message:
@@ -42,13 +40,14 @@ def _role(about: About) -> list[Message]:
         return [about.says(_STRAY[about.flags & FIN])]
     if about.flags & SYN:
         answers = about.ack is not None  # crossing SYNs are answered with the same number again
-        again = about.repeats and not answers
-        return [_again(about)] if again else [*opening(about), *_fresh(about)]
+        repeated = about.repeats and not answers
+        return [again(about)] if repeated else [*opening(about), *_fresh(about)]
     if "keep_alive" in about.notes and "resent" not in about.notes:
         return [_probe(about)]
     if "handshake_ack" in about.notes and not about.repeats:
         return [third_step(about), *_data(about), *_fin(about)]
-    return [*_data(about), *_fin(about), *_acknowledgment(about), *_window(about)]
+    told = [*_acknowledgment(about), *selective(about), *_window(about)]
+    return [*_data(about), *_fin(about), *told]
 
 
 #: a segment without SYN, ACK and RST: without FIN, and with it
@@ -122,7 +121,7 @@ def _probe(about: About) -> Message:
 
 
 def _data(about: About) -> list[Message]:
-    return [_again(about)] if about.repeats else _fresh(about)
+    return [again(about)] if about.repeats else _fresh(about)
 
 
 def _fresh(about: About) -> list[Message]:
@@ -140,53 +139,6 @@ def _fresh(about: About) -> list[Message]:
         )
     full = [about.says("They fill the window of {receiver} to the last byte.")]
     return [sent, *full * ("window_full" in about.notes)]
-
-
-def _again(about: About) -> Message:
-    """What was sent before, or comes late."""
-    notes = about.notes
-    if "out_of_order" in notes:
-        return about.says("It comes late: number {seq} belongs before what has come already.")
-    if about.original is None:
-        return about.says("{Sender} sends numbers from {seq} on once more.")
-    frame = about.original.frame
-    if "spurious_retransmission" in notes:
-        return about.says(
-            "{Sender} sends frame {frame} once more, although {receiver} has acknowledged it.",
-            frame=frame,
-        )
-    if "fast_retransmission" in notes:
-        return about.says(
-            "{Sender} sends frame {frame} once more: the repeated acknowledgments tell it that "
-            "number {seq} is missing.",
-            frame=frame,
-        )
-    if about.flags & SYN and not about.flags & ACK:
-        return about.says(
-            "{Sender} asks once more: frame {frame} had no answer in time.", frame=frame
-        )
-    told_by = _just_told(about, about.original)
-    if told_by is not None:
-        return about.says(
-            "{Sender} sends frame {frame} once more: frame {told_by} shows that number {seq} is "
-            "missing.",
-            frame=frame,
-            told_by=told_by.frame,
-        )
-    return about.says(
-        "{Sender} sends frame {frame} once more: it was not acknowledged in time.", frame=frame
-    )
-
-
-def _just_told(about: About, original: SegmentFact) -> SegmentFact | None:
-    """The acknowledgment that has just come and leaves the segment out, if one has: a partial
-    ACK (RFC 6582) or a SACK block (RFC 6675) is acted upon at once, a timer takes its time."""
-    latest = next((s for s in about.earlier(from_sender=False) if s.arrived), None)
-    if latest is None or latest.ack is None or latest.left_ns < original.t_ns:
-        return None
-    leaves_out = latest.ack == about.segment.seq or "SLE=" in latest.options
-    at_once = about.segment.t_ns - latest.left_ns < _AT_ONCE_NS
-    return latest if leaves_out and at_once else None
 
 
 def _fin(about: About) -> list[Message]:
@@ -274,7 +226,7 @@ def _repeated(about: About) -> Message:
     if "window_update" in notes:
         return about.says("A new window: from {ack} on, {sender} can take {window} bytes.")
     if "duplicate_ack" in notes:
-        return about.says("ack {ack} once more: {sender} still waits for number {ack}.")
+        return about.says("ack {ack} once more: {sender} still expects number {ack}.")
     return about.says("{Sender} expects number {ack} next.")
 
 

@@ -7,6 +7,7 @@ there. It does not know where in the picture a call goes.
 
 from dataclasses import dataclass
 
+from fourtuple.analyze.hosts import host_of
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
@@ -52,11 +53,15 @@ def own_calls(timeline: Timeline, life: Life) -> OwnCalls:
 def _sockets(
     timeline: Timeline, life: Life, local: Endpoint, remote: Endpoint
 ) -> frozenset[_Socket]:
-    """The sockets that had these two addresses, as calls and socket tables tell."""
+    """The sockets that had these two addresses, as calls and socket tables tell. A datagram socket
+    need not have a peer, nor an address of its own."""
+    udp = life.connection.protocol == "udp"
+    host = host_of(timeline, local.address) if udp else None
     by_call = {
         (call.host, call.new_inode or call.inode)
         for call in timeline.of(Call)
-        if call.local == local and call.remote == remote and life.spans(call.t_ns, call.end_ns)
+        if life.spans(call.t_ns, call.end_ns)
+        and ((call.local == local and call.remote == remote) or _unconnected(call, host, local))
     }
     by_table = {
         (snapshot.host, row.inode)
@@ -66,6 +71,18 @@ def _sockets(
         if row.local == local and row.remote == remote
     }
     return frozenset(s for s in by_call | by_table if s[1])
+
+
+def _unconnected(call: Call, host: str | None, local: Endpoint) -> bool:
+    """Whether a call was made on a datagram socket of this host that has the port, but no peer."""
+    own = call.local
+    return (
+        host == call.host
+        and own is not None
+        and call.remote is None
+        and own.port == local.port
+        and (own.address == local.address or own.address in _ANY_ADDRESS)
+    )
 
 
 def _listeners(

@@ -6,7 +6,7 @@ most one frame, and one call's begin or end a lane. A call's begin opens a row; 
 host sends during the call joins it, as does the call's return. Where a frame wakes a waiting call,
 the return joins the frame's row. Anything further apart than a silence opens a row of its own. A
 frame that others overtook, or that the wire delayed while others entered, gets two rows: where it
-left and where it arrived.
+left and where it arrived; so does one that arrived after such a one.
 """
 
 import sys
@@ -116,22 +116,38 @@ def _marks(own: OwnCalls, crossings: Sequence[Crossing]) -> list[_Mark]:
 
 
 def _overtaken(crossings: Sequence[Crossing]) -> list[Crossing]:
-    """The crossings, one that others overtook divided into its departure and its arrival."""
+    """The crossings, one that others overtook divided into its departure and its arrival; so is
+    one that entered while such a one was on its way and arrived after it."""
+    divided = _left_behind(crossings)
+    latest_ns = {_CLIENT: 0, _SERVER: 0}
     found: list[Crossing] = []
+    for index, crossing in enumerate(crossings):
+        cell, side = crossing.cell, crossing.cell.from_client
+        if index in divided or crossing.t_ns < latest_ns[side] < crossing.left_ns:
+            latest_ns[side] = max(latest_ns[side], crossing.left_ns)
+            found.append(replace(crossing, cell=replace(cell, phase="leaves")))
+            arrival = replace(cell, phase="arrives")
+            found.append(Crossing(crossing.left_ns, crossing.left_ns, arrival))
+        else:
+            found.append(crossing)
+    return found
+
+
+def _left_behind(crossings: Sequence[Crossing]) -> set[int]:
+    """Which of the crossings others overtook, or the wire delayed while others entered."""
+    found: set[int] = set()
     entered = sorted(crossing.t_ns for crossing in crossings)
     # by direction: when the earliest of those that entered later had arrived
     first_ns = {_CLIENT: sys.maxsize, _SERVER: sys.maxsize}
-    for crossing in reversed(crossings):
+    for index in range(len(crossings) - 1, -1, -1):
+        crossing = crossings[index]
         cell, side = crossing.cell, crossing.cell.from_client
         meanwhile = bisect_right(entered, crossing.t_ns) < bisect_left(entered, crossing.left_ns)
         if first_ns[side] < crossing.left_ns or (meanwhile and cell.verdict == "delayed"):
-            arrival = replace(cell, phase="arrives")
-            found.append(Crossing(crossing.left_ns, crossing.left_ns, arrival))
-            crossing = replace(crossing, cell=replace(cell, phase="leaves"))
+            found.add(index)
         if crossing.left_ns:
             first_ns[side] = min(first_ns[side], crossing.left_ns)
-        found.append(crossing)
-    return found[::-1]
+    return found
 
 
 def _silence(times_ns: list[int]) -> int:

@@ -142,12 +142,12 @@ def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iter
         begin += size
 
 
-def _drawn_together(lengths: list[int]) -> list[str]:
-    """Lengths in order; of more than a few, equal ones in a row are counted: "24 × 1448", "32"."""
+def _drawn_together(lengths: list[int]) -> list[int | str]:
+    """Lengths in order; of more than a few, equal ones in a row are counted: "24 × 1448", 32."""
     if len(lengths) <= _FEW:
-        return [str(length) for length in lengths]
+        return [*lengths]
     runs = ((length, len(list(same))) for length, same in groupby(lengths))
-    return [f"{count} × {length}" if count > 1 else str(length) for length, count in runs]
+    return [f"{count} × {length}" if count > 1 else length for length, count in runs]
 
 
 def _moved(call: Call) -> int:

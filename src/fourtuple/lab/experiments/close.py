@@ -120,7 +120,7 @@ def answer_until_the_end(address: str, wait_s: float) -> None:
     ),
     try_next=(
         N_("Give the server more to do between recv() and close(), and count again."),
-        N_("Let a single close() end both directions: lab run close-simultaneous."),
+        N_("Close both ends at the same moment: lab run close-simultaneous."),
     ),
     tags="close",
     mutation=Mutation(N_("the server's program closes 0.2 s later"), values={"wait_s": 0.2}),

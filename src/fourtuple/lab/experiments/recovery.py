@@ -179,7 +179,7 @@ def spurious_time_out(lab: Lab) -> None:
     window, before, there = tcp_info(sock).snd_cwnd, counters(client), counters(server)
     again = data.sent_by(client).matching(seq=1).nth(2)
     if lab.value("hold", True):
-        lab.wire.hold(pure_ack.sent_by(server), until=again)
+        lab.wire.hold(pure_ack.sent_by(server).times(3), until=again)
     message = lab.bytes(4000)
     sock.send(message)
     lab.settle()
