@@ -70,6 +70,20 @@ class Life:
             left_ns, _, draft = heappop(self.pending)
             self._arrive(draft, left_ns)
 
+    def taken_back(self, answer: Raw) -> Raw | None:
+        """The last segment, taken out again, where it is a SYN that the wire made and `answer`, a
+        SYN ACK that begins a new life, answers it."""
+        last = self.drafts[-1] if self.drafts else None
+        if last is None or not last.injected or not answer.flags & SYN or not answer.flags & ACK:
+            return None
+        asks = last.raw.flags & (SYN | ACK) == SYN and last.raw.forward is not answer.forward
+        if not asks or answer.ack != (last.raw.seq + 1) % (1 << 32):
+            return None
+        self.drafts.pop()
+        self.pending = sorted(waiting for waiting in self.pending if waiting[2] is not last)
+        self.moments = [moment for moment in self.moments if moment.draft is not last]
+        return last.raw
+
     def _placed(self, raw: Raw) -> Draft:
         """The segment with relative numbers; the first on a side decides what they count from."""
         index = 0 if raw.forward else 1

@@ -87,7 +87,10 @@ def _life_of(tracking: Tracking, batch: Batch, raw: Raw) -> Life:
     lives = tracking.lives.setdefault(raw.key, [])
     life = _belongs(lives, raw)
     if life is None:
+        asked = lives[-1].taken_back(raw) if lives else None
         life = Life(batch.ends(raw), tracking.complete, reused=bool(lives))
+        if asked is not None:
+            life.step(asked)
         tracking.met.append(life)
         # the latest two are all that a segment can still belong to
         lives[:] = [*lives[-1:], life]
