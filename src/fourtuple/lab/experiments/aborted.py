@@ -17,7 +17,7 @@ MESSAGE = b"still there?"
     ),
     try_next=(
         N_("Close with unread data instead: lab run unread-data"),
-        N_("Set net.ipv4.tcp_fin_timeout to 61: the RST has another reason: lab run orphan-reads"),
+        N_("See what else the kernel may have kept: lab run what-an-orphan-answers"),
     ),
     tags="reset closing",
     mutation=Mutation(N_("the client calls shutdown(SHUT_WR) instead"), values={"close": False}),
@@ -63,10 +63,9 @@ def data_after_close(lab: Lab) -> None:
     lab.claim(
         "a client that has closed answers data with RST",
         "on how it closed: after close() it does, after shutdown(SHUT_WR) it takes the data",
-        "frame {frame} is the RST after close(); after shutdown(SHUT_WR) there is none",
+        "it did after close(); after shutdown(SHUT_WR) there is no RST, and the data was read",
         source="A",
         evidence=[reset.frame],
-        frame=reset.frame,
     )
     lab.claim(
         "the client that draws this RST is in TIME_WAIT",

@@ -257,8 +257,7 @@ def overflow_reset(lab: Lab) -> None:
     lab.claim(
         "a full accept queue refuses connections",
         "net.ipv4.tcp_abort_on_overflow: with 1 the last ACK draws a RST; a SYN never does",
-        "frame {frame} is the RST; the SYN after it was not answered",
+        "the ACK was answered with RST; the SYN that came later was not answered at all",
         source="C",
         evidence=steps.frames,
-        frame=steps[0].frame,
     )

@@ -57,10 +57,9 @@ def third_segment_lost(lab: Lab) -> None:
     lab.claim(
         "both ends are ESTABLISHED when the third segment is sent",
         False,
-        "it was sent and lost: the client was ESTABLISHED, the server SYN_RECV until frame {frame}",
+        "it was sent and lost: the client was ESTABLISHED, the server SYN_RECV until data came",
         source="A",
         evidence=[first_data.frame],
-        frame=first_data.frame,
     )
 
 
@@ -101,23 +100,20 @@ def third_segment_with_data(lab: Lab) -> None:
     lab.expect(len(lab.sockets(server, listening=True)), 1, "listeners")
     listener.accept()
     lab.expect(listener.accept().recv(), MESSAGE, "what the server's program reads")
-    shown = {"plain": plain[2].frame, "full": steps[2].frame, "bytes": len(MESSAGE)}
-    evidence = [plain[2].frame, steps[2].frame]
     lab.claim(
         "the third segment of the handshake may carry data",
         True,
-        "frame {full} carries {bytes} bytes, and the server's program read them",
+        "one carried {bytes} bytes, and the server's program read them",
         source="A",
-        evidence=evidence,
-        **shown,
+        evidence=[steps[2].frame],
+        bytes=len(MESSAGE),
     )
     lab.claim(
         "the third segment of the handshake may not carry data",
         False,
-        "by default it carries none (frame {plain}), but it may (frame {full})",
+        "by default it carries none, but it may: the second did, and was taken",
         source="C",
-        evidence=evidence,
-        **shown,
+        evidence=[plain[2].frame, steps[2].frame],
     )
 
 
@@ -213,11 +209,10 @@ def fast_open(lab: Lab) -> None:
     lab.claim(
         "a SYN carries no data",
         "TCP Fast Open: with a cookie it may",
-        "frame {frame} is a SYN with {bytes} bytes, and the program had read them before the "
-        "handshake was over",
+        "this SYN carries {bytes} bytes, and the program had read them before the handshake was "
+        "over",
         source="A",
         evidence=[quick.frame],
-        frame=quick.frame,
         bytes=len(MESSAGE),
     )
 

@@ -249,8 +249,7 @@ def unknown_token(lab: Lab) -> None:
     lab.claim(
         "a RST shows that no program listens on the port",
         False,
-        "a program listened, and had just been given a connection; frame {frame} refused the join",
+        "a program listened, and had just been given a connection; only the join was refused",
         source="A",
         evidence=[steps[1].frame],
-        frame=steps[1].frame,
     )
