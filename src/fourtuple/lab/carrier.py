@@ -29,6 +29,7 @@ from fourtuple.lab.matching import ends
 from fourtuple.lab.observer import Observer
 from fourtuple.lab.offload import HEADER_BYTES, Merged, as_on_the_wire, put_together
 from fourtuple.lab.parcel import Fate, Link, Parcel
+from fourtuple.lab.stillness import Stillness
 from fourtuple.system.packet import PacketSocket, WallClock
 from fourtuple.system.sock_diag import DiagSocket
 from fourtuple.wire import SYN, Packet, dissect
@@ -79,10 +80,12 @@ class Carrier:
         log: Log,
         channel: Channel,
         cables: Sequence[Cable],
+        stillness: Stillness,
         link: Link | None = None,
         seed: int = 0,
     ) -> None:
         self._log = log
+        self._stillness = stillness
         self._channel = channel
         self._sides = [
             _Side(cable.name, *pair) for cable in cables for pair in (cable.ends, cable.ends[::-1])
@@ -121,6 +124,9 @@ class Carrier:
         """Whatever waits, and whatever is due, in order of time."""
         while True:
             self._take()
+            if self._waiting or self._timers:
+                self._stillness.wait()
+                self._take()
             due_ns = self._timers[0][0] if self._timers else None
             entered_ns = self._clock.monotonic(self._waiting[0][0]) if self._waiting else None
             now_ns = self.now_ns()

@@ -21,6 +21,7 @@ from fourtuple.lab.observer import Observer, socket_row
 from fourtuple.lab.parcel import Link
 from fourtuple.lab.processes import Processes
 from fourtuple.lab.session import fork_process
+from fourtuple.lab.stillness import Stillness
 from fourtuple.lab.topology import Plug, Topology, further_address
 from fourtuple.system.links import (
     add_address,
@@ -28,6 +29,7 @@ from fourtuple.system.links import (
     bring_up,
     hardware_address,
     make_veth,
+    multicast_reports,
     remove_addresses,
     set_down,
     set_offloads,
@@ -40,6 +42,8 @@ __all__ = ["Network"]
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 #: no multicast reports and the like from an interface that is to carry IPv4 only, or nothing
 _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1}
+#: how long one waits for a kernel's multicast reports, which may never come
+_REPORTS_S = 0.2
 #: what makes a router of a host
 _FORWARDING = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
 #: what a host may leave to its card. Not GRO: a veth with GRO delivers when it finds the time, and
@@ -102,6 +106,8 @@ class Network:
             cables = {name: [p.host for p in pair] for name, pair in joined.cables.items()}
             self._note("meta", {"cables": cables})
         self._note_addresses()
+        for host in self._hosts.values() if self.version == 6 else ():
+            self._await_reports(host)
         self._start_wire(link)
         return tuple(self._hosts.values())
 
@@ -131,13 +137,27 @@ class Network:
         bring_up(*(plug.wire_end for plug in plugs))
         return host
 
+    def _await_reports(self, host: Host) -> None:
+        """Wait until the kernel has said, as it does 8 ms after a link is up, which multicast
+        groups it has joined: the wire, which is not there yet, would carry it at any moment."""
+        wanted = len(self._topology.plugs(host.name))
+        end_s = time.monotonic() + _REPORTS_S
+        while multicast_reports(host.namespace) < wanted and time.monotonic() < end_s:
+            time.sleep(0.002)
+
     def _join(self, host: Host) -> None:
         """Bring the host's interfaces up, with its addresses and routes."""
         plugs = self._topology.plugs(host.name)
         further = host.addresses[len(plugs) :]
         with inside(host.namespace):
             for plug in plugs:
+                if self.version == 6:
+                    # of its own accord the kernel would make one some time later, and ask whether
+                    # somebody has it; a router needs one to ask for its neighbours
+                    apply_sysctls({f"net.ipv6.conf.{plug.interface}.addr_gen_mode": 1})
                 bring_up(plug.interface)
+                if self.version == 6:
+                    add_address(plug.interface, plug.link_local, 64)
                 add_address(plug.interface, plug.address, plug.prefix_length)
             for address in further:
                 add_address(plugs[0].interface, address, plugs[0].prefix_length)
@@ -184,13 +204,14 @@ class Network:
 
     def _start_wire(self, link: Link | None) -> None:
         self._wire, theirs = channel_pair()
+        director = int(os.readlink("/proc/self"))
 
         def carry() -> None:
             cables = [
                 Cable(name, (self._wire_socket(one), self._wire_socket(other)))
                 for name, (one, other) in self._topology.cables.items()
             ]
-            Carrier(self._log, theirs, cables, link, self._seed).run()
+            Carrier(self._log, theirs, cables, Stillness(director), link, self._seed).run()
 
         self._wire_pid = fork_process(carry, self._log)
         theirs.close()
