@@ -9,8 +9,10 @@ from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import pure_ack, syn
+from fourtuple.lab.sockets import HostSocket
 
 MESSAGE = b"GET / HTTP/1.0\r\n\r\n"
+REPLY = b"HTTP/1.0 200 OK\r\n\r\n"
 #: include/uapi/linux/tcp.h; the socket module does not have it
 TCP_FASTOPEN_CONNECT = 30
 #: the clock of initial sequence numbers (net/core/secure_seq.c, seq_scale)
@@ -184,18 +186,21 @@ def fast_open(lab: Lab) -> None:
     listener = server.socket().bind(8888)
     listener.set_option(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5).listen()
 
-    def visit() -> bytes:
+    def visit() -> HostSocket:
         sock = client.socket().set_option(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
         sock.connect(server, 8888).send(MESSAGE)
-        return listener.accept().recv()
+        return listener.accept()
 
-    lab.expect(visit(), MESSAGE, "the first visit: what the server reads")
+    lab.expect(visit().recv(), MESSAGE, "the first visit: what the server reads")
     lab.settle()
     syns = lab.segments(flags="SYN")
     lab.expect(syns[0].length, 0, "payload of the first SYN: it asks for a cookie")
 
     third = lab.wire.hold(pure_ack.sent_by(client).first())
-    lab.expect(visit(), MESSAGE, "the second visit: read while the third segment is held back")
+    peer = visit()
+    lab.expect(peer.recv(), MESSAGE, "the second visit: read while the third segment is held back")
+    peer.send(REPLY)
+    lab.settle(unanswered=True)
     quick = lab.segments(flags="SYN")[-1]
     answer = lab.segments(flags="SYN ACK")[-1]
     lab.expect(quick.length, len(MESSAGE), "payload of the second SYN")
