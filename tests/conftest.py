@@ -67,9 +67,11 @@ def missing_for(item: pytest.Item) -> str:
 
 
 @pytest.fixture(autouse=True)
-def columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The terminal that the tests were started in is not that of what they test."""
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The terminal that the tests were started in is not that of what they test, and what failed
+    runs leave is not for the user's folder."""
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.hookimpl(wrapper=True)

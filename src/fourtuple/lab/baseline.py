@@ -74,7 +74,6 @@ BASELINE: Mapping[str, str] = MappingProxyType(
         "net.ipv6.conf.default.autoconf": "0",
         "net.ipv6.conf.default.router_solicitations": "0",
         "net.ipv6.conf.default.hop_limit": "64",
-        "net.ipv6.mld_qrv": "1",  # multicast groups are reported once, not again some time later
     }
 )
 

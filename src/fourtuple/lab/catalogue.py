@@ -107,6 +107,7 @@ _BEYOND = {
     "keep-alive-race": N_("HTTP keep-alive: a request crosses the server's close"),
     "accept-queue-at-syn": N_("Accept queue full when the SYN comes"),
     "accept-queue-at-ack": N_("Accept queue full when the last ACK comes"),
+    "address-translation": N_("Address translation: one connection, two four-tuples"),
 }
 
 #: the causes that `fourtuple read` names

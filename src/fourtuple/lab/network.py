@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +33,7 @@ from fourtuple.system.links import (
     remove_addresses,
     set_down,
     set_offloads,
+    tentative_addresses,
 )
 from fourtuple.system.namespaces import inside, new_network_namespace
 from fourtuple.system.packet import PacketSocket
@@ -42,8 +43,11 @@ __all__ = ["Network"]
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 #: no multicast reports and the like from an interface that is to carry IPv4 only, or nothing
 _SILENT = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1}
-#: how long one waits for a kernel's multicast reports, which may never come
-_REPORTS_S = 0.2
+#: how long one waits at most for what a kernel does in its own time
+_KERNELS_TIME_S = 1.0
+#: of an interface: the kernel makes no link-local address of its own, some time later, and reports
+#: its multicast groups once, not again within a day
+_QUIET = {"addr_gen_mode": 1, "mldv2_unsolicited_report_interval": 86_400_000}
 #: what makes a router of a host
 _FORWARDING = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
 #: what a host may leave to its card. Not GRO: a veth with GRO delivers when it finds the time, and
@@ -141,8 +145,13 @@ class Network:
         """Wait until the kernel has said, as it does 8 ms after a link is up, which multicast
         groups it has joined: the wire, which is not there yet, would carry it at any moment."""
         wanted = len(self._topology.plugs(host.name))
-        end_s = time.monotonic() + _REPORTS_S
-        while multicast_reports(host.namespace) < wanted and time.monotonic() < end_s:
+        with inside(host.namespace):
+            self._wait_for(lambda: multicast_reports() >= wanted)
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        """For something that the kernel does in its own time, if it does."""
+        end_s = time.monotonic() + _KERNELS_TIME_S
+        while not condition() and time.monotonic() < end_s:
             time.sleep(0.002)
 
     def _join(self, host: Host) -> None:
@@ -152,15 +161,15 @@ class Network:
         with inside(host.namespace):
             for plug in plugs:
                 if self.version == 6:
-                    # of its own accord the kernel would make one some time later, and ask whether
-                    # somebody has it; a router needs one to ask for its neighbours
-                    apply_sysctls({f"net.ipv6.conf.{plug.interface}.addr_gen_mode": 1})
+                    here = f"net.ipv6.conf.{plug.interface}"
+                    apply_sysctls({f"{here}.{name}": value for name, value in _QUIET.items()})
                 bring_up(plug.interface)
                 if self.version == 6:
                     add_address(plug.interface, plug.link_local, 64)
                 add_address(plug.interface, plug.address, plug.prefix_length)
             for address in further:
                 add_address(plugs[0].interface, address, plugs[0].prefix_length)
+            self._wait_for(lambda: not tentative_addresses())
             for route in self._topology.routes(host.name):
                 add_route(route.destination, route.gateway)
 

@@ -36,6 +36,11 @@ class Plug:
     address: str
     prefix_length: int
 
+    @property
+    def link_local(self) -> str:
+        """IPv6's address for this link alone."""
+        return f"fe80::{self.address.rpartition(':')[2]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -5,6 +5,7 @@ import fcntl
 import socket
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -14,12 +15,15 @@ __all__ = [
     "bring_up",
     "hardware_address",
     "make_veth",
+    "multicast_reports",
     "remove_addresses",
     "set_down",
     "set_offloads",
+    "tentative_addresses",
 ]
 
 _SIOCETHTOOL = 0x8946
+_IFA_F_TENTATIVE = 0x40
 _SIOCGIFHWADDR = 0x8927
 #: feature -> its ETHTOOL_S* command (include/uapi/linux/ethtool.h)
 OFFLOADS = {
@@ -82,6 +86,22 @@ def add_address(name: str, address: str, prefix_length: int) -> None:
             prefixlen=prefix_length,
             **({"flags": nodad} if ":" in address else {}),
         )
+
+
+def multicast_reports() -> int:
+    """How often the kernel has told its neighbours which multicast groups it has joined (MLDv2,
+    RFC 3810), in the caller's namespace."""
+    text = Path("/proc/thread-self/net/snmp6").read_text()
+    counters = dict(line.split() for line in text.splitlines())
+    return int(counters.get("Icmp6OutMLDv2Reports", 0))
+
+
+def tentative_addresses() -> bool:
+    """Whether the caller's namespace has an IPv6 address that cannot be used yet: the kernel makes
+    them usable in a process of its own, also those that it need not ask its neighbours about."""
+    path = Path("/proc/thread-self/net/if_inet6")
+    lines = path.read_text().splitlines() if path.exists() else ()
+    return any(int(line.split()[4], 16) & _IFA_F_TENTATIVE for line in lines)
 
 
 def remove_addresses(name: str) -> None:
