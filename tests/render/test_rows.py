@@ -143,6 +143,17 @@ def test_a_frame_that_was_delayed_alone_is_whole() -> None:
     assert halves(story) == [(4, "whole")]
 
 
+def test_a_frame_that_was_delayed_while_a_call_began_or_for_long_is_divided() -> None:
+    story = opened()
+    story.client.send(10, late_ms=5)
+    story.wait(1)
+    story.client.calls("getsockname", result="10.77.0.1:40000", took_ms=0.1)
+    assert halves(story) == [(4, "leaves"), (4, "arrives")]
+    story = opened()
+    story.client.send(10, late_ms=50)
+    assert halves(story) == [(4, "leaves"), (4, "arrives")]
+
+
 def test_the_receivers_state_changes_where_an_overtaken_frame_arrives() -> None:
     scene = Scene(verdicts={8: Verdict.DELAYED}, left={8: 42_300})
     rows = moments(viewed(scene.exchange()))
