@@ -144,7 +144,7 @@ def test_a_frame_that_was_delayed_alone_is_whole() -> None:
 
 
 def test_a_frame_that_was_delayed_while_a_call_began_or_for_long_is_divided() -> None:
-    story = opened()
+    story = told()
     story.client.send(10, late_ms=5)
     story.wait(1)
     story.client.calls("getsockname", result="10.77.0.1:40000", took_ms=0.1)

@@ -27,11 +27,12 @@ REUSE_PORT = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 )
 def who_gets_it(lab: Lab) -> None:
     client, server = lab.pair()
-    share = REUSE_PORT if lab.value("exact", False) else (*REUSE_PORT[:2], 0)
     anywhere = "::" if lab.family == 6 else "0.0.0.0"
-    everywhere = server.socket().set_option(*share).bind(8888, anywhere).listen()
+    everywhere = server.socket()
     if lab.value("exact", False):
-        server.socket().set_option(*share).listen(8888)
+        everywhere.set_option(*REUSE_PORT)
+        server.socket().set_option(*REUSE_PORT).listen(8888)
+    everywhere.bind(8888, anywhere).listen()
     names = [b"Alice", b"Bob", b"Carol"]
     programs = [client.program(f"client {number}") for number in (1, 2, 3)]
     socks = [program.socket().connect(server, 8888) for program in programs]

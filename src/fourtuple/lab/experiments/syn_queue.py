@@ -88,7 +88,7 @@ def syn_queue(lab: Lab) -> None:
         "for known peers."
     ),
     try_next=(
-        N_("Answer with cookies instead: lab run syn-cookies"),
+        N_("Answer with cookies instead: lab run syn-flood"),
         N_("Set net.ipv4.tcp_max_syn_backlog to 4, and the backlog to 100."),
     ),
     tags="listening queues",
