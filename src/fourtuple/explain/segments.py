@@ -145,7 +145,8 @@ def _fin(about: About) -> list[Message]:
     if not about.flags & FIN or about.repeats:
         return []
     number = about.segment.next_seq - 1
-    if about.own_state in ("LAST_ACK", "CLOSED"):
+    first = about.connection.first_closer == ("client" if about.segment.from_client else "server")
+    if about.own_state in ("LAST_ACK", "CLOSED") and not first:
         return [
             about.says(
                 "{Sender} closes its direction too: its FIN takes number {number}. It waits for "
