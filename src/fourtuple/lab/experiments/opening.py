@@ -140,7 +140,9 @@ def simultaneous_open(lab: Lab) -> None:
     if not lab.value("cross", True):
         one.connect(server, 40001)
     crossing = lab.wire.hold(syn.times(2))
-    first, second = one.begin.connect(server, 40001), other.begin.connect(client, 40000)
+    first = one.begin.connect(server, 40001)
+    crossing.wait(1)
+    second = other.begin.connect(client, 40000)
     crossing.wait(2)
     crossing.release()
     first.result()
