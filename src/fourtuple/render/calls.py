@@ -45,8 +45,10 @@ def own_calls(timeline: Timeline, life: Life) -> OwnCalls:
     def of_server(call: Call) -> bool:
         return _on(call, server) or (_on(call, listener) and not _accepts_another(call, server))
 
+    there, back = connection.server, connection.client
     return OwnCalls(
-        tuple(call for call in calls if _on(call, client)), tuple(filter(of_server, calls))
+        tuple(c for c in calls if _on(c, client) and not _sent_elsewhere(c, there)),
+        tuple(c for c in calls if of_server(c) and not _sent_elsewhere(c, back)),
     )
 
 
@@ -102,6 +104,11 @@ def _listeners(
 
 def _on(call: Call, sockets: frozenset[_Socket]) -> bool:
     return (call.host, call.inode) in sockets or (call.host, call.new_inode) in sockets
+
+
+def _sent_elsewhere(call: Call, remote: Endpoint) -> bool:
+    """Whether a datagram socket, which may serve many, sent to another endpoint."""
+    return call.name == "sendto" and len(call.args) > 1 and call.args[-1] != str(remote)
 
 
 def _accepts_another(call: Call, server: frozenset[_Socket]) -> bool:

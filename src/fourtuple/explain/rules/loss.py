@@ -46,7 +46,7 @@ AGAIN = Rule(
         "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
         "few are normal on the Internet; on a local network they are a fault."
     ),
-    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c"),
+    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c; lab run lost-segment"),
 )
 SPURIOUS = Rule(
     code="spurious-retransmission",
@@ -58,7 +58,7 @@ SPURIOUS = Rule(
         "Acknowledgments get lost or come late: look at the way back, and at delays that grew "
         "suddenly."
     ),
-    reference=N_("RFC 5682; RFC 2883"),
+    reference=N_("RFC 5682; RFC 2883; lab run spurious-time-out"),
 )
 GAP = Rule(
     code="capture-gap",
@@ -84,7 +84,7 @@ ZERO_WINDOW = Rule(
         "The program at {side} reads more slowly than data comes. Look at what it does between two "
         "recv() calls; Recv-Q in ss -tn shows what waits for it."
     ),
-    reference=N_("RFC 9293, section 3.8.6.1"),
+    reference=N_("RFC 9293, section 3.8.6.1; lab run zero-window"),
 )
 KEEPALIVE = Rule(
     code="keepalive-probes",
@@ -99,7 +99,9 @@ KEEPALIVE = Rule(
         "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up "
         "after TCP_KEEPCNT probes."
     ),
-    reference=N_("RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer"),
+    reference=N_(
+        "RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer; lab run keepalive"
+    ),
 )
 DELAYED_ACK = Rule(
     code="delayed-ack",
@@ -114,7 +116,9 @@ DELAYED_ACK = Rule(
         "Nothing to do, unless the other side waits for it before it sends on (Nagle's algorithm): "
         "then write once instead of twice, or set TCP_NODELAY there."
     ),
-    reference=N_("RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run exchange"),
+    reference=N_(
+        "RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run delayed-ack"
+    ),
 )
 TIMED_OUT = Rule(
     code="timed-out",
@@ -126,7 +130,10 @@ TIMED_OUT = Rule(
         "The peer is away or unreachable. How long the kernel tries is set by tcp_syn_retries, "
         "tcp_retries2, TCP_USER_TIMEOUT and the keepalive options."
     ),
-    reference=N_("RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout"),
+    reference=N_(
+        "RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout; "
+        "lab run half-open-user-timeout"
+    ),
 )
 RULES = (DROPPED, CORRUPTED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
 

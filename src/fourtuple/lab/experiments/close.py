@@ -146,7 +146,11 @@ def close_three(lab: Lab) -> None:
         ["FIN_WAIT1", "TIME_WAIT"],
         "states of the client's socket: FIN_WAIT2 is passed over",
     )
-    lab.expect(lab.states(server)[-3:], ["CLOSE_WAIT", "LAST_ACK", "CLOSED"], "of the server's")
+    lab.expect(
+        lab.states(server)[-3:],
+        ["CLOSE_WAIT", "LAST_ACK", "CLOSED"],
+        "states of the server's socket",
+    )
     lab.claim(
         "close takes four segments",
         "when the other program closes: if at once, its FIN carries the ACK, and there are three",
@@ -162,7 +166,7 @@ def close_three(lab: Lab) -> None:
     question="Can the FIN carry data?",
     background=(
         "FIN is a bit in the header and takes the number after the segment's last byte: the two go "
-        "together (RFC 9293, 3.10.4). Linux puts the FIN on data that has not left yet "
+        "together (RFC 9293, 3.4). Linux puts the FIN on data that has not left yet "
         "(tcp_send_fin); here TCP_CORK keeps the data back until close()."
     ),
     try_next=(N_("Leave TCP_CORK off: data and FIN leave in segments of their own."),),

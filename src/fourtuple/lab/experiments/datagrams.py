@@ -102,7 +102,7 @@ def udp_loss(lab: Lab) -> None:
     background=(
         "The kernel of a host without a socket for a datagram answers with ICMP: port unreachable "
         "(RFC 1122, 4.1.3.1). A sender hears of it at its next call, and only on a connected "
-        "socket (udp(7)). A datagram socket has no listen() and no accept(): EOPNOTSUPP."
+        "socket (__udp4_lib_err). A datagram socket has no listen() and no accept(): EOPNOTSUPP."
     ),
     try_next=(N_("Leave connect() out: the sender never hears of it."),),
     tags="udp",

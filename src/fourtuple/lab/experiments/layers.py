@@ -129,9 +129,9 @@ def socket_kinds(lab: Lab) -> None:
     covers="E1 B2",
     question="What does each flag of a segment say, and who sets it?",
     background=(
-        "SYN and FIN take a number each: they open and close a direction. ACK: the "
-        "acknowledgment number counts. RST: there is no such connection. PSH: nothing more is "
-        "queued, deliver. URG: the urgent pointer counts (RFC 9293, 3.1)."
+        "SYN and FIN open and close a direction, and take a number each. ACK: the acknowledgment "
+        "number counts. RST: the connection is no more. PSH: the sender had no more to send just "
+        "then. URG: the urgent pointer counts (RFC 9293, 3.1)."
     ),
     try_next=(
         N_("Read the last byte with recv(MSG_OOB), or set SO_OOBINLINE."),

@@ -31,7 +31,7 @@ def read_to_the_end(address: str) -> None:
     ),
     try_next=(
         N_("Drop one segment of the second flight: the window is halved, and grows by one a trip."),
-        N_("Put a route in with initcwnd 4, as it was before."),
+        N_("Give the route initcwnd 4, as it was before RFC 6928."),
     ),
     tags="congestion",
     mutation=Mutation(

@@ -110,13 +110,12 @@ def delayed_ack(lab: Lab) -> None:
     sock.send(lab.bytes(2 * full))
     lab.settle()
     prompt = lab.segments()[-1]
-    lab.expect(prompt.ack, second.next_seq + 2 * full, "two full segments: one ACK for both")
-    lab.expect(_delayed(server), 1, "delayed ones since: none")
+    lab.expect(prompt.ack, second.next_seq + 2 * full, "two full segments: the last ack")
+    lab.expect(_delayed(server), 1, "acknowledgments delayed: no more, so these came at once")
     lab.claim(
         "every segment with data is acknowledged at once",
         N_("how much came, and whether the connection is a dialogue by now"),
-        "the first message was; a later one only after {ms} ms; two full segments at once, by one "
-        "ACK",
+        "the first message was; a later one only after {ms} ms; two full segments at once",
         source="A",
         evidence=[ack.frame, late.frame, prompt.frame],
         ms=waited_ns // 1_000_000,

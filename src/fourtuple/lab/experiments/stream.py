@@ -18,7 +18,7 @@ SMALL_BUFFER = 8192
     covers="E12 E10",
     question="Does one recv() return what one send() sent?",
     background=(
-        "TCP carries a stream of bytes and keeps no borders of messages (RFC 9293, 3.8). recv() "
+        "TCP carries a stream of bytes and keeps no borders of messages (RFC 9293, 2.2). recv() "
         "returns what is there, at most as much as it was asked for: two sends at once, or a part "
         "of one. A program that needs messages marks them: by a length, or by an end."
     ),
@@ -179,7 +179,7 @@ def empty_input(lab: Lab) -> None:
     lab.settle()
     sent = lab.segments(payload=True)
     lab.claim(
-        "every send() sends a segment",
+        "every send() makes a segment",
         False,
         "send() of 0 bytes returned 0 and no segment left; both programs waited, with no timer "
         "that would have ended it",

@@ -18,7 +18,7 @@ SIXTY_S = 60
     question="How long does TIME_WAIT last, and can it be changed?",
     background=(
         "The end that closed first keeps the four-tuple: to acknowledge a repeated FIN, and so "
-        "that old segments meet no new connection (RFC 9293, 3.6.1: 2 MSL). Linux has 60 s fixed "
+        "that old segments meet no new connection (RFC 9293, 3.6: 2 MSL). Linux has 60 s fixed "
         "(TCP_TIMEWAIT_LEN); net.ipv4.tcp_fin_timeout is about FIN_WAIT2 only."
     ),
     try_next=(
