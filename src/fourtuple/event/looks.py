@@ -11,6 +11,9 @@ program of the lab writes looks. What is read may be hostile.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from itertools import count as numbers
+from operator import is_not
 
 import msgspec
 
@@ -94,11 +97,13 @@ class LookWriter:
 
 
 def _parts(before: Rows, now: Rows) -> tuple[Part, ...]:
-    places = {id(row): place for place, row in enumerate(before)}
+    head = _same(before, now)
+    tail = min(_same(before[::-1], now[::-1]), min(len(before), len(now)) - head)
+    places = {id(row): place for place, row in enumerate(before[head : len(before) - tail], head)}
     parts: list[Part] = []
-    first = count = 0
+    first, count = 0, head
     new: list[SocketRow] = []
-    for row in now:
+    for row in now[head : len(now) - tail]:
         place = places.pop(id(row), None)
         if place is None:
             new.append(row)
@@ -107,8 +112,16 @@ def _parts(before: Rows, now: Rows) -> tuple[Part, ...]:
         else:
             parts.append((first, count, tuple(new)))
             first, count, new = place, 1, []
-    parts.append((first, count, tuple(new)))
+    if tail and first + count == len(before) - tail and not new:
+        count, tail = count + tail, 0
+    parts += [(first, count, tuple(new)), (len(before) - tail, tail, ())]
     return tuple(part for part in parts if part[1] or part[2])
+
+
+def _same(before: Rows, now: Rows) -> int:
+    """How many rows at the beginning are the same objects."""
+    differs = compress(numbers(), map(is_not, before, now))
+    return next(differs, min(len(before), len(now)))
 
 
 class LookReader:
@@ -194,12 +207,9 @@ def changes(snapshots: Iterable[Snapshot]) -> Iterator[Changed]:
 def _difference(before: Rows, now: Rows) -> tuple[Rows, Rows]:
     if before is now:
         return (), ()
-    same = 0
-    for old, new in zip(before, now, strict=False):
-        if old is not new:
-            break
-        same += 1
-    old_rest, new_rest = before[same:], now[same:]
+    head = _same(before, now)
+    tail = min(_same(before[::-1], now[::-1]), min(len(before), len(now)) - head)
+    old_rest, new_rest = before[head : len(before) - tail], now[head : len(now) - tail]
     kept_ids = {id(row) for row in old_rest}.intersection(map(id, new_rest))
     gone = {row: None for row in old_rest if id(row) not in kept_ids}
     new_rows = [row for row in new_rest if id(row) not in kept_ids]

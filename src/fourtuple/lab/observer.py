@@ -19,9 +19,7 @@ _PAUSE_S = 50e-6
 #: a timer that is due at the same time as before, give or take two ticks of the slowest clock, was
 #: not started anew
 _TIMER_SLACK_MS = 20
-
-#: a row, and when its timer is due
-_Known = tuple[SocketRow, int]
+_FEW = 64
 
 
 class Observer:
@@ -34,7 +32,9 @@ class Observer:
             self._diag = SockDiag()
         # its looks follow each other, not those of others: no two sockets have one inode
         self._writer = LookWriter(series=os.fstat(self._diag.fileno()).st_ino)
-        self._known: dict[bytes, _Known] = {}
+        # rows by their messages: those without a timer, and by what else is in them those with one
+        self._idle: dict[bytes, SocketRow] = {}
+        self._timed: dict[bytes, tuple[SocketRow, int]] = {}
 
     def look(self) -> list[DiagSocket]:
         """The host's TCP sockets now."""
@@ -70,27 +70,47 @@ class Observer:
         """When the look began, what it saw, and whether no segment waited any more."""
         for _ in range(_REPEATS):
             begin_ns = time.monotonic_ns()
-            rows = self._rows(begin_ns)
-            if not any(row.backlog_bytes for row in rows if row.state != "LISTEN"):
-                return begin_ns, rows, True
+            rows, settled = self._rows(begin_ns)
+            if settled:
+                break
             time.sleep(_PAUSE_S)
-        return begin_ns, rows, False
+        return begin_ns, rows, settled
 
-    def _rows(self, now_ns: int) -> tuple[SocketRow, ...]:
+    def _rows(self, now_ns: int) -> tuple[tuple[SocketRow, ...], bool]:
         """The rows now: those of the look before, as objects, where nothing but the time left on
-        their timers is different."""
-        found: dict[bytes, _Known] = {}
-        rows: list[SocketRow] = []
-        for message in self._diag.messages():
-            content, left_ms = timer_apart(message)
-            due_ms = now_ns // 1_000_000 + left_ms
-            known = self._known.get(content)
-            if known is None or abs(known[1] - due_ms) > _TIMER_SLACK_MS:
-                known = socket_row(parse_row(message)), due_ms
-            found[content] = known
-            rows.append(known[0])
-        self._known = found
-        return tuple(rows)
+        their timers is different. And whether no segment waits for any of them.
+
+        With hundreds of sockets nearly all are as they were: of those nothing is looked at.
+        """
+        messages = self._diag.messages()
+        found = list(map(self._idle.get, messages))
+        settled, timed = True, {}
+        for place, row in enumerate(found):
+            if row is None:
+                content, left_ms = timer_apart(messages[place])
+                row, due_ms = self._row(messages[place], content, left_ms, now_ns)
+                settled = settled and (not row.backlog_bytes or row.state == "LISTEN")
+                found[place] = row
+                if row.timer:
+                    timed[content] = row, due_ms
+                elif not row.backlog_bytes:
+                    self._idle[messages[place]] = row
+        self._timed = timed
+        rows = tuple(filter(None, found))
+        if len(self._idle) > 2 * len(rows) + _FEW:  # mostly of sockets that are gone
+            self._idle = {m: r for m, r in zip(messages, rows, strict=True) if m in self._idle}
+        return rows, settled
+
+    def _row(
+        self, message: bytes, content: bytes, left_ms: int, now_ns: int
+    ) -> tuple[SocketRow, int]:
+        """The row of a message, and when its timer is due: the one that there was, unless that has
+        been started anew."""
+        due_ms = now_ns // 1_000_000 + left_ms
+        known = self._timed.get(content)
+        if known is not None and abs(known[1] - due_ms) <= _TIMER_SLACK_MS:
+            return known
+        return socket_row(parse_row(message)), due_ms
 
 
 def socket_row(row: DiagSocket) -> SocketRow:

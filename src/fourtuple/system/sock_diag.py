@@ -41,6 +41,10 @@ _SK_MEMINFO_BACKLOG = 7
 _EVERY_STATE = 0x1FFF
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
+#: of a header, the bytes of length, kind and flags; the rest is the same in all answers
+_SAME_BYTES = 8
+#: dumps are asked for one after the other: none needs a number of its own
+_DUMP_SEQUENCE = 1
 _REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2; an empty inet_diag_sockid: any socket
 _EXACT = struct.Struct("=BBBBI2s2s16s16sI8s")  # inet_diag_req_v2 that names one socket
 _MESSAGE = struct.Struct("=BBBB2s2s16s16sI8sIIIII")  # inet_diag_msg
@@ -135,24 +139,23 @@ class SockDiag:
                 raise OSError(number, f"sock_diag: {os.strerror(number)}")
 
     def _dump_family(self, protocol: int, family: int) -> tuple[list[bytes], bool]:
-        self._sequence += 1
         body = _REQUEST.pack(family, protocol, 1 << (_INET_DIAG_SKMEMINFO - 1), 0, _EVERY_STATE)
         flags = _NLM_F_REQUEST | _NLM_F_DUMP
         length = _HEADER.size + len(body)
         self._socket.send(
-            _HEADER.pack(length, _SOCK_DIAG_BY_FAMILY, flags, self._sequence, 0) + body
+            _HEADER.pack(length, _SOCK_DIAG_BY_FAMILY, flags, _DUMP_SEQUENCE, 0) + body
         )
         rows: list[bytes] = []
         interrupted = False
         while True:
-            for kind, flags, content in _messages(self._socket.recv(1 << 18)):
+            for kind, flags, contents in _runs(self._socket.recv(1 << 18)):
                 interrupted |= bool(flags & _NLM_F_DUMP_INTR)
                 if kind == _NLMSG_DONE:
                     return rows, interrupted
                 if kind == _NLMSG_ERROR:
-                    number = -struct.unpack_from("=i", content)[0]
+                    number = -struct.unpack_from("=i", contents[0])[0]
                     raise OSError(number, f"sock_diag: {os.strerror(number)}")
-                rows.append(bytes(content))
+                rows += contents
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
@@ -163,6 +166,24 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
             return
         yield kind, flags, view[offset + _HEADER.size : offset + length]
         offset += (length + 3) & ~3
+
+
+def _runs(data: bytes) -> Iterator[tuple[int, int, list[bytes]]]:
+    """The messages, those together that follow each other with equal headers, as nearly all of a
+    long dump do: where a run ends is found without looking at each of them."""
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, flags, _, _ = _HEADER.unpack_from(data, offset)
+        if length < _HEADER.size:
+            return
+        step = (length + 3) & ~3
+        count = max(1, (len(data) - offset) // step)
+        for place in range(_SAME_BYTES):
+            column = data[offset + place :: step][:count]
+            count -= len(column.lstrip(column[:1]))
+        begins = range(offset, offset + count * step, step)
+        yield kind, flags, [data[begin + _HEADER.size : begin + length] for begin in begins]
+        offset += count * step
 
 
 def timer_apart(message: bytes) -> tuple[bytes, int]:
