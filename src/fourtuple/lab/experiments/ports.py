@@ -55,7 +55,7 @@ def which_port(lab: Lab) -> None:
     lab.expect(size, 28232, "ports in the default range, {first} to {last}", first=first, last=last)
     lab.expect([first <= port <= last for port in ports], [True] * 8, "each is of the range")
     lab.expect(
-        [(port - first) % 2 for port in ports], [0] * 8, "each is an even number from its first"
+        [(port - first) % 2 for port in ports], [0] * 8, "each lies an even number above its first"
     )
     steps = [(later - one) % size for one, later in pairwise(ports)]
     lab.expect(

@@ -33,7 +33,9 @@ def closed_port(lab: Lab) -> None:
     steps = lab.segments()
     lab.expect(steps.flags, ["SYN", "RST ACK"], "the two segments")
     syn, reset = steps
-    lab.expect([syn.from_client, reset.from_client], [True, False], "sent by the client, by it")
+    lab.expect(
+        [syn.from_client, reset.from_client], [True, False], "which of the two the client sent"
+    )
     lab.expect(reset.raw_seq, 0, "the RST's sequence number: the server has none to use")
     lab.expect(reset.ack, syn.seq + 1, "it acknowledges the SYN")
     lab.expect(counters(server)["TcpOutRsts"] - before, 1, "RSTs that the server's kernel counts")

@@ -226,7 +226,10 @@ def multipath_server(address: str) -> None:
         "know with RST, reason MPTCP_RST_EMPTCP (subflow_check_req). The same SYN without the "
         "option is answered as any other."
     ),
-    try_next=(NAMED, N_("Look at the options of the first SYN of curl over Multipath TCP.")),
+    try_next=(
+        NAMED,
+        N_("Open a real one, with IPPROTO_MPTCP, and look at the options of its SYN."),
+    ),
     tags="reset opening",
     needs="/proc/sys/net/mptcp/enabled",
     mutation=Mutation(N_("the SYN has no option MP_JOIN"), values={"kind": 253}),

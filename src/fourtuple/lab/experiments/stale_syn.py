@@ -64,7 +64,9 @@ def stale_syn(lab: Lab) -> None:
     steps = late_syn(lab)
     lab.expect(steps.flags, ["SYN", "SYN ACK", "RST"], "what the late SYN brings about")
     _, answer, reset = steps
-    lab.expect([answer.from_client, reset.from_client], [False, True], "answer and RST are whose")
+    lab.expect(
+        [answer.from_client, reset.from_client], [False, True], "which of the two the client sent"
+    )
     lab.expect(reset.raw_seq, answer.raw_ack, "the RST's number is the one that was acknowledged")
     lab.expect(lab.states(server)[-2:], ["SYN_RECV", "CLOSED"], "states of the server's entry")
     lab.expect(lab.sockets(server), [], "what is left at the server")
@@ -108,7 +110,9 @@ def stale_syn_time_wait(lab: Lab) -> None:
     lab.expect(steps.flags, ["SYN", "SYN ACK", "ACK", "RST"], "what the late SYN brings about")
     _, answer, old_ack, reset = steps
     lab.expect(
-        [s.from_client for s in steps[1:]], [False, True, False], "sent by server, client, server"
+        [s.from_client for s in steps[1:]],
+        [False, True, False],
+        "which of the three the client sent",
     )
     lab.expect(
         old_ack.raw_ack == (answer.raw_seq + 1) % 2**32, False, "the ACK confirms the SYN ACK"
@@ -152,7 +156,9 @@ def stale_syn_server_waits(lab: Lab) -> None:
     steps = late_syn(lab)
     lab.expect(steps.flags, ["SYN", "ACK", "RST"], "what the late SYN brings about")
     _, old_ack, reset = steps
-    lab.expect([old_ack.from_client, reset.from_client], [False, True], "sent by server, client")
+    lab.expect(
+        [old_ack.from_client, reset.from_client], [False, True], "which of the two the client sent"
+    )
     lab.expect(reset.raw_seq, old_ack.raw_ack, "the RST's number is the one that ACK expected")
     lab.expect(lab.sockets(server), [], "what is left of the server's TIME_WAIT")
     lab.claim(
