@@ -125,7 +125,8 @@ def half_open_user_timeout(lab: Lab) -> None:
     lab.expect("RST" in last.flags, False, "was a RST sent at the end?")
     lab.claim(
         "after a time-out a RST is sent",
-        False,
+        "what timed out: unanswered keepalive probes end in RST, an unanswered SYN, and data "
+        "that nobody acknowledges, in silence",
         "the data left {count} times; then the kernel gave up, and recv() failed with ETIMEDOUT: "
         "the last segment is frame {last}, no RST",
         source="A",
