@@ -225,7 +225,8 @@ class Life:
 
     def _fin_received(self, index: int) -> tuple[str, ...]:
         side, peer = self.sides[index], self.sides[1 - index]
-        got = peer.fin is not None and side.received is not None and side.received > peer.fin
+        fin = peer.fin if peer.forged_fin is None else peer.forged_fin
+        got = fin is not None and side.received is not None and side.received > fin
         if not got or self.got_fin[index]:
             return ()
         self.got_fin[index] = True
@@ -247,6 +248,8 @@ class Life:
                 side.receive(seen.seq, seen.end)
             elif side.received is None:
                 side.received = seen.seq
+            if seen.raw.flags & FIN and (seen is not draft or draft.injected):
+                self.sides[draft.side].forged_fin = seen.end - 1
             events += self._fin_received(index)
         self._note_moment(t_ns, draft, index, True, events)
 

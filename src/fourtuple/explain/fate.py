@@ -26,6 +26,9 @@ _FATES: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
+#: fields that follow from the others, and options that only fill
+_FOLLOWING = ("checksum", "length", "ihl", "data_offset")
+_PADDING = ("No operation", "End of options")
 _CUT = N_(
     "At the host of {sender} the bytes up to here are one segment of {size} bytes, frame {frame}: "
     "its kernel leaves the cutting to the network card (TSO)."
@@ -112,13 +115,13 @@ def _rewritten(about: About) -> list[Message]:
 
 def _differences(before: Packet, after: Packet) -> Iterator[Message]:
     """Each field whose value differs, but for checksums and lengths, which follow from the rest."""
-    fields = [{f.name: f for view in one.layers for f in view.fields()} for one in (before, after)]
-    for name in dict.fromkeys((*fields[0], *fields[1])):
-        old, new = (of_one.get(name) for of_one in fields)
-        field = new or old
-        if field is None or name.endswith(("checksum", "length", "ihl", "data_offset")):
-            continue
-        values = [one.text if one else "-" for one in (old, new)]
-        if values[0] != values[1]:
-            params = {"field": Message(field.label), "before": values[0], "after": values[1]}
-            yield Message("{field} {before} → {after}", params)
+    old, new = (
+        {(f.name, f.label): f.text or "+" for view in one.layers for f in view.fields()}
+        for one in (before, after)
+    )
+    for place in dict.fromkeys((*old, *new)):
+        name, label = place
+        values = {"before": old.get(place, "-"), "after": new.get(place, "-")}
+        follows = name.endswith(_FOLLOWING) or label in _PADDING
+        if values["before"] != values["after"] and not follows:
+            yield Message("{field} {before} → {after}", {"field": Message(label), **values})

@@ -41,8 +41,8 @@ class WireProcess(Surroundings, Protocol):
     def deliver_together(self, parcels: Sequence[Parcel]) -> None:
         """Give the receiver frames that came together; no other rule meets them."""
 
-    def inject(self, to: str, data: bytes) -> int:
-        """Give a host a frame that no host has sent; its number."""
+    def inject(self, to: str, data: bytes, cable: str = "") -> int:
+        """Give a host a frame that no host has sent, by one of its cables; its number."""
 
 
 class _Action:
@@ -237,7 +237,8 @@ class _Mtu(_Action):
         else:
             self._wire.drop(parcel)
             if self._icmp:
-                self._wire.inject(parcel.sender, too_big(parcel.packet, self._size))
+                error = too_big(parcel.packet, self._size)
+                self._wire.inject(parcel.sender, error, parcel.cable)
 
 
 class _Absent(_Action):
@@ -249,7 +250,7 @@ class _Absent(_Action):
         self._wire.drop(parcel)
         if asks_for(parcel.packet, self._address):
             answer = answer_for_absent(parcel.packet, self._address)
-            self._wire.inject(parcel.sender, answer)
+            self._wire.inject(parcel.sender, answer, parcel.cable)
 
 
 class _Coalesce(_Action):
@@ -295,7 +296,10 @@ class _Inject(_Action):
         order = self._order
         numbers = self._wire.numbers(parcel.packet)
         data = changed(order.frame or parcel.data, order.changes, numbers)
-        self._wire.inject(order.to or parcel.receiver, data)
+        if order.to:
+            self._wire.inject(order.to, data, order.cable)
+        else:
+            self._wire.inject(parcel.receiver, data, parcel.cable)
 
 
 def _action(order: orders.Action, wire: WireProcess, seed: int) -> _Action:

@@ -154,7 +154,8 @@ class Carrier:
         t_ns = self._clock.monotonic(wall_ns)
         parcels = [self._entering(t_ns, side, part) for part in self._cut(t_ns, side, data)]
         if not _resolves(parcels[0].data):
-            side.sender.observer.observe("entered", parcels[-1].number)
+            about = ends(parcels[-1].packet)
+            side.sender.observer.observe("entered", parcels[-1].number, about=about)
         for parcel in parcels:
             self._pass_on(0, side, parcel)
 
@@ -168,7 +169,8 @@ class Carrier:
 
     def _entering(self, t_ns: int, side: _Side, data: bytes) -> Parcel:
         number = self._note_frame(t_ns, side.sender.host, data, side.cable)
-        parcel = Parcel(number, side.sender.host, side.receiver.host, t_ns, data, Fate(data))
+        way = side.cable, side.sender.host, side.receiver.host
+        parcel = Parcel(number, *way, t_ns, data, Fate(data))
         self._connections.see(parcel.packet)
         return parcel
 
@@ -212,7 +214,10 @@ class Carrier:
         if _resolves(parcels[0].data):
             deliver()
         else:
-            side.receiver.observer.observe("delivered", parcels[-1].number, deliver)
+            about = ends(parcels[-1].packet)
+            side.receiver.observer.observe(
+                "delivered", parcels[-1].number, deliver, about and about[::-1]
+            )
 
     def _note_leaving(self, parcel: Parcel, left_ns: int) -> None:
         self._log.write(FrameLeft(parcel.number, left_ns, parcel.verdict))
@@ -257,17 +262,18 @@ class Carrier:
         if not fate.copies and not fate.arrived:
             self._log.write(FrameLeft(parcel.number, 0, Verdict.DROPPED))
 
-    def inject(self, to: str, data: bytes) -> int:
-        side = next(side for side in self._sides if side.receiver.host == to)
+    def inject(self, to: str, data: bytes, cable: str = "") -> int:
+        sides = (side for side in self._sides if side.receiver.host == to)
+        side = next(side for side in sides if cable in ("", side.cable))
         t_ns = self.now_ns()
         number = self._note_frame(t_ns, "", data, side.cable)
-        parcel = Parcel(number, "", to, t_ns, data, Fate(data), Verdict.INJECTED)
+        parcel = Parcel(number, side.cable, "", to, t_ns, data, Fate(data), Verdict.INJECTED)
         self._deliver(side, [parcel])
         return number
 
     def deliver_together(self, parcels: Sequence[Parcel]) -> None:
-        way = parcels[0].sender, parcels[0].receiver
-        side = next(s for s in self._sides if (s.sender.host, s.receiver.host) == way)
+        way = parcels[0].cable, parcels[0].receiver
+        side = next(s for s in self._sides if (s.cable, s.receiver.host) == way)
         self._deliver(side, parcels)
 
     def numbers(self, packet: Packet) -> Numbers:
@@ -310,7 +316,8 @@ class Carrier:
                 self._rules[index].stop()
             case orders.Injected(inject=what):
                 numbers = self.numbers(dissect(what.frame))
-                return self.inject(what.to, changed(what.frame, what.changes, numbers))
+                data = changed(what.frame, what.changes, numbers)
+                return self.inject(what.to, data, what.cable)
             case orders.Status():
                 return self._status()
         return 0

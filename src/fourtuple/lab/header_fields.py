@@ -80,6 +80,8 @@ _ONLY_CHANGED = ("payload", "options")
 _MSS = MaximumSegmentSize.KIND
 _FLAGS = {name: bit for bit, name in SPOKEN}
 _TCP, _UDP, _ICMP6 = 6, 17, 58
+#: of an IP packet with the largest headers
+_LARGEST_PAYLOAD = 65535 - 120
 
 NO_FIELD = N_("{name} is no header field. There are {known}.")
 NO_FLAG = N_("{flag} is no TCP flag. There are {known}.")
@@ -120,6 +122,8 @@ def _check_value(name: str, value: object) -> None:
         kind = bytes if name == "payload" else tuple
         if not isinstance(value, kind):
             raise _no_value(name, value, f"{kind.__name__} wanted")
+        if isinstance(value, bytes) and len(value) > _LARGEST_PAYLOAD:
+            raise _no_value(name, len(value), f"{_LARGEST_PAYLOAD} bytes at most")
         if isinstance(value, tuple) and not all(isinstance(one, TcpOption) for one in value):
             raise _no_value(name, value, "TcpOption wanted")
     elif isinstance(value, str):
@@ -253,7 +257,9 @@ def _refilled(data: bytes, content: Mapping[str, bytes]) -> bytes:
     """The frame with another payload or other TCP options, its lengths made to fit."""
     packet = dissect(data)
     transport = packet.tcp or packet.udp or packet.icmp
-    if transport is None or ("options" in content and packet.tcp is None):
+    if "options" in content and packet.tcp is None:
+        transport = None
+    if transport is None or not transport.readable:
         raise UsageError(MISSING, {"name": next(iter(content))})
     header = bytearray(transport.header)
     if "options" in content:

@@ -254,17 +254,22 @@ class Network:
         return status
 
     def opposite(self, vantage: str, host: str) -> str:
-        """The host at the other end of a cable."""
-        one, other = self._topology.cables[vantage]
-        return other.host if host == one.host else one.host
+        """The host at the other end of a cable; "" where the vantage point is no cable, or the host
+        is at neither end."""
+        ends = [plug.host for plug in self._topology.cables.get(vantage, ())]
+        return next((one for one in ends if host in ends and one != host), "")
 
-    def hardware_address(self, name: str) -> str:
-        """The link-layer address of a host's first link."""
+    def known(self, name: str) -> Host:
+        """The host of that name; UsageError where there is none."""
         host = self._hosts.get(name)
         if host is None:
             raise UsageError(NO_SUCH_HOST, {"name": name, "known": ", ".join(self._hosts)})
-        with inside(host.namespace):
-            return hardware_address("eth0")
+        return host
+
+    def hardware_address(self, name: str) -> str:
+        """The link-layer address of a host's first link."""
+        with inside(self.known(name).namespace):
+            return hardware_address(self._topology.plugs(name)[0].interface)
 
     def _ask_wire(self, order: Any) -> Any:
         if self._wire is None:

@@ -42,7 +42,7 @@ def as_on_the_wire(header: bytes, frame: bytes) -> list[bytes]:
     flags, gso_type, _, size, _, _ = _HEADER.unpack(header)
     packet = dissect(frame)
     transport = packet.tcp or packet.udp
-    if gso_type and size and transport and packet.ip:
+    if gso_type and transport and packet.ip and 0 < size < len(transport.payload):
         return [consistent(part) for part in _cut(packet, transport, size)]
     return [consistent(frame) if flags & _NEEDS_CHECKSUM else frame]
 

@@ -114,11 +114,12 @@ class Absent(msgspec.Struct, frozen=True, tag="absent"):
 
 class Inject(msgspec.Struct, frozen=True, tag="inject"):
     """It goes on, and then a frame that no host has sent goes to `to`: these bytes, or the frame
-    itself where there are none, with changes."""
+    itself where there are none, with changes. `cable` names one of several to that host."""
 
     to: str
     frame: bytes
     changes: Changes
+    cable: str = ""
 
 
 Action = (

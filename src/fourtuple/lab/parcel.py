@@ -22,12 +22,14 @@ class Fate:
 
 @dataclass(frozen=True)
 class Parcel:
-    """A frame, or a copy of it: its number, between which hosts, when it entered, its bytes now.
+    """A frame, or a copy of it: its number, on which cable, between which hosts, when it entered,
+    its bytes now.
 
     `verdict` is the strongest thing that was done to it so far.
     """
 
     number: int
+    cable: str
     sender: str
     receiver: str
     t_ns: int

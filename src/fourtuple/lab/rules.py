@@ -58,7 +58,7 @@ NO_SELECTOR = N_(
 TOO_SMALL = N_("{method}({name}={value}): it takes a number from {least} on.")
 NO_ADDRESS = N_("{address} is no address.")
 NOTHING_TO_INJECT = N_("inject() takes a frame, or one like which it is to be (like=).")
-NOBODYS = N_("Frame {frame} was sent by no host: say where to (to=).")
+NOBODYS = N_("Frame {frame} did not enter the wire from a host: say where to (to=).")
 
 
 class Rule:
@@ -292,14 +292,15 @@ class Wire:
     def _frame(
         self, content: bytes | Sequence[Value | bytes], like: Any, to: Any, changes: Any
     ) -> orders.Inject:
-        host = name_of(to) if to is not None else ""
+        host = self._network.known(name_of(to)).name if to is not None else ""
         if like is not None:
             number = int(getattr(like, "frame", like))
             crossed = self._recorded(number)
-            if not host and not crossed.sender:
+            towards = self._network.opposite(crossed.vantage, crossed.sender)
+            if not host and not towards:
                 raise UsageError(NOBODYS, {"frame": number})
-            host = host or self._network.opposite(crossed.vantage, crossed.sender)
-            return orders.Inject(host, crossed.data, changes_of(changes))
+            cable = "" if host else crossed.vantage
+            return orders.Inject(host or towards, crossed.data, changes_of(changes), cable)
         if not content or not host:
             raise UsageError(NOTHING_TO_INJECT)
         if not isinstance(content, bytes):
