@@ -97,8 +97,8 @@ def two_losses(lab: Lab) -> None:
         lost_numbers = [1 + full, 1 + 3 * full]
         lab.expect([second.seq, fourth.seq], lost_numbers, "sent again: the second and the fourth")
         between = [s.ack for s in steps if second.frame < s.frame < fourth.frame and s.acked]
-        what = "acks that came between the two, SACK {off_or_on}"
-        lab.expect(between, pointers, what, off_or_on=("off", "on")[sack_on])
+        what = "acks that came between the two, tcp_sack {value}"
+        lab.expect(between, pointers, what, value=sack_on)
         found = _more(before, client, "TCPFastRetrans", "TCPTimeouts")
         lab.expect(found, [2, 0], "fast retransmits, and time-outs")
         lab.expect(peer.recv_exactly(len(message)), message, "what the server's program reads")
@@ -167,7 +167,7 @@ def tail_loss_probe(lab: Lab) -> None:
         "2883): Linux then takes the reduction back (tcp_try_undo_loss)."
     ),
     try_next=(
-        N_("Turn timestamps off: the DSACK alone has to tell."),
+        N_("Turn SACK off as well: nothing tells, and the window grows anew from one segment."),
         N_("See a loss that was one: lab run lost-segment."),
     ),
     tags="loss timer",
@@ -175,32 +175,45 @@ def tail_loss_probe(lab: Lab) -> None:
 )
 def spurious_time_out(lab: Lab) -> None:
     client, server = lab.pair(congestion="reno")
-    sock, peer = lab.connected(client, server)
-    window, before, there = tcp_info(sock).snd_cwnd, counters(client), counters(server)
-    again = data.sent_by(client).matching(seq=1).nth(2)
-    if lab.value("hold", True):
-        lab.wire.hold(pure_ack.sent_by(server).times(3), until=again)
-    message = lab.bytes(4000)
-    sock.send(message)
-    lab.settle()
+    listener = server.socket().listen(8888)
+    for timestamps, undone_by, copies in ((1, "TCPLossUndo", 1), (0, "TCPDSACKUndo", 3)):
+        client.sysctl("net.ipv4.tcp_timestamps", timestamps)
+        sock = client.socket().connect(server, 8888)
+        lab.settle()
+        peer = listener.accept()
+        begin = len(lab.segments(payload=True))
+        window, before, there = tcp_info(sock).snd_cwnd, counters(client), counters(server)
+        again = data.sent_by(client).matching(seq=1).nth(2)
+        if lab.value("hold", True):
+            lab.wire.hold(pure_ack.sent_by(server).times(3), until=again)
+        message = lab.bytes(4000)
+        sock.send(message)
+        lab.settle()
 
-    found = _more(before, client, "TCPTimeouts", "TCPLossUndo")
-    lab.expect(found, [1, 1], "time-outs, and reductions taken back")
-    lab.expect(tcp_info(sock).snd_cwnd, window, "the congestion window, in segments, as before")
-    lab.expect(_more(there, server, "TCPDSACKOldSent"), [1], "DSACKs: the server got it twice")
-    sent = lab.segments(sent_by=client, payload=True)
-    full = lab.payload_per_segment - 12
-    numbers = [1, 1 + full, 1 + 2 * full, 1]
-    lab.expect(sent.every("seq"), numbers, "what was sent: the first segment twice, no other")
-    lab.expect(peer.recv_exactly(len(message)), message, "what the server's program reads, once")
+        found = _more(before, client, "TCPTimeouts", undone_by)
+        lab.expect(
+            found,
+            [1, 1],
+            "time-outs, and reductions taken back; tcp_timestamps {value}",
+            value=timestamps,
+        )
+        lab.expect(tcp_info(sock).snd_cwnd, window, "the congestion window, in segments, as before")
+        sent = lab.segments(payload=True)[begin:]
+        lab.expect(
+            len(sent) - 3, copies, "segments sent again; tcp_timestamps {value}", value=timestamps
+        )
+        told = _more(there, server, "TCPDSACKOldSent")
+        lab.expect(told, [copies], "DSACKs: the server had each of them already")
+        read = peer.recv_exactly(len(message))
+        lab.expect(read, message, "what the server's program reads, once")
     lab.claim(
         "a segment that is sent again was lost",
         False,
         "the server had frame {first} already; its ACK was late, and frame {again} came in vain",
         source="A",
-        evidence=[sent[0].frame, sent[-1].frame],
+        evidence=[sent[0].frame, sent[3].frame],
         first=sent[0].frame,
-        again=sent[-1].frame,
+        again=sent[3].frame,
     )
 
 

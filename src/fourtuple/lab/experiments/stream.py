@@ -12,6 +12,8 @@ from fourtuple.lab.sockets import HostSocket
 HELLO, WORLD = b"Hello, ", b"world!"
 #: the kernel doubles what SO_SNDBUF and SO_RCVBUF ask for
 SMALL_BUFFER = 8192
+#: more than both buffers hold
+LARGE = 40_000
 
 
 @experiment(
@@ -112,6 +114,15 @@ def full_buffer(lab: Lab) -> None:
     read = peer.recv_exactly(len(message))
     lab.expect(waiting.result(), len(message) - taken, "what it returns once the server has read")
     lab.expect(read, message, "what the server read: every byte, first in, first out")
+
+    sock.set_timeout(20)  # a send() would now take what fits, and return
+    looping = sock.call("sendall", message[:LARGE], background=True)
+    lab.settle()
+    lab.expect(looping.returned, False, "sendall() has returned")
+    lab.expect(peer.recv_exactly(LARGE), message[:LARGE], "what the server reads of that: all")
+    lab.expect(
+        looping.result(), None, "what sendall() returns: it called send() until all was taken"
+    )
     lab.settle()
     lab.claim(
         "send loses data when the buffer is full",
