@@ -267,15 +267,18 @@ def half_close(lab: Lab) -> None:
     ),
     try_next=(N_("Release the client's FIN later: only one end goes through CLOSING."),),
     tags="close",
-    mutation=Mutation(N_("the wire does not hold the FIN"), values={"hold": False}),
+    mutation=Mutation(N_("the server closes after the FIN has come"), values={"crossing": False}),
 )
 def close_simultaneous(lab: Lab) -> None:
     client, server = lab.pair()
     sock, peer = lab.connected(client, server)
     before = len(lab.segments())
-    if lab.value("hold", True):
+    crossing = lab.value("crossing", True)
+    if crossing:
         lab.wire.hold(fin.sent_by(client).first(), until=fin.sent_by(server))
     sock.close()
+    if not crossing:
+        lab.settle()
     peer.close()
     lab.settle()
 

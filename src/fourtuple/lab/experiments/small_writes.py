@@ -206,6 +206,12 @@ def cork(lab: Lab) -> None:
     sent = lab.segments(payload=True)
     lab.expect(sent.lengths, [full, 9], "payloads: a full segment, and the rest at the end")
     lab.expect(peer.recv_exactly(full + 9), b"".join(parts), "what the server reads")
+
+    sock.call("send", parts[0], int(socket.MSG_MORE)).result()
+    sock.send(parts[2])
+    lab.settle()
+    more = lab.segments(payload=True)[2:]
+    lab.expect(more.lengths, [9], "payloads: one send() with MSG_MORE, and one without")
     lab.claim(
         "every send() makes a segment",
         False,
