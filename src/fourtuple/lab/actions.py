@@ -4,45 +4,19 @@ A rule is a link (lab.parcel.Link): what it lets go on comes to the next rule, a
 one to the receiver. What it keeps back goes on from there, not from the beginning.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
-
 from fourtuple.event.model import Verdict
 from fourtuple.lab import orders
 from fourtuple.lab.forging import answer_for_absent, asks_for, flipped, fragments, too_big
 from fourtuple.lab.header_fields import changed
-from fourtuple.lab.matching import Matcher, Surroundings
+from fourtuple.lab.matching import Matcher
 from fourtuple.lab.orders import Report
 from fourtuple.lab.parcel import Onward, Parcel
+from fourtuple.lab.surroundings import Timer, WireProcess
 from fourtuple.wire import Ipv4View
 
-__all__ = ["RunningRule", "Timer", "WireProcess"]
+__all__ = ["RunningRule"]
 
 _NS = 1_000_000_000
-#: when, which of those at that time, what
-Timer = tuple[int, int, Callable[[], None]]
-
-
-class WireProcess(Surroundings, Protocol):
-    """What a rule asks of the wire that it is a part of."""
-
-    def now_ns(self) -> int:
-        """CLOCK_MONOTONIC."""
-
-    def at(self, due_ns: int, deed: Callable[[], None]) -> Timer:
-        """Do something when its time has come."""
-
-    def cancel(self, timer: Timer) -> None:
-        """Do it never, if it is still to be done."""
-
-    def drop(self, parcel: Parcel) -> None:
-        """The parcel goes no further."""
-
-    def deliver_together(self, parcels: Sequence[Parcel]) -> None:
-        """Give the receiver frames that came together; no other rule meets them."""
-
-    def inject(self, to: str, data: bytes, cable: str = "") -> int:
-        """Give a host a frame that no host has sent, by one of its cables; its number."""
 
 
 class _Action:

@@ -13,60 +13,33 @@ import heapq
 import select
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
 from fourtuple.errors import N_, FourtupleError, RuleFailed
-from fourtuple.event.model import AS_LEFT, Endpoint, Note, Verdict, at_host
+from fourtuple.event.model import AS_LEFT, Note, Verdict, at_host
 from fourtuple.lab import orders
-from fourtuple.lab.actions import RunningRule, Timer
+from fourtuple.lab.actions import RunningRule
+from fourtuple.lab.cables import Cable, End, Side
 from fourtuple.lab.channel import Channel
+from fourtuple.lab.connections import Connections, state_of
 from fourtuple.lab.header_fields import Numbers, changed
 from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft, Log
 from fourtuple.lab.matching import ends
-from fourtuple.lab.observer import Observer
 from fourtuple.lab.offload import HEADER_BYTES, Merged, as_on_the_wire, put_together
 from fourtuple.lab.parcel import Fate, Link, Parcel
 from fourtuple.lab.stillness import Stillness
+from fourtuple.lab.surroundings import Timer
 from fourtuple.system.packet import PacketSocket, WallClock
-from fourtuple.system.sock_diag import DiagSocket
-from fourtuple.wire import SYN, Packet, dissect
+from fourtuple.wire import Packet, dissect
 
-__all__ = ["Cable", "Carrier", "End"]
+__all__ = ["Carrier"]
+
+#: more rules than a script makes: the rules of two seeds have no random numbers in common
+_SEEDS_APART = 1009
 
 NOT_TAKEN = N_("A frame of {bytes} bytes could not be given to {host}: {reason}.")
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a cable: the host there, the socket to it, and the view of its table.
-
-    A host that offloads leaves work to the wire: each frame has a virtio_net_hdr before it.
-    """
-
-    host: str
-    packets: PacketSocket
-    observer: Observer
-    offloads: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cable:
-    """Two ends, and the name of this vantage point in the recording."""
-
-    name: str
-    ends: tuple[End, End]
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One direction of a cable."""
-
-    cable: str
-    sender: End
-    receiver: End
 
 
 class Carrier:
@@ -88,15 +61,15 @@ class Carrier:
         self._stillness = stillness
         self._channel = channel
         self._sides = [
-            _Side(cable.name, *pair) for cable in cables for pair in (cable.ends, cable.ends[::-1])
+            Side(cable.name, *pair) for cable in cables for pair in (cable.ends, cable.ends[::-1])
         ]
         self._seed = seed
         self._links: list[Link] = [link] if link else []
         self._last_links: list[Link] = []
         self._rules: list[RunningRule] = []
-        self._connections = _Connections()
+        self._connections = Connections()
         self._clock = WallClock()
-        self._waiting: list[tuple[int, int, _Side, bytes]] = []
+        self._waiting: list[tuple[int, int, Side, bytes]] = []
         self._timers: list[Timer] = []
         self._counter = 0
         self._number = 0
@@ -124,7 +97,7 @@ class Carrier:
         """Whatever waits, and whatever is due, in order of time."""
         while True:
             self._take()
-            if self._waiting or self._timers:
+            if self._waiting or self._patience_s() == 0:
                 self._stillness.wait()
                 self._take()
             due_ns = self._timers[0][0] if self._timers else None
@@ -159,7 +132,7 @@ class Carrier:
         for parcel in parcels:
             self._pass_on(0, side, parcel)
 
-    def _cut(self, t_ns: int, side: _Side, data: bytes) -> list[bytes]:
+    def _cut(self, t_ns: int, side: Side, data: bytes) -> list[bytes]:
         """What the sender's network card makes of it, where the kernel leaves that to the card."""
         if not side.sender.offloads:
             return [data]
@@ -167,7 +140,7 @@ class Carrier:
         self._note_at(side.sender, t_ns, side.sender.host, frame)
         return as_on_the_wire(header, frame)
 
-    def _entering(self, t_ns: int, side: _Side, data: bytes) -> Parcel:
+    def _entering(self, t_ns: int, side: Side, data: bytes) -> Parcel:
         number = self._note_frame(t_ns, side.sender.host, data, side.cable)
         way = side.cable, side.sender.host, side.receiver.host
         parcel = Parcel(number, *way, t_ns, data, Fate(data))
@@ -184,7 +157,7 @@ class Carrier:
         self._log.write(FrameEntered(self._number, t_ns, sender, data, vantage))
         return self._number
 
-    def _pass_on(self, position: int, side: _Side, parcel: Parcel) -> None:
+    def _pass_on(self, position: int, side: Side, parcel: Parcel) -> None:
         """To the link at that position of the chain, or, behind the last one, to the receiver."""
         links = (*self._links, *self._last_links)
         if position == len(links):
@@ -197,7 +170,7 @@ class Carrier:
             self._error = self._error or error
             onward(parcel)
 
-    def _deliver(self, side: _Side, parcels: Sequence[Parcel]) -> None:
+    def _deliver(self, side: Side, parcels: Sequence[Parcel]) -> None:
         """Give the receiver frames that come together: one, unless its network card gathers."""
 
         def deliver() -> None:
@@ -240,7 +213,7 @@ class Carrier:
             note = Note(t_ns=self.now_ns(), kind="clock", params={"step_ns": step_ns})
             self._log.write(note)
 
-    # what the rules ask for (lab.actions.WireProcess)
+    # what the rules ask for (lab.surroundings.WireProcess)
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
@@ -284,7 +257,7 @@ class Carrier:
         pair = ends(packet)
         if side is None or pair is None:
             return "CLOSED"
-        return _state(side.sender.observer.look(), *(pair if sent else pair[::-1]))
+        return state_of(side.sender.observer.look(), *(pair if sent else pair[::-1]))
 
     # orders
 
@@ -304,7 +277,7 @@ class Carrier:
     def _carry_out(self, order: orders.Order) -> object:
         match order:
             case orders.Install():
-                rule = RunningRule(order, self, self._seed + len(self._rules))
+                rule = RunningRule(order, self, self._seed * _SEEDS_APART + len(self._rules))
                 self._rules.append(rule)
                 # what a receiver's network card gathers has come through every other rule
                 coalesces = isinstance(order.action, orders.Coalesce)
@@ -339,36 +312,3 @@ class Carrier:
 def _resolves(frame: bytes) -> bool:
     """Whether it is ARP, in which no socket has a part."""
     return frame[12:14] == b"\x08\x06"
-
-
-def _state(rows: list[DiagSocket], local: Endpoint, remote: Endpoint) -> str:
-    """The state of the socket of a connection; that of a listener on its port where it has none."""
-    for row in rows:
-        if (_plain(row.local), _plain(row.remote)) == (local, remote):
-            return row.state
-    listening = any(row.state == "LISTEN" and row.local[1] == local.port for row in rows)
-    return "LISTEN" if listening else "CLOSED"
-
-
-def _plain(end: tuple[str, int]) -> Endpoint:
-    """An endpoint as frames show it: a dual-stack socket has IPv4 addresses mapped into IPv6."""
-    address = end[0].removeprefix("::ffff:") if "." in end[0] else end[0]
-    return Endpoint(address, end[1])
-
-
-class _Connections:
-    """The initial sequence number of each direction that a SYN was seen in: the latest one's."""
-
-    def __init__(self) -> None:
-        self._initial: dict[object, int] = {}
-
-    def see(self, packet: Packet) -> None:
-        tcp, pair = packet.tcp, ends(packet)
-        if tcp is not None and tcp.has(SYN) and pair is not None:
-            self._initial[pair] = tcp.sequence
-
-    def numbers(self, packet: Packet) -> Numbers:
-        pair = ends(packet)
-        if pair is None:
-            return None, None
-        return self._initial.get(pair), self._initial.get(pair[::-1])

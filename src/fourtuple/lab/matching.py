@@ -5,11 +5,10 @@ A Matcher belongs to one rule, and is shown every frame that comes to that rule,
 
 import random
 from collections.abc import Callable
-from typing import Protocol
 
 from fourtuple.event.model import Endpoint
 from fourtuple.lab.forging import asks_for
-from fourtuple.lab.header_fields import Numbers, matches
+from fourtuple.lab.header_fields import matches
 from fourtuple.lab.parcel import Parcel
 from fourtuple.lab.select import (
     About,
@@ -28,24 +27,15 @@ from fourtuple.lab.select import (
     To,
     Where,
 )
+from fourtuple.lab.surroundings import Surroundings
 from fourtuple.wire import ACK, FIN, RST, SYN, Icmp6View, Ipv4View, Ipv6FragmentView, Packet
 
-__all__ = ["Matcher", "Surroundings", "ends"]
+__all__ = ["Matcher", "ends"]
 
 Test = Callable[[Parcel], bool]
 
 #: multicast listeners and routers (RFC 3810, RFC 4861): a kernel's own talk with its link
 _NEIGHBOR_TYPES = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
-
-
-class Surroundings(Protocol):
-    """What the wire knows beyond a frame."""
-
-    def numbers(self, packet: Packet) -> Numbers:
-        """The initial sequence numbers of the packet's connection, as seen from its sender."""
-
-    def socket_state(self, host: str, packet: Packet, sent: bool) -> str:
-        """The state of the host's socket of the packet's connection; `sent`: the host sent it."""
 
 
 class Matcher:

@@ -13,7 +13,8 @@ from fourtuple.errors import N_, HostLost, OutOfTime, RuleFailed, UsageError
 from fourtuple.event.model import Note, SocketRow
 from fourtuple.lab import orders
 from fourtuple.lab.baseline import apply_baseline, apply_sysctls
-from fourtuple.lab.carrier import Cable, Carrier, End
+from fourtuple.lab.cables import Cable, End
+from fourtuple.lab.carrier import Carrier
 from fourtuple.lab.channel import Channel, channel_pair
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import Log

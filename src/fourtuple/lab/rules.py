@@ -27,17 +27,16 @@ Each call gives a `Rule`: `count` and `frames` of what it met, `release()`, `sto
 rule that never met a frame fails the experiment at its end, unless it is `optional`.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourtuple.errors import N_, OutOfTime, RuleFailed, UsageError
+from fourtuple.errors import N_, RuleFailed, UsageError
 from fourtuple.lab import orders
-from fourtuple.lab.evidence import observed
 from fourtuple.lab.forging import ROUTER_MAC
 from fourtuple.lab.header_fields import changes_of
 from fourtuple.lab.log import FrameEntered
 from fourtuple.lab.orders import Report
+from fourtuple.lab.rule import Rule
 from fourtuple.lab.select import Named, Selector, any_frame, name_of, packet, written_values
 from fourtuple.wire import Ethernet, Value, frame, ip_bytes
 
@@ -46,12 +45,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule", "Wire"]
 
-_BETWEEN_LOOKS_S = 0.002
 #: IPv4's smallest MTU (RFC 791, section 3.2): a header of 60 bytes and 8 of data
 _SMALLEST_MTU = 68
 
 NEVER_MET = N_("A rule of the wire never met a frame: {rule}")
-NOT_MET = N_("{rule} has met {count} frames in time, {wanted} were waited for.")
 NO_SELECTOR = N_(
     "{method}() takes a selector, as data.sent_by(client).first() is one; {given} is none."
 )
@@ -59,55 +56,6 @@ TOO_SMALL = N_("{method}({name}={value}): it takes a number from {least} on.")
 NO_ADDRESS = N_("{address} is no address.")
 NOTHING_TO_INJECT = N_("inject() takes a frame, or one like which it is to be (like=).")
 NOBODYS = N_("Frame {frame} did not enter the wire from a host: say where to (to=).")
-
-
-class Rule:
-    """A rule of the wire. `str()` is how the script wrote it."""
-
-    def __init__(self, wire: "Wire", index: int, text: str, optional: bool) -> None:
-        self._wire = wire
-        self._index = index
-        self._text = text
-        self.optional = optional
-
-    def __str__(self) -> str:
-        return self._text
-
-    @property
-    def frames(self) -> Any:
-        """The numbers of the frames that it met so far."""
-        met = self._wire.report(self._index).frames
-        return observed(list(met), "frame", met)
-
-    @property
-    def count(self) -> Any:
-        """How many frames it met so far."""
-        met = self._wire.report(self._index).frames
-        return observed(len(met), "count", met)
-
-    @property
-    def held(self) -> int:
-        """How many frames it holds now."""
-        return self._wire.report(self._index).held
-
-    def release(self) -> None:
-        """Let go on what it holds."""
-        self._wire.order(orders.Release(self._index))
-
-    def stop(self) -> None:
-        """From now on it is about no frame; what it holds goes on."""
-        self._wire.order(orders.StopRule(self._index))
-
-    def wait(self, count: int = 1, limit_s: float | None = None) -> None:
-        """Wait until it has met so many frames; OutOfTime where it has not within `limit_s`
-        (default: before the run's limit)."""
-        latest_s = self._wire.deadline_s
-        end_s = latest_s if limit_s is None else min(latest_s, time.monotonic() + limit_s)
-        while (met := self.count) < count:
-            if time.monotonic() > end_s:
-                values = {"rule": self._text, "count": int(met), "wanted": count}
-                raise OutOfTime(NOT_MET, values)
-            time.sleep(_BETWEEN_LOOKS_S)
 
 
 class Wire:
@@ -327,8 +275,9 @@ class Wire:
 
     def check(self) -> None:
         """RuleFailed where a rule has met no frame, and was to."""
-        for rule in self._rules:
-            if not rule.optional and not rule.count:
+        reports = self._network.wire_status().rules if self._rules else ()
+        for rule, report in zip(self._rules, reports, strict=True):
+            if not rule.optional and not report.frames:
                 raise RuleFailed(NEVER_MET, {"rule": str(rule)})
 
     def _rule(
