@@ -64,7 +64,7 @@ def disagreements(
 ) -> tuple[Disagreement, ...]:
     """Every row that no state inferred from the frames explains, in order of time: each at the
     first snapshot that shows it."""
-    looks = _by_name(timeline.of(Snapshot))
+    looks = _looks(timeline.of(Snapshot))
     if not looks:
         return ()
     evidence = _Evidence(timeline)
@@ -72,39 +72,54 @@ def disagreements(
     found = (
         disagreement
         for (host, local, remote), of_one in lives.items()
-        if host in looks
-        for disagreement in _of_one(of_one, looks[host], rows_seen(timeline, host, local, remote))
+        for about in (None, (local, remote))
+        if (host, about) in looks
+        for disagreement in _of_one(
+            of_one, looks[host, about], rows_seen(timeline, host, local, remote)
+        )
     )
     return tuple(sorted(found, key=lambda one: one.t_ns))
 
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """A host's snapshots in order of time, and where among them: the first settled one from each
-    on, those taken for a frame, each by itself."""
+    """Snapshots of a host in order of time: those of the whole table, or of one connection. Where
+    among them: the first settled one from each on, those taken for a frame."""
 
     snapshots: Sequence[Snapshot]
     times: Sequence[int]
     settled: Sequence[int]
     of_frame: Mapping[int, Sequence[int]]
-    places: Mapping[int, int]
+    numbers: Sequence[int]
+    order: Mapping[int, int]
+
+    def place_of(self, snapshot: Snapshot) -> int:
+        """Where among these a snapshot of the host is, or would be."""
+        return bisect_left(self.numbers, self.order[id(snapshot)])
 
     @classmethod
-    def of(cls, snapshots: Sequence[Snapshot]) -> "_Looks":
+    def of(cls, snapshots: Sequence[Snapshot], order: Mapping[int, int]) -> "_Looks":
+        """`order` numbers all snapshots, by their identity."""
         settled = [len(snapshots)] * (len(snapshots) + 1)
         of_frame: dict[int, list[int]] = {}
         for place in range(len(snapshots) - 1, -1, -1):
             settled[place] = place if snapshots[place].settled else settled[place + 1]
             of_frame.setdefault(snapshots[place].frame, []).append(place)
-        places = {id(snapshot): place for place, snapshot in enumerate(snapshots)}
-        return cls(snapshots, [s.t_ns for s in snapshots], settled, of_frame, places)
+        numbers = [order[id(snapshot)] for snapshot in snapshots]
+        return cls(snapshots, [s.t_ns for s in snapshots], settled, of_frame, numbers, order)
 
 
-def _by_name(snapshots: Iterable[Snapshot]) -> dict[str, _Looks]:
-    found: dict[str, list[Snapshot]] = {}
+#: a host, and the connection that a look is about; None: the whole table
+_About = tuple[str, tuple[Endpoint, Endpoint] | None]
+
+
+def _looks(snapshots: Sequence[Snapshot]) -> dict[_About, _Looks]:
+    found: dict[_About, list[Snapshot]] = {}
+    order = {id(snapshot): number for number, snapshot in enumerate(snapshots)}
     for snapshot in snapshots:
-        found.setdefault(snapshot.host, []).append(snapshot)
-    return {host: _Looks.of(of_one) for host, of_one in found.items()}
+        about = snapshot.about and (plain(snapshot.about[0]), plain(snapshot.about[1]))
+        found.setdefault((snapshot.host, about), []).append(snapshot)
+    return {about: _Looks.of(of_one, order) for about, of_one in found.items()}
 
 
 class _Evidence:
@@ -171,7 +186,7 @@ def _by_place(ends: Iterable[_Inferred]) -> dict[tuple[str, Endpoint, Endpoint],
 
 def _of_one(lives: list[_Inferred], looks: _Looks, seen: Sequence[Seen]) -> Iterator[Disagreement]:
     """The disagreements about one four-tuple's end. `seen` are its rows."""
-    shown_at = [looks.places[id(snapshot)] for snapshot, _ in seen]
+    shown_at = [looks.place_of(snapshot) for snapshot, _ in seen]
     for place in sorted(_telling(lives, looks, shown_at)):
         known = bisect_right(shown_at, place)
         row = seen[known - 1][1] if known else None

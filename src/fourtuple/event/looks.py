@@ -17,7 +17,7 @@ from operator import is_not
 
 import msgspec
 
-from fourtuple.event.model import Call, Note, Snapshot, SocketRow, State
+from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow, State
 
 __all__ = [
     "Changed",
@@ -55,19 +55,21 @@ class Look(msgspec.Struct, frozen=True, tag="look", kw_only=True, omit_defaults=
     settled: bool = True
     series: int = 0
     whole: bool = False
+    about: tuple[Endpoint, Endpoint] | None = None
 
 
 @dataclass(slots=True)
 class _Chain:
-    """What the next look of a host follows."""
+    """What the next look of a host follows. `given` are the rows as they were given."""
 
     number: int = -1
     rows: Rows = ()
     written: int = 0
+    given: Rows = ()
 
 
 class LookWriter:
-    """Snapshots -> looks. Rows count as kept where they are the same objects as before."""
+    """Snapshots -> looks. Rows count as kept where they are equal to rows before."""
 
     def __init__(self, series: int = 0) -> None:
         self._series = series
@@ -75,12 +77,12 @@ class LookWriter:
 
     def look(self, snapshot: Snapshot) -> Look:
         """The snapshot as a look that follows those of the same host before it."""
-        rows = snapshot.sockets
         chain = self._chains.setdefault(snapshot.host, _Chain())
+        rows = _unified(chain, snapshot.sockets)
         whole = chain.number < 0 or chain.written > _RENEWAL * len(rows) + _FEW_ROWS
         parts = _parts((), rows) if whole else _parts(chain.rows, rows)
         chain.number += 1
-        chain.rows = rows
+        chain.rows, chain.given = rows, snapshot.sockets
         chain.written = 0 if whole else chain.written + sum(len(part[2]) for part in parts)
         return Look(
             t_ns=snapshot.t_ns,
@@ -89,6 +91,7 @@ class LookWriter:
             cause=snapshot.cause,
             frame=snapshot.frame,
             settled=snapshot.settled,
+            about=snapshot.about,
             series=self._series,
             number=chain.number,
             whole=whole,
@@ -96,9 +99,18 @@ class LookWriter:
         )
 
 
+def _unified(chain: _Chain, given: Rows) -> Rows:
+    """The rows, as the objects that they were at the look before where they are equal to those."""
+    head, tail = _ends_in_common(chain.given, given)
+    if head == len(given) == len(chain.given):
+        return chain.rows
+    known = {row: row for row in chain.rows[head : len(chain.rows) - tail]}
+    middle = [known.get(row, row) for row in given[head : len(given) - tail]]
+    return (*chain.rows[:head], *middle, *chain.rows[len(chain.rows) - tail :])
+
+
 def _parts(before: Rows, now: Rows) -> tuple[Part, ...]:
-    head = _same(before, now)
-    tail = min(_same(before[::-1], now[::-1]), min(len(before), len(now)) - head)
+    head, tail = _ends_in_common(before, now)
     places = {id(row): place for place, row in enumerate(before[head : len(before) - tail], head)}
     parts: list[Part] = []
     first, count = 0, head
@@ -116,6 +128,13 @@ def _parts(before: Rows, now: Rows) -> tuple[Part, ...]:
         count, tail = count + tail, 0
     parts += [(first, count, tuple(new)), (len(before) - tail, tail, ())]
     return tuple(part for part in parts if part[1] or part[2])
+
+
+def _ends_in_common(before: Rows, now: Rows) -> tuple[int, int]:
+    """How many rows at the beginning, and at the end, are the same objects."""
+    head = _same(before, now)
+    shorter = min(len(before), len(now))
+    return head, min(_same(before[::-1], now[::-1]), shorter - head)
 
 
 def _same(before: Rows, now: Rows) -> int:
@@ -152,6 +171,7 @@ class LookReader:
             frame=look.frame,
             sockets=rows,
             settled=look.settled,
+            about=look.about,
         )
 
     def _table(self, before: Rows, parts: Sequence[Part]) -> Rows | None:
@@ -207,8 +227,7 @@ def changes(snapshots: Iterable[Snapshot]) -> Iterator[Changed]:
 def _difference(before: Rows, now: Rows) -> tuple[Rows, Rows]:
     if before is now:
         return (), ()
-    head = _same(before, now)
-    tail = min(_same(before[::-1], now[::-1]), min(len(before), len(now)) - head)
+    head, tail = _ends_in_common(before, now)
     old_rest, new_rest = before[head : len(before) - tail], now[head : len(now) - tail]
     kept_ids = {id(row) for row in old_rest}.intersection(map(id, new_rest))
     gone = {row: None for row in old_rest if id(row) not in kept_ids}

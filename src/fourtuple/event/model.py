@@ -145,6 +145,10 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     the wire), "delivered" (that frame had just been given to the host), "call" (a call of one of
     its programs had just returned) or "asked".
 
+    With many sockets a look asks only for those that its frame or call is `about`, (local, remote),
+    and for their listener: the other rows are those of the look before, and may be out of date.
+    None: the whole table was read.
+
     A row in which only the time left on its timer has run down is that of the look before:
     `timer_ms` counts from the first look that had it so.
     """
@@ -156,6 +160,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     frame: int = 0
     sockets: tuple[SocketRow, ...] = ()
     settled: bool = True
+    about: tuple[Endpoint, Endpoint] | None = None
 
 
 class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):

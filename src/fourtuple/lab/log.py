@@ -19,7 +19,7 @@ import msgspec
 
 from fourtuple.errors import N_
 from fourtuple.event.looks import Look
-from fourtuple.event.model import WIRE, Call, Note
+from fourtuple.event.model import WIRE, Call, Note, Snapshot
 
 __all__ = ["ClockSampled", "FrameEntered", "FrameLeft", "Log", "Record"]
 
@@ -52,7 +52,8 @@ class ClockSampled(msgspec.Struct, frozen=True, tag="clock"):
     error_ns: int
 
 
-Record = FrameEntered | FrameLeft | ClockSampled | Call | Look | Note
+#: a Snapshot is a part of a table (`about`); whole ones are looks
+Record = FrameEntered | FrameLeft | ClockSampled | Call | Look | Snapshot | Note
 
 _MARK_BYTES = 8
 _MOST_AT_ONCE = 1 << 26

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
+from fourtuple.analyze.hosts import plain
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.looks import Look, LookReader, changes
 from fourtuple.event.model import (
@@ -36,6 +39,7 @@ def merge(records: Iterable[Record]) -> Timeline:
     calls: dict[tuple[int, int, int], Call] = {}
     epoch_ns = 0
     reader = LookReader()
+    tables: dict[str, _Table] = {}
     for record in records:
         match record:
             case ClockSampled():
@@ -48,7 +52,10 @@ def merge(records: Iterable[Record]) -> Timeline:
             case Look():
                 snapshot = reader.snapshot(record)
                 if snapshot is not None:
+                    tables[record.host] = _Table(snapshot.sockets)
                     events.append(snapshot)
+            case Snapshot():
+                events.append(tables.setdefault(record.host, _Table()).with_part(record))
             case Note():
                 events.append(record)
     events += [*calls.values(), *state_changes(e for e in events if isinstance(e, Snapshot))]
@@ -77,6 +84,47 @@ def _frames(records: tuple[Record, ...]) -> tuple[tuple[Vantage, ...], FrameTabl
             )
     vantages = (Vantage(name, description=_DESCRIPTIONS.get(name, "")) for name in places)
     return tuple(vantages), builder.table()
+
+
+class _Table:
+    """A host's sockets as the looks so far have them, each of which may be of a part."""
+
+    def __init__(self, rows: tuple[SocketRow, ...] = ()) -> None:
+        self._rows = list(rows)
+        self._places: dict[Any, int] | None = None
+
+    def with_part(self, part: Snapshot) -> Snapshot:
+        """The whole table, once what the part is about is as it says."""
+        if self._places is None:
+            self._places = {_known_by(row): place for place, row in enumerate(self._rows)}
+        new = {_known_by(row): row for row in part.sockets}
+        if part.about not in new:
+            self._remove(part.about, self._places)
+        for key, row in new.items():
+            place = self._places.get(key)
+            if place is None:
+                self._places[key] = len(self._rows)
+                self._rows.append(row)
+            elif self._rows[place] != row:
+                self._rows[place] = row
+        return msgspec.structs.replace(part, sockets=tuple(self._rows))
+
+    def _remove(self, key: Any, places: dict[Any, int]) -> None:
+        """The last row takes the place of the one that is gone, if it was there."""
+        place = places.pop(key, None)
+        if place is None:
+            return
+        last = self._rows.pop()
+        if place < len(self._rows):
+            self._rows[place] = last
+            places[_known_by(last)] = place
+
+
+def _known_by(row: SocketRow) -> Any:
+    """A connection is asked for by its ends, as frames have them; a listener is known by itself."""
+    if row.state == "LISTEN":
+        return row.cookie
+    return plain(row.local), plain(row.remote)
 
 
 def state_changes(snapshots: Iterable[Snapshot]) -> Iterator[State]:

@@ -1,6 +1,7 @@
 """Looks at a host's socket table and notes what it saw."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,11 @@ _PAUSE_S = 50e-6
 #: not started anew
 _TIMER_SLACK_MS = 20
 _FEW = 64
+#: with so many sockets a look asks only for those concerned
+_MANY = 64
+
+#: (local, remote)
+Ends = tuple[Endpoint, Endpoint]
 
 
 class Observer:
@@ -35,6 +41,7 @@ class Observer:
         # rows by their messages: those without a timer, and by what else is in them those with one
         self._idle: dict[bytes, SocketRow] = {}
         self._timed: dict[bytes, tuple[SocketRow, int]] = {}
+        self._count = 0
 
     def look(self) -> list[DiagSocket]:
         """The host's TCP sockets now."""
@@ -46,15 +53,24 @@ class Observer:
             with suppress(FileNotFoundError):  # it has gone with another one
                 self._diag.destroy(row.family, row.local, row.remote, row.cookie)
 
-    def observe(self, cause: str, frame: int = 0, first: Callable[[], None] | None = None) -> None:
-        """Note the host's TCP sockets, once no segment waits for a locked one.
+    def observe(
+        self,
+        cause: str,
+        frame: int = 0,
+        first: Callable[[], None] | None = None,
+        about: Ends | None = None,
+    ) -> None:
+        """Note the host's TCP sockets, once no segment waits for a locked one; where there are
+        many, only the one that the frame or the call is `about`, where that is known.
 
         `first` is carried out in the same turn: nobody else notes what comes of it before this.
         """
+        if about is not None and (self._count < _MANY or not about[1].port):
+            about = None
         with self._log.turn():
             if first is not None:
                 first()
-            begin_ns, rows, settled = self._settled_rows()
+            begin_ns, rows, settled = self._settled_rows(about)
             snapshot = Snapshot(
                 t_ns=begin_ns,
                 end_ns=time.monotonic_ns(),
@@ -63,18 +79,32 @@ class Observer:
                 frame=frame,
                 sockets=rows,
                 settled=settled,
+                about=about,
             )
-            self._log.write(self._writer.look(snapshot))
+            # what is left out of a part only the log of all observers together knows
+            self._log.write(snapshot if about else self._writer.look(snapshot))
 
-    def _settled_rows(self) -> tuple[int, tuple[SocketRow, ...], bool]:
+    def _settled_rows(self, about: Ends | None) -> tuple[int, tuple[SocketRow, ...], bool]:
         """When the look began, what it saw, and whether no segment waited any more."""
         for _ in range(_REPEATS):
             begin_ns = time.monotonic_ns()
-            rows, settled = self._rows(begin_ns)
+            rows, settled = self._part(about) if about else self._rows(begin_ns)
             if settled:
                 break
             time.sleep(_PAUSE_S)
         return begin_ns, rows, settled
+
+    def _part(self, about: Ends) -> tuple[tuple[SocketRow, ...], bool]:
+        """The row of one connection, if there is one, and that of the listener on its port."""
+        local, remote = about
+        family = socket.AF_INET6 if ":" in local.address else socket.AF_INET
+        nowhere = ("::" if family == socket.AF_INET6 else "0.0.0.0", 0)
+        found: dict[bytes, SocketRow] = {}
+        for peer in ((remote.address, remote.port), nowhere):
+            message = self._diag.find(family, (local.address, local.port), peer)
+            if message is not None:
+                found[message] = socket_row(parse_row(message))
+        return tuple(found.values()), all(map(_is_settled, found.values()))
 
     def _rows(self, now_ns: int) -> tuple[tuple[SocketRow, ...], bool]:
         """The rows now: those of the look before, as objects, where nothing but the time left on
@@ -89,7 +119,7 @@ class Observer:
             if row is None:
                 content, left_ms = timer_apart(messages[place])
                 row, due_ms = self._row(messages[place], content, left_ms, now_ns)
-                settled = settled and (not row.backlog_bytes or row.state == "LISTEN")
+                settled = settled and _is_settled(row)
                 found[place] = row
                 if row.timer:
                     timed[content] = row, due_ms
@@ -97,6 +127,7 @@ class Observer:
                     self._idle[messages[place]] = row
         self._timed = timed
         rows = tuple(filter(None, found))
+        self._count = len(rows)
         if len(self._idle) > 2 * len(rows) + _FEW:  # mostly of sockets that are gone
             self._idle = {m: r for m, r in zip(messages, rows, strict=True) if m in self._idle}
         return rows, settled
@@ -111,6 +142,11 @@ class Observer:
         if known is not None and abs(known[1] - due_ms) <= _TIMER_SLACK_MS:
             return known
         return socket_row(parse_row(message)), due_ms
+
+
+def _is_settled(row: SocketRow) -> bool:
+    """Whether no segment waits for it because a program has it locked."""
+    return not row.backlog_bytes or row.state == "LISTEN"
 
 
 def socket_row(row: DiagSocket) -> SocketRow:

@@ -69,7 +69,13 @@ class Recorder:
         # names that the call itself gave (a bound port, a descriptor) count, those it took do not
         named = {key: value for key, value in sock.identity().items() if value}
         self._log.write(Call(end_ns=end_ns, **{**known, **named, **found}))
-        self._observer.observe("call")
+        self._observer.observe("call", about=_about(known))
+
+
+def _about(known: dict[str, Any]) -> tuple[Endpoint, Endpoint] | None:
+    """The ends of the connection that a call was made on, where it had both of them before."""
+    local, remote = known["local"], known["remote"]
+    return (local, remote) if local and remote else None
 
 
 def _thread() -> int:

@@ -7,6 +7,7 @@ there. It does not know where in the picture a call goes.
 
 from dataclasses import dataclass
 
+from fourtuple.analyze.evidence import rows_seen
 from fourtuple.analyze.hosts import host_of
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
@@ -65,12 +66,11 @@ def _sockets(
         if life.spans(call.t_ns, call.end_ns)
         and ((call.local == local and call.remote == remote) or _unconnected(call, host, local))
     }
+    host = host_of(timeline, local.address)
     by_table = {
         (snapshot.host, row.inode)
-        for snapshot in timeline.of(Snapshot)
-        if life.spans(snapshot.t_ns, snapshot.t_ns)
-        for row in snapshot.sockets
-        if row.local == local and row.remote == remote
+        for snapshot, row in (rows_seen(timeline, host, local, remote) if host else ())
+        if row is not None and life.spans(snapshot.t_ns, snapshot.t_ns)
     }
     return frozenset(s for s in by_call | by_table if s[1])
 

@@ -4,6 +4,7 @@ Written by hand rather than through a library: the lab asks after every frame, a
 namespace's few sockets takes the kernel 50 us.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -53,6 +54,7 @@ _EXPIRES_AT, _EXPIRES = 52, struct.Struct("=I")
 _ATTRIBUTE = struct.Struct("=HH")
 _PORT = struct.Struct("!H")
 _COOKIE = struct.Struct("=Q")
+_ANY_COOKIE = b"\xff" * _COOKIE.size  # INET_DIAG_NOCOOKIE, twice
 
 
 class DiagSocket(NamedTuple):
@@ -115,6 +117,24 @@ class SockDiag:
             messages += found
         return messages
 
+    def find(self, family: int, local: tuple[str, int], remote: tuple[str, int]) -> bytes | None:
+        """The message of the TCP socket that a segment from `remote` to `local` would be given to:
+        a connection's, else a listener's; None where there is neither. Takes the kernel 7 us."""
+        body = _EXACT.pack(
+            family, socket.IPPROTO_TCP, 1 << (_INET_DIAG_SKMEMINFO - 1), 0, _EVERY_STATE,
+            *_ends(family, local, remote), 0, _ANY_COOKIE,
+        )  # fmt: skip
+        size = _HEADER.size + len(body)
+        header = _HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, _DUMP_SEQUENCE, 0)
+        self._socket.send(header + body)
+        for kind, _, content in _messages(self._socket.recv(1 << 14)):
+            if kind != _NLMSG_ERROR:
+                return bytes(content)
+            number = -struct.unpack_from("=i", content)[0]
+            if number != errno.ENOENT:
+                raise OSError(number, f"sock_diag: {os.strerror(number)}")
+        return None
+
     def destroy(
         self, family: int, local: tuple[str, int], remote: tuple[str, int], cookie: int
     ) -> None:
@@ -122,10 +142,7 @@ class SockDiag:
 
         OSError where there is none like it (ENOENT), or the caller may not (CAP_NET_ADMIN).
         """
-        ends = (
-            *(_PORT.pack(port) for _, port in (local, remote)),
-            *(socket.inet_pton(family, address).ljust(16, b"\0") for address, _ in (local, remote)),
-        )
+        ends = _ends(family, local, remote)
         body = _EXACT.pack(
             family, socket.IPPROTO_TCP, 0, 0, _EVERY_STATE, *ends, 0, _COOKIE.pack(cookie)
         )
@@ -156,6 +173,13 @@ class SockDiag:
                     number = -struct.unpack_from("=i", contents[0])[0]
                     raise OSError(number, f"sock_diag: {os.strerror(number)}")
                 rows += contents
+
+
+def _ends(family: int, local: tuple[str, int], remote: tuple[str, int]) -> Iterator[bytes]:
+    """Both ports, then both addresses, as inet_diag_sockid has them."""
+    yield from (_PORT.pack(port) for _, port in (local, remote))
+    for address, _ in (local, remote):
+        yield socket.inet_pton(family, address).ljust(16, b"\0")
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
