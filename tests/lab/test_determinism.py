@@ -125,6 +125,17 @@ def test_a_grandchild_counts_and_the_asker_does_not() -> None:
         os.waitpid(parent, 0)
 
 
+def test_of_a_crowd_nobody_is_waited_for() -> None:
+    code = "import threading as t; [t.Thread(target=t.Event().wait).start() for _ in range(99)]"
+    with child(code) as crowd:
+        tasks = Path(f"/proc/{crowd.pid}/task")
+        end_s = time.monotonic() + 10
+        while len(list(tasks.iterdir())) < 100:
+            assert time.monotonic() < end_s
+        assert not Stillness(crowd.pid).wait()
+        crowd.kill()
+
+
 def test_a_process_that_is_gone_is_still() -> None:
     with child("") as ended:
         ended.wait()
