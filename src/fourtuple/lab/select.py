@@ -23,15 +23,29 @@ from fourtuple.wire import TcpOption
 
 __all__ = [
     "STATES",
+    "About",
+    "After",
+    "At",
+    "Chance",
     "Condition",
+    "Every",
+    "Matching",
     "Named",
+    "Nth",
+    "OfKind",
+    "Port",
     "Selector",
+    "SentBy",
+    "Times",
+    "To",
+    "Where",
     "any_frame",
     "data",
     "datagram",
     "fin",
     "fragment",
     "icmp",
+    "name_of",
     "neighbor",
     "packet",
     "pure_ack",
@@ -39,6 +53,7 @@ __all__ = [
     "segment",
     "syn",
     "synack",
+    "written_values",
 ]
 
 #: a socket's states as sock_diag names them, and "CLOSED" where there is no such socket
