@@ -211,8 +211,12 @@ def synack_retries(lab: Lab) -> None:
         N_("No SYN ACK has been repeated."),
     )
     lab.settle(unanswered=True)
+    lab.expect(
+        [row.local.port for row in lab.sockets(server)],
+        [8889],
+        "the entry that is left: that of the listener which repeats",
+    )
     left = lab.connection(server)
-    lab.expect(left.local.port, 8889, "the entry that is left: that of the listener which repeats")
     lab.expect(left.timer_ms > 1020, True, "its second wait has {left} ms left of 2000",
                left=int(left.timer_ms))  # fmt: skip
     repeated = lab.segments(sent_by=server, port=8889)
