@@ -16,7 +16,7 @@ from fourtuple.lab.sockets import HostSocket
 from fourtuple.system.namespaces import inside, new_network_namespace
 from fourtuple.system.sysctl import read_sysctl
 
-__all__ = ["TcpInfo", "counters", "kernel_defaults", "tcp_info"]
+__all__ = ["TcpInfo", "counters", "grown", "kernel_defaults", "tcp_info"]
 
 #: struct tcp_info (include/uapi/linux/tcp.h) up to tcpi_snd_wnd; fields are only ever appended
 _INFO = struct.Struct("=8B24I4Q6I4Q2I2Q4I")
@@ -117,6 +117,11 @@ def counters(host: Host) -> Mapping[str, int]:
         name, value = line.split()
         found[name] = int(value)
     return found
+
+
+def grown(before: Mapping[str, int], host: Host, name: str) -> int:
+    """By how much a counter of the host has grown since `before`."""
+    return counters(host)[name] - before[name]
 
 
 def kernel_defaults(*names: str) -> list[int]:

@@ -1,12 +1,10 @@
 """How TCP makes a path that loses and damages segments reliable (rows A17, A18)."""
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters, tcp_info
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.gauges import counters, grown, tcp_info
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import data, pure_ack
 
@@ -40,7 +38,7 @@ def lost_segment(lab: Lab) -> None:
 
     sent = lab.segments(sent_by=client, payload=True)
     lab.expect(sent.every("seq"), [1, 1], "sequence numbers: the same segment twice")
-    lab.expect(_more(before, client, "TcpExtTCPTimeouts"), 1, "time-outs that the client counted")
+    lab.expect(grown(before, client, "TcpExtTCPTimeouts"), 1, "time-outs that the client counted")
     first, again = sent
     waited_ns = again.t_ns - first.t_ns
     # a timer of the kernel may be a tick early, at most 10 ms
@@ -61,11 +59,6 @@ def lost_segment(lab: Lab) -> None:
         evidence=sent.frames,
         ms=waited_ns // 1_000_000,
     )
-
-
-def _more(before: Mapping[str, int], host: Host, name: str) -> int:
-    """By how much a counter of a host has grown."""
-    return counters(host)[name] - before[name]
 
 
 @experiment(
@@ -101,8 +94,8 @@ def duplicate_acks(lab: Lab) -> None:
     acks = [s for s in lab.segments(sent_by=server, payload=False) if s.ack > 1]
     told = [s.ack for s in acks if s.frame < again.frame]
     lab.expect(told, [numbers[1]] * 4, "acks before that: the number missing, and 3 duplicates")
-    lab.expect(_more(before, client, "TcpExtTCPFastRetrans"), 1, "fast retransmits")
-    lab.expect(_more(before, client, "TcpExtTCPTimeouts"), 0, "time-outs")
+    lab.expect(grown(before, client, "TcpExtTCPFastRetrans"), 1, "fast retransmits")
+    lab.expect(grown(before, client, "TcpExtTCPTimeouts"), 0, "time-outs")
     lab.expect(acks[-1].ack, 1 + len(message), "one ACK covers the repaired segment and the rest")
     lab.expect(peer.recv_exactly(len(message)), message, "what the server's program reads")
     lab.claim(
@@ -182,7 +175,7 @@ def corrupted_segment(lab: Lab) -> None:
 
     sent = lab.segments(sent_by=client, payload=True)
     lab.expect(sent.every("seq"), [1, 1], "sequence numbers: the same segment twice")
-    lab.expect(_more(before, server, "TcpInCsumErrors"), 1, "checksum errors at the server")
+    lab.expect(grown(before, server, "TcpInCsumErrors"), 1, "checksum errors at the server")
     between = [
         s.flags for s in lab.segments(sent_by=server) if sent[0].frame < s.frame < sent[1].frame
     ]

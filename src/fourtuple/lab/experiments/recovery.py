@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters, tcp_info
+from fourtuple.lab.gauges import counters, grown, tcp_info
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import data, pure_ack
@@ -13,8 +13,7 @@ from fourtuple.lab.select import data, pure_ack
 
 def _more(before: Mapping[str, int], host: Host, *names: str) -> list[int]:
     """By how much counters of a host have grown."""
-    now = counters(host)
-    return [now[f"TcpExt{name}"] - before[f"TcpExt{name}"] for name in names]
+    return [grown(before, host, f"TcpExt{name}") for name in names]
 
 
 @experiment(
