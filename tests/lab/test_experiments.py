@@ -41,7 +41,7 @@ def skip_where_something_is_lacking(experiment: Experiment) -> None:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize(("experiment", "family"), runs())
+@pytest.mark.parametrize(("experiment", "family"), list(runs()))
 def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, family: int) -> None:
     skip_where_something_is_lacking(experiment)
     timeline = run(experiment, Options(family=family))
@@ -104,8 +104,6 @@ def test_its_expectations_fail_under_its_mutation(experiment: Experiment) -> Non
     timeline = run(experiment, Options(family=family, limit_s=20, mutated=True))
     notes = [note for note in timeline.of(Note) if note.kind == "failure"]
     assert [note.params["error"] for note in notes[:1]] == [experiment.mutation.error]
-    if experiment.mutation.error == "ExpectationFailed":
-        assert not checks_of(timeline)[-1].ok
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
