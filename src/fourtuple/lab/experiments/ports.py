@@ -38,15 +38,14 @@ def range_of(host: Host) -> tuple[int, int]:
 )
 def which_port(lab: Lab) -> None:
     client, server = lab.pair()
-    unbound = server.socket().listen()
-    given = lab.sockets(server, listening=True)[0].local.port
+    server.socket().listen(backlog=20)
+    given = int(lab.sockets(server, listening=True)[0].local.port)
     first, last = range_of(server)
     lab.expect(first <= given <= last, True, "listen() without bind(): a port of the range too")
-    unbound.close()
-    server.socket().listen(8888, 20)
+    # the place to search from is the machine's, one a destination: 8888 has many labs' connections
     ports: list[int] = []
     for _ in range(8):
-        client.socket().connect(server, 8888)
+        client.socket().connect(server, given)
         ports += {row.local.port for row in lab.sockets(client)} - set(ports)
     lab.settle()
 
