@@ -138,7 +138,9 @@ def one_at_a_time_server(lab: Lab) -> None:
     lab.expect(listener.recv_q, 3, "connections that wait in the accept queue")
     waiting = [row for row in lab.sockets(server) if row.inode == 0]
     lab.expect(
-        sorted(row.recv_q for row in waiting), [3, 4, 5], "bytes that wait with them: bob, dave, ..."
+        sorted(row.recv_q for row in waiting),
+        [3, 4, 5],
+        "bytes that wait with them: bob, dave, ...",
     )
     served: list[bytes] = []
     for sock, answer in zip(socks, answers, strict=True):
@@ -249,7 +251,9 @@ def many_clients(lab: Lab) -> None:
         "asyncio does that with epoll. select() takes descriptors up to 1023 only (select(2))."
     ),
     try_next=(
-        N_("Let a server compute for a second for each answer: which models then make others wait?"),
+        N_(
+            "Let a server compute for a second for each answer: which models then make others wait?"
+        ),
         N_("See what a socket that does not block returns: lab run non-blocking"),
     ),
     tags="programs",

@@ -2,15 +2,27 @@
 (rows A2, B1, C1, E6)."""
 
 import socket
+from functools import partial
 
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.experiments.client_gone import upper_casing_server
+from fourtuple.lab.programs import RunningProgram
 from fourtuple.lab.script import Lab
 
-SERVER_CALLS = "socket setsockopt bind listen accept recv sendall close close".split()
-CLIENT_CALLS = "socket connect sendall recv recv close".split()
+SERVER_CALLS = [
+    "socket",
+    "setsockopt",
+    "bind",
+    "listen",
+    "accept",
+    "recv",
+    "sendall",
+    "close",
+    "close",
+]
+CLIENT_CALLS = ["socket", "connect", "sendall", "recv", "recv", "close"]
 #: for experiments (RFC 3692); no kernel knows it
 RAW_PROTOCOL = 253
 
@@ -59,7 +71,7 @@ def minimal_programs(lab: Lab) -> None:
         waiting = server.run(minimal_server, server.address, lab.value("reuse", 1))
         lab.settle()
         listeners = lab.sockets(server, listening=True)
-        lab.expect([row.local.port for row in listeners], [8080], "ports with a listener, {run} run",
+        lab.expect([row.local.port for row in listeners], [8080], "ports that listen, {run} run",
                    run=run)  # fmt: skip
         asking = client.run(minimal_client, server.address)
         lab.expect(asking.wait(), 0, "the client's exit status")
@@ -101,9 +113,7 @@ def line_client(address: str, lines: tuple[str, ...]) -> None:
         N_("Kill the client instead of closing it: lab run client-killed"),
     ),
     tags="programs data",
-    mutation=Mutation(
-        N_("the client sends all lines at once"), values={"lines": ("onetwothree",)}
-    ),
+    mutation=Mutation(N_("the client sends all lines at once"), values={"lines": ("onetwothree",)}),
 )
 def echo_loop(lab: Lab) -> None:
     client, server = lab.pair()
@@ -217,7 +227,7 @@ def talk_over_each(lab: Lab) -> None:
         listening = server.run(serving, server.address)
         lab.settle()
         talking = client.run(asking, server.address, lines)
-        lab.until(lambda seen=talking: seen.output or not seen.running, N_("No answer came."))
+        lab.until(partial(_has_printed, talking), "No answer came.")
         lab.settle()
         lab.expect(talking.output.strip(), "HELLO", "{kind}: what the client prints", kind=kind)
         lab.expect(talking.running, False, "{kind}: the client still runs after q", kind=kind)
@@ -244,8 +254,10 @@ def talk_over_each(lab: Lab) -> None:
     )
 
 
+def _has_printed(program: RunningProgram) -> bool:
+    return bool(program.output) or not program.running
+
+
 def _carries(data: bytes) -> str:
     """Which of the two messages a frame carries, if any."""
     return next((word for word in ("hello", "HELLO") if word.encode() in data), "")
-
-

@@ -40,8 +40,8 @@ def as_netstat_has_it(row: ObservedSocket) -> tuple[Any, ...]:
     question="What does the kernel's table of sockets hold, and whose are they?",
     background=(
         "A row: protocol, both ends, state, Recv-Q and Send-Q (bytes; of a listener connections), "
-        "an inode. netstat reads it from /proc/net/tcp, ss through sock_diag(7). The process is not "
-        "in it: netstat -p, ss -p and lsof look through /proc/PID/fd for the inode."
+        "an inode. netstat reads it from /proc/net/tcp, ss through sock_diag(7). The process is "
+        "not in it: netstat -p, ss -p and lsof look through /proc/PID/fd for the inode."
     ),
     try_next=(
         N_("See your own machine's: ss -tanp, beside netstat -tanp and lsof -i"),
@@ -167,7 +167,7 @@ def port_in_use(lab: Lab) -> None:
 
 
 def outcome(call: Callable[[], object]) -> str:
-    """"success", or the symbol of the error that a call fails with."""
+    """ "success", or the symbol of the error that a call fails with."""
     try:
         call()
     except CallFailed as error:

@@ -42,7 +42,8 @@ def tcp_header(lab: Lab) -> None:
     lab.settle()
     port = sock.call("getsockname").result()[1]
 
-    syn, syn_ack, ack, data = (*lab.segments()[:3], lab.segments(payload=True)[0])
+    syn, syn_ack, ack = lab.segments()[:3]
+    data = lab.segments(payload=True)[0]
     there, back = [port, 8888], [8888, port]
     _fields(lab, syn, "SYN", there, 0)
     _fields(lab, syn_ack, "SYN ACK", back, syn.raw_seq + 1)
@@ -88,9 +89,13 @@ def _fields(
     expect(offset_and_flags >> 12, seen.header_length // 4, N_("{name}: data offset, in words"))
     expect(offset_and_flags >> 8 & 0xF, 0, N_("{name}: reserved bits"))
     bits = f"{offset_and_flags & 0xFF:08b}"
-    expect(bits, flag_bits(name), N_("{name}: flags, from CWR, ECE, URG, ACK, PSH, RST, SYN to FIN"))
+    expect(
+        bits, flag_bits(name), N_("{name}: flags, from CWR, ECE, URG, ACK, PSH, RST, SYN to FIN")
+    )
     expect(window > 0, True, N_("{name}: window {window}: more than none"))
-    expect([checksum > 0, seen.checksum_holds], [True] * 2, N_("{name}: a checksum, and it is right"))
+    expect(
+        [checksum > 0, seen.checksum_holds], [True] * 2, N_("{name}: a checksum, and it is right")
+    )
     expect(urgent, 0, N_("{name}: urgent pointer"))
 
 
