@@ -1,7 +1,7 @@
 """What an experiment's script holds in its hands: the Lab.
 
 It makes hosts, waits until nothing moves, reads what the wire carried and what the kernels hold,
-and states expectations and claims. It runs in the director, on the real kernel.
+and states expectations and claims (lab.statements). It runs in the director, on the real kernel.
 """
 
 import random
@@ -9,24 +9,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourtuple.errors import N_, CallFailed, ExpectationFailed, OutOfTime, UsageError
-from fourtuple.event.model import Note, at_host
+from fourtuple.errors import N_, ExpectationFailed, OutOfTime, UsageError
+from fourtuple.event.model import at_host
 from fourtuple.lab.evidence import (
     ObservedSocket,
     Segments,
-    difference,
-    frames_of,
     observed,
-    shown,
 )
 from fourtuple.lab.experiment import Mutation
 from fourtuple.lab.hosts import Host
 from fourtuple.lab.log import FrameEntered, Log, Record
 from fourtuple.lab.network import Network
 from fourtuple.lab.parcel import Link
-from fourtuple.lab.recorded_socket import errno_symbol
 from fourtuple.lab.rules import Wire
 from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.statements import Statements
 from fourtuple.lab.topology import Topology, topology
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sock_diag import SockDiag
@@ -51,14 +48,14 @@ NO_FRAME = N_("There is no frame {frame}: {count} have been recorded so far.")
 NOT_ONE = N_("{host} has {count} connections; one was expected.")
 
 
-class Lab:
+class Lab(Statements):
     """Given to an experiment's script. `family` is 4 or 6; `random` is seeded; `wire` takes rules
     (lab.rules)."""
 
     def __init__(
         self, log: Log, network: Network, seed: int, mutation: Mutation | None = None
     ) -> None:
-        self._log = log
+        super().__init__(log)
         self._network = network
         self._mutation = mutation or Mutation("")
         self._records: list[Record] = []
@@ -283,65 +280,6 @@ class Lab:
         frames = tuple(e.frame for e in seen if e.frame)
         return observed([event.new for event in seen], "state", frames)
 
-    # what is stated
-
-    def expect(
-        self, actual: Any, expected: Any, what: str, *, evidence: Sequence[int] = (), **params: Any
-    ) -> None:
-        """Check that `actual` equals `expected`; `what` (a message id) says what they are.
-
-        ExpectationFailed otherwise, with the field, both values and the frames.
-        """
-        frames = tuple(evidence) or frames_of(actual)
-        holds = bool(actual == expected)
-        begin = difference(expected, actual)
-        told = {"expected": shown(expected, begin), "actual": shown(actual, begin), "ok": holds}
-        field = getattr(actual, "field", "")
-        note = {"what": what, "field": field, "values": params, **told}
-        self._note("check", note, frames)
-        if not holds:
-            text = _mismatch(what.format(**params), field, told, frames)
-            raise ExpectationFailed("{text}", {"text": text})
-
-    def expect_error(self, symbol: str, call: Callable[[], Any], what: str, **params: Any) -> None:
-        """Check that a call fails with an errno ("ECONNREFUSED")."""
-        try:
-            call()
-        except CallFailed as error:
-            outcome = errno_symbol(error.errno or 0)
-        else:
-            outcome = "success"
-        self.expect(observed(outcome, "errno"), symbol, what, **params)
-
-    def claim(
-        self,
-        sentence: str,
-        verdict: bool | str,
-        because: str,
-        *,
-        source: str,
-        evidence: Sequence[int] = (),
-        **params: Any,
-    ) -> None:
-        """Judge a textbook sentence on this kernel.
-
-        `verdict` is True (confirmed), False (differs), or a message id that says on what it
-        depends. `because` is a message id with {fields} for `params`; `source` names the document.
-        """
-        word = "depends" if isinstance(verdict, str) else "confirmed" if verdict else "differs"
-        note = {
-            "claim": sentence,
-            "source": source,
-            "verdict": word,
-            "depends_on": verdict if isinstance(verdict, str) else "",
-            "because": because,
-            "values": params,
-        }
-        self._note("claim", note, tuple(evidence))
-
-    def _note(self, kind: str, params: dict[str, Any], frames: tuple[int, ...]) -> None:
-        self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, params=params, frames=frames))
-
 
 def _only(host: Host, found: list[ObservedSocket]) -> ObservedSocket:
     if len(found) != 1:
@@ -355,9 +293,3 @@ def _counts(packet: "Packet", sender: Host | None) -> bool:
     if packet.ip is None or discovery:
         return False
     return sender is None or packet.ip.source in sender.addresses
-
-
-def _mismatch(what: str, field: str, told: Mapping[str, Any], frames: tuple[int, ...]) -> str:
-    where = f" (frame {', '.join(map(str, frames))})" if frames else ""
-    named = f" [{field}]" if field else ""
-    return f"{what}{named}: expected {told['expected']}, actual {told['actual']}{where}"
