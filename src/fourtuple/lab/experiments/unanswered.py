@@ -72,7 +72,6 @@ def syn_retries(lab: Lab) -> None:
         left=second["server"],
     )  # fmt: skip
     lab.settle(unanswered=True)  # the wire may not have noted the second SYNs yet
-    lab.settle(unanswered=True)
     lab.expect(lab.segments().flags, ["SYN"] * 4, "all segments: no RST among them")
     lab.claim(
         "each retry waits longer than the one before",
