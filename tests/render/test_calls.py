@@ -99,6 +99,19 @@ def test_a_datagram_socket_need_not_have_a_peer() -> None:
     assert names(story, 0) == (["sendto"], ["recvfrom"])
 
 
+def test_a_listener_of_the_same_port_has_no_part_in_datagrams() -> None:
+    story = Story()
+    bound = {"local": story.server.endpoint, "remote": None}
+    for name in ("bind", "listen", "accept"):
+        story.server.calls(name, inode=99, **bound)
+    story.server.table(story.server.listener())
+    story.client.calls("sendto", 9, size=9, local=story.client.endpoint, remote=None)
+    story.datagram(story.client, 9)
+    story.server.calls("socket", "AF_INET", "SOCK_RAW", inode=7, **bound)
+    story.server.calls("recvfrom", 99, size=99, inode=6, **bound)
+    assert names(story, 0) == (["sendto"], ["recvfrom"])
+
+
 @pytest.mark.parametrize(
     ("call", "long", "short"),
     [

@@ -60,14 +60,14 @@ def third_step(about: About) -> Message:
     if _accepted(about):
         return about.says(
             "The third step: {sender} confirms the number of {receiver}: {sum}. {Sender}'s kernel "
-            "sends it by itself, and connect() returns; {receiver}'s program was waiting in "
-            "accept()."
+            "sends it by itself, and a connect() that waits returns; {receiver}'s program was "
+            "waiting in accept()."
         )
     if _listener_watched(about):
         return about.says(
             "The third step: {sender} confirms the number of {receiver}: {sum}. {Sender}'s kernel "
-            "sends it by itself, and connect() returns; {receiver}'s kernel is done too, although "
-            "nobody has called accept()."
+            "sends it by itself, and a connect() that waits returns; {receiver}'s kernel is done "
+            "too, although nobody has called accept()."
         )
     return about.says(
         "The third step: {sender} confirms the number of {receiver}: {sum}. Both kernels do this "

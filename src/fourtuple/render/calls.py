@@ -60,12 +60,14 @@ def _sockets(
     need not have a peer, nor an address of its own."""
     udp = life.connection.protocol == "udp"
     host = host_of(timeline, local.address) if udp else None
+    calls = timeline.of(Call)
+    others = _of_other_kinds(calls) if udp else frozenset()
     by_call = {
         (call.host, call.new_inode or call.inode)
-        for call in timeline.of(Call)
+        for call in calls
         if life.spans(call.t_ns, call.end_ns)
         and ((call.local == local and call.remote == remote) or _unconnected(call, host, local))
-    }
+    } - others
     host = host_of(timeline, local.address)
     by_table = {
         (snapshot.host, row.inode)
@@ -73,6 +75,15 @@ def _sockets(
         if row is not None and life.spans(snapshot.t_ns, snapshot.t_ns)
     }
     return frozenset(s for s in by_call | by_table if s[1])
+
+
+def _of_other_kinds(calls: list[Call]) -> frozenset[_Socket]:
+    """Sockets that are no datagram sockets: a TCP listener may have the same port."""
+    return frozenset(
+        (call.host, call.inode)
+        for call in calls
+        if call.name == "listen" or (call.name == "socket" and "SOCK_DGRAM" not in call.args)
+    )
 
 
 def _unconnected(call: Call, host: str | None, local: Endpoint) -> bool:
@@ -91,6 +102,8 @@ def _listeners(
     timeline: Timeline, calls: list[Call], connection: Connection, server: frozenset[_Socket]
 ) -> frozenset[_Socket]:
     """The listening sockets that took the connection or, where none has, could."""
+    if connection.protocol == "udp":
+        return frozenset()
     accepting = {(c.host, c.inode) for c in calls if (c.host, c.new_inode) in server}
     if accepting:
         return frozenset(accepting)

@@ -105,8 +105,8 @@ def line_client(address: str, lines: tuple[str, ...]) -> None:
     question="An echo server in a loop, a client in a loop: what goes to and fro?",
     background=(
         "The server's inner loop answers one client until recv() returns b'', the outer one takes "
-        "the next. An answer that is sent at once takes the acknowledgment of the question along, "
-        "and the next question that of the answer (RFC 9293, 3.8.6.3; tcp_send_delayed_ack)."
+        "the next. Linux acknowledges the first data of a connection at once; later an answer that "
+        "comes soon takes the acknowledgment along (RFC 9293, 3.8.6.3; tcp_event_data_recv)."
     ),
     try_next=(
         N_("Send an empty line: lab run empty-input"),
