@@ -102,8 +102,9 @@ def test_a_datagram_socket_need_not_have_a_peer() -> None:
 def test_a_listener_of_the_same_port_has_no_part_in_datagrams() -> None:
     story = Story()
     bound = {"local": story.server.endpoint, "remote": None}
-    for name in ("bind", "listen", "accept"):
+    for name in ("bind", "listen"):
         story.server.calls(name, inode=99, **bound)
+    story.server.calls("accept", inode=99, new_inode=22, result=5, **bound)
     story.server.table(story.server.listener())
     story.client.calls("sendto", 9, size=9, local=story.client.endpoint, remote=None)
     story.datagram(story.client, 9)

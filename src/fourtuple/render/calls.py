@@ -78,11 +78,14 @@ def _sockets(
 
 
 def _of_other_kinds(calls: list[Call]) -> frozenset[_Socket]:
-    """Sockets that are no datagram sockets: a TCP listener may have the same port."""
+    """Sockets that are no datagram sockets: a TCP listener, and what it accepted, may have the
+    same port."""
     return frozenset(
-        (call.host, call.inode)
+        (call.host, inode)
         for call in calls
-        if call.name == "listen" or (call.name == "socket" and "SOCK_DGRAM" not in call.args)
+        if call.name in ("listen", "accept")
+        or (call.name == "socket" and "SOCK_DGRAM" not in call.args)
+        for inode in (call.inode, call.new_inode)
     )
 
 
