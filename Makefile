@@ -30,7 +30,7 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed ## each experiment 300 times beside busy processors; kill -9 at 50 moments
+soak: $(VENV)/.installed ## each experiment 20 times beside busy processors; kill -9 at 50 moments
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
 

@@ -33,9 +33,11 @@ MARKERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     "Message": ((0,), ("text",)),
     "says": ((0,), ()),
     "experiment": ((), ("question", "background")),
+    "Mutation": ((0,), ("what",)),
     "expect": ((2,), ("what",)),
     "expect_error": ((2,), ("what",)),
     "claim": ((0, 1, 2), ("sentence", "because")),
+    "until": ((1,), ("what",)),
     "Note": ((), ("message",)),
 }
 

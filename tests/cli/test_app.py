@@ -176,9 +176,9 @@ def test_completion_can_be_had_for_each_shell(shell: str) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("fourtuple lab run ha", ["handshake"]),
-        ("fourtuple lab show se", ["segments", "segments-timestamps"]),
-        ("fourtuple lab run handshake cl", ["close"]),
+        ("fourtuple lab run hands", ["handshake"]),
+        ("fourtuple lab show segm", ["segments", "segments-timestamps"]),
+        ("fourtuple lab run handshake close-w", ["close-with-data"]),
         ("fourtuple read x --lang ", ["en", "zh"]),
     ],
 )

@@ -152,6 +152,12 @@ def _lost_and_repeated() -> Story:
     return story
 
 
+def _corrupted() -> Story:
+    story = opened()
+    story.client.send(100, verdict=Verdict.CORRUPTED, lost=True)
+    return story
+
+
 def _lone_byte_repeated() -> Story:
     story = opened()
     story.client.send(1, lost=True)
@@ -414,6 +420,7 @@ TALES: dict[str, Tale] = {
     "wrong-acknowledgment": _wrong_acknowledgment,
     "wrong-sequence-number": _skipped,
     "segment-lost": _lost_and_repeated,
+    "segment-corrupted": _corrupted,
     "retransmission": _lone_byte_repeated,
     "spurious-retransmission": _lost_and_repeated,
     "capture-gap": _gap,

@@ -14,9 +14,9 @@ import pytest
 
 from fourtuple.event.model import Note
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.links import Late, Link, Lossy
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 from fourtuple.system.namespaces import inside
 
 from .ground import (
@@ -225,12 +225,15 @@ def test_nmap_agrees_on_udp(address: str) -> None:
 # wires that lose and delay: the lab's own
 
 
-def on_wire(link: Callable[[], Link], ports: list[int], *more: str) -> dict[str, dict[int, str]]:
+def on_wire(
+    rule: Callable[[Lab], object], ports: list[int], *more: str
+) -> dict[str, dict[int, str]]:
     """What the lab's client says of its server, where 8001 and 8050 are open."""
     listed = ",".join(map(str, ports))
 
     def script(lab: Lab) -> None:
-        client, server = lab.pair(link=link())
+        client, server = lab.pair()
+        rule(lab)
         server.socket().listen(8001)
         server.socket().listen(8050)
         command = [sys.executable, "-m", "fourtuple", "scan", server.address, "-p", listed]
@@ -239,7 +242,7 @@ def on_wire(link: Callable[[], Link], ports: list[int], *more: str) -> dict[str,
         lab.expect(1, 1, "what the scan printed: {output}", output=program.output)
         lab.expect(status, 0, "the exit status of the scan")
 
-    experiment = Experiment("scan", "?", "", ("A1",), (), False, script)
+    experiment = Experiment(name="scan", question="?", script=script)
     timeline = run(experiment, Options(limit_s=60))
     notes = timeline.of(Note)
     assert not [note.params for note in notes if note.kind == "failure"]
@@ -252,22 +255,26 @@ def on_wire(link: Callable[[], Link], ports: list[int], *more: str) -> dict[str,
     return found
 
 
+def late(lab: Lab) -> None:
+    lab.wire.delay(segment.sent_by("server"), 0.7)
+
+
 def truth_of(ports: list[int]) -> dict[int, str]:
     return {port: "open" if port in (8001, 8050) else "closed" for port in ports}
 
 
 def test_a_wire_that_loses_5_percent_hides_no_port() -> None:
     ports = list(range(8000, 8060))
-    found = on_wire(lambda: Lossy(20), ports, "--timeout", "0.3")
+    found = on_wire(lambda lab: lab.wire.drop(segment.every(20)), ports, "--timeout", "3")
     assert found == {"connect": truth_of(ports), "syn": truth_of(ports)}
 
 
 def test_an_answer_that_is_late_counts_if_it_comes_within_the_time_out() -> None:
     ports = [8000, 8001, 8002, 8050]
-    found = on_wire(lambda: Late("server", 0.7), ports, "--timeout", "2")
+    found = on_wire(late, ports, "--timeout", "2")
     assert found == {"connect": truth_of(ports), "syn": truth_of(ports)}
 
 
 def test_an_answer_later_than_the_time_out_is_none() -> None:
-    late = on_wire(lambda: Late("server", 0.7), [8001], "--timeout", "0.1", "--retries", "0")
-    assert late["connect"] == {8001: "filtered"}
+    found = on_wire(late, [8001], "--timeout", "0.1", "--retries", "0")
+    assert found["connect"] == {8001: "filtered"}

@@ -6,23 +6,29 @@ before the connection began, and what followed its own close(), is another's. A 
 evidence, and every list is empty.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fourtuple.analyze.hosts import host_of, plain
 from fourtuple.analyze.model import Connection
+from fourtuple.event.looks import changes
 from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 
-__all__ = ["End", "end_of", "rows_by_ends"]
+__all__ = ["End", "Seen", "end_of", "rows_seen"]
 
 #: one end of a four-tuple: its host, its own endpoint, its peer's
 _Place = tuple[str, Endpoint, Endpoint]
 
+#: a row, and the snapshot that first shows it so; None: no row any more
+Seen = tuple[Snapshot, SocketRow | None]
+
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a connection on its host: the table's row at each snapshot, and the calls."""
+    """One end of a connection on its host: the rows that it had in the table, each with the
+    snapshot that first shows it so, and the calls."""
 
     local: Endpoint
     remote: Endpoint
@@ -51,8 +57,7 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
     if host is None:
         return End(local, remote, None, (), ())
     index = _index(timeline)
-    found = index.rows.get((host, local, remote), [])
-    rows = tuple((s, row) for s, row in found if s.t_ns >= connection.start_ns)
+    rows = tuple(_since(index.rows.get((host, local, remote), []), connection.start_ns))
     inodes = {row.inode for _, row in rows} - {0}
     own = set(index.by_ends.get((host, local, remote), ()))
     own.update(place for inode in inodes for place in index.by_inode.get((host, inode), ()))
@@ -63,12 +68,13 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
 @dataclass(frozen=True, slots=True)
 class _Index:
     """A timeline's calls, in order, and where among them those of a socket are: told by its host
-    and inode, or its host and endpoints; and the rows of each end, by host and endpoints."""
+    and inode, or its host and endpoints; and the rows of each end, by host and endpoints: each
+    where it is first seen, None where there is none any more."""
 
     calls: list[Call]
     by_inode: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     by_ends: dict[_Place, list[int]] = field(default_factory=dict)
-    rows: dict[_Place, list[tuple[Snapshot, SocketRow]]] = field(default_factory=dict)
+    rows: dict[_Place, list[Seen]] = field(default_factory=dict)
 
 
 def _index(timeline: Timeline) -> _Index:
@@ -81,20 +87,43 @@ def _index(timeline: Timeline) -> _Index:
             if call.local and call.remote:
                 ends = (call.host, plain(call.local), plain(call.remote))
                 index.by_ends.setdefault(ends, []).append(place)
-        for snapshot in timeline.of(Snapshot):
-            for (local, remote), row in rows_by_ends(snapshot).items():
-                index.rows.setdefault((snapshot.host, local, remote), []).append((snapshot, row))
+        _index_rows(index.rows, timeline.of(Snapshot))
     found: _Index = timeline.memo["evidence"]
     return found
 
 
-def rows_by_ends(snapshot: Snapshot) -> dict[tuple[Endpoint, Endpoint], SocketRow]:
+def _index_rows(rows: dict[_Place, list[Seen]], snapshots: list[Snapshot]) -> None:
+    for changed in changes(snapshots):
+        snapshot = changed.snapshot
+        now = _places(snapshot.host, changed.new)
+        for place in _places(snapshot.host, changed.gone):
+            if place not in now:
+                rows.setdefault(place, []).append((snapshot, None))
+        for place, row in now.items():
+            rows.setdefault(place, []).append((snapshot, row))
+
+
+def _places(host: str, rows: Iterable[SocketRow]) -> dict[_Place, SocketRow]:
     """The TCP rows by their endpoints; of several with the same ones the first."""
-    found: dict[tuple[Endpoint, Endpoint], SocketRow] = {}
-    for row in snapshot.sockets:
+    found: dict[_Place, SocketRow] = {}
+    for row in rows:
         if row.protocol == "tcp":
-            found.setdefault((plain(row.local), plain(row.remote)), row)
+            found.setdefault((host, plain(row.local), plain(row.remote)), row)
     return found
+
+
+def rows_seen(timeline: Timeline, host: str, local: Endpoint, remote: Endpoint) -> list[Seen]:
+    """What the host's table had for these endpoints, in order: each row with the snapshot that
+    first shows it so, None where there is none any more."""
+    return _index(timeline).rows.get((host, plain(local), plain(remote)), [])
+
+
+def _since(seen: list[Seen], start_ns: int) -> Iterator[tuple[Snapshot, SocketRow]]:
+    """The rows that are there from a time on, the one included that was there already."""
+    first = bisect_left(seen, start_ns, key=lambda found: found[0].t_ns)
+    for snapshot, row in seen[max(0, first - 1) :]:
+        if row is not None:
+            yield snapshot, row
 
 
 def _of_one_life(calls: list[Call], start_ns: int) -> list[Call]:

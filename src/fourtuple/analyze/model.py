@@ -78,7 +78,8 @@ class SegmentFact:
     "probe" (an old number, sent because the peer's window is 0; also a "keep_alive"), "resent" (a
     "keep_alive" by Wireshark's rules, in truth a retransmission of one byte), "keepalive_answer"
     and "probe_answer" (what a keepalive, or a probe of a window that is 0 still, brought back).
-    `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128").
+    `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128"). `as_left`
+    is the frame that shows what left the wire, where that differs from what entered.
     """
 
     frame: int
@@ -100,6 +101,7 @@ class SegmentFact:
     arithmetic: tuple[Arithmetic, ...] = ()
     notes: tuple[str, ...] = ()
     options: str = ""
+    as_left: int | None = None
 
     @property
     def stray(self) -> bool:

@@ -44,8 +44,9 @@ class Side:
     base      the raw number that is called 0; None while nothing is known
     sent      the number after the highest one it sent; None while it sent nothing
     last      its latest segment with new numbers; `open` are those not acknowledged yet
-    fin       the number of its FIN
+    fin       the number of its FIN; `forged_fin` that of one which the wire made in its name
     last_ack  the latest acknowledgment it sent; `highest_ack` the highest
+    asked_at  the timestamps of its first and of its latest SYN
     received  the number after the last one that reached it without a gap; `beyond` what came early,
               as spans in order
     """
@@ -56,6 +57,7 @@ class Side:
     last: Taken | None = None
     open: deque[Taken] = field(default_factory=deque)
     fin: int | None = None
+    forged_fin: int | None = None
     last_ack: int | None = None
     highest_ack: int | None = None
     received: int | None = None
@@ -63,6 +65,7 @@ class Side:
     mss: int | None = None
     scale: int | None = None
     timestamps: bool = False
+    asked_at: tuple[int, int] | None = None
     sack: bool = False
 
     def place(self, number: int) -> int:

@@ -88,7 +88,7 @@ def _cause(rst: SegmentFact, side: _Side, end: End, complete: bool) -> Cause:
         return "forged", "certain", ()
     return (
         _refusal(rst, side)
-        or _unknown(rst, side)
+        or _unknown(rst, side, end)
         or _after_close(rst, side, end, complete)
         or _unread(rst, side, end)
         or ("undetermined", "undetermined", ())
@@ -107,7 +107,7 @@ def _refusal(rst: SegmentFact, side: _Side) -> Cause | None:
     return ("port-closed", "certain", (asked.frame,)) if refuses else None
 
 
-def _unknown(rst: SegmentFact, side: _Side) -> Cause | None:
+def _unknown(rst: SegmentFact, side: _Side, end: End) -> Cause | None:
     """Its sender knew of no such connection: it says nothing but this, or never asked for it."""
     asked, said = side.heard, side.said
     if asked is None or not asked.flags & ACK or not _answers(rst, asked):
@@ -116,7 +116,10 @@ def _unknown(rst: SegmentFact, side: _Side) -> Cause | None:
         return "no-such-connection", "likely", (asked.frame,)
     if said.flags & (SYN | ACK) != SYN or not asked.flags & SYN:
         return None
-    cause = "no-such-connection" if asked.ack == said.next_seq else "invalid-ack"
+    row = end.before(rst.t_ns)
+    # a kernel that still asks knows of its SYN: then it is the answer that does not fit it
+    forgotten = asked.ack == said.next_seq and (row is None or row.state != "SYN_SENT")
+    cause = "no-such-connection" if forgotten else "invalid-ack"
     return cause, "likely", (said.frame, asked.frame)
 
 

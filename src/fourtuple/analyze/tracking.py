@@ -37,13 +37,16 @@ class Tracking:
     talks: dict[Key, Talk] = field(default_factory=dict)
 
 
-def connections(timeline: Timeline, rows: int = _ROWS) -> tuple[Connection, ...]:
+def connections(
+    timeline: Timeline, rows: int = _ROWS, vantage: str | None = None
+) -> tuple[Connection, ...]:
     """The timeline's TCP connections and UDP conversations, in order of their first frame.
 
-    `rows` is how many frames are taken in at a time; it changes nothing.
+    `rows` is how many frames are taken in at a time; it changes nothing. With a `vantage` (the name
+    of one) only what was seen there counts, as in a capture.
     """
-    tracking = start(timeline.complete)
-    for batch in batches(timeline, rows):
+    tracking = start(timeline.complete and vantage is None)
+    for batch in batches(timeline, rows, vantage):
         step(tracking, batch)
     return tuple(_with_events(one, timeline) for one in finish(tracking))
 
@@ -84,7 +87,10 @@ def _life_of(tracking: Tracking, batch: Batch, raw: Raw) -> Life:
     lives = tracking.lives.setdefault(raw.key, [])
     life = _belongs(lives, raw)
     if life is None:
+        asked = lives[-1].taken_back(raw) if lives else None
         life = Life(batch.ends(raw), tracking.complete, reused=bool(lives))
+        if asked is not None:
+            life.step(asked)
         tracking.met.append(life)
         # the latest two are all that a segment can still belong to
         lives[:] = [*lives[-1:], life]

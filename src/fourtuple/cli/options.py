@@ -5,6 +5,7 @@ reader's language.
 """
 
 import math
+import os
 import re
 from typing import Annotated
 
@@ -17,11 +18,13 @@ __all__ = [
     "LANGUAGES",
     "NARROWEST",
     "WIDEST",
+    "Jobs",
     "Json",
     "Lang",
     "NoColor",
     "Raw",
     "Width",
+    "jobs_at_once",
     "number",
     "number_between",
     "seconds",
@@ -30,6 +33,7 @@ __all__ = [
 #: what --lang is documented to take
 LANGUAGES = ("en", "zh")
 NARROWEST, WIDEST = 40, 400
+_MOST_JOBS = 64
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _WHOLE = N_("{option} takes a whole number; {value} is none.")
@@ -58,10 +62,21 @@ NoColor = Annotated[
         help=N_("Never colour; also with NO_COLOR set. Colour says nothing that words do not."),
     ),
 ]
+Jobs = Annotated[
+    str | None,
+    typer.Option(metavar="N", help=N_("Runs at a time. Else as many as there are cores.")),
+]
 Json = Annotated[bool, typer.Option("--json", help=N_("Print JSON Lines."))]
 Raw = Annotated[
     bool, typer.Option("--raw", help=N_("Show sequence numbers as they are in the headers too."))
 ]
+
+
+def jobs_at_once(text: str | None) -> int:
+    """How many runs at a time: what --jobs says, else as many as this process has cores."""
+    if text is None:
+        return min(len(os.sched_getaffinity(0)), _MOST_JOBS)
+    return number_between("--jobs", text, 1, _MOST_JOBS)
 
 
 def number(option: str, text: str) -> int:

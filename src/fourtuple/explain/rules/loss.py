@@ -24,6 +24,18 @@ DROPPED = Rule(
     ),
     reference=N_("RFC 9293, section 3.8.1; RFC 6298"),
 )
+CORRUPTED = Rule(
+    code="segment-corrupted",
+    severity="note",
+    title=N_("Segments corrupted on the wire"),
+    what=N_("The wire turned over a bit in {count} of the segments that {side} sent."),
+    why=N_("They left the wire with a checksum that does not fit their bytes ({frames})."),
+    remedy=N_(
+        "Nothing to do: the receiver's kernel discards such a segment, counts it (InCsumErrors in "
+        "/proc/net/snmp) and tells nobody. Its sender sends the bytes again, as after a loss."
+    ),
+    reference=N_("RFC 9293, section 3.1; RFC 1071; net/ipv4/tcp_ipv4.c, tcp_checksum_complete"),
+)
 AGAIN = Rule(
     code="retransmission",
     severity="warning",
@@ -34,7 +46,7 @@ AGAIN = Rule(
         "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
         "few are normal on the Internet; on a local network they are a fault."
     ),
-    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c"),
+    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c; lab run lost-segment"),
 )
 SPURIOUS = Rule(
     code="spurious-retransmission",
@@ -46,7 +58,7 @@ SPURIOUS = Rule(
         "Acknowledgments get lost or come late: look at the way back, and at delays that grew "
         "suddenly."
     ),
-    reference=N_("RFC 5682; RFC 2883"),
+    reference=N_("RFC 5682; RFC 2883; lab run spurious-time-out"),
 )
 GAP = Rule(
     code="capture-gap",
@@ -72,7 +84,7 @@ ZERO_WINDOW = Rule(
         "The program at {side} reads more slowly than data comes. Look at what it does between two "
         "recv() calls; Recv-Q in ss -tn shows what waits for it."
     ),
-    reference=N_("RFC 9293, section 3.8.6.1"),
+    reference=N_("RFC 9293, section 3.8.6.1; lab run zero-window"),
 )
 KEEPALIVE = Rule(
     code="keepalive-probes",
@@ -87,7 +99,9 @@ KEEPALIVE = Rule(
         "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up "
         "after TCP_KEEPCNT probes."
     ),
-    reference=N_("RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer"),
+    reference=N_(
+        "RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer; lab run keepalive"
+    ),
 )
 DELAYED_ACK = Rule(
     code="delayed-ack",
@@ -102,7 +116,9 @@ DELAYED_ACK = Rule(
         "Nothing to do, unless the other side waits for it before it sends on (Nagle's algorithm): "
         "then write once instead of twice, or set TCP_NODELAY there."
     ),
-    reference=N_("RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run exchange"),
+    reference=N_(
+        "RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run delayed-ack"
+    ),
 )
 TIMED_OUT = Rule(
     code="timed-out",
@@ -114,9 +130,12 @@ TIMED_OUT = Rule(
         "The peer is away or unreachable. How long the kernel tries is set by tcp_syn_retries, "
         "tcp_retries2, TCP_USER_TIMEOUT and the keepalive options."
     ),
-    reference=N_("RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout"),
+    reference=N_(
+        "RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout; "
+        "lab run half-open-user-timeout"
+    ),
 )
-RULES = (DROPPED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
+RULES = (DROPPED, CORRUPTED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
 
 #: an ACK this late was delayed on purpose: Linux waits 40 ms at least, half a second is the limit
 #: (RFC 9293, section 3.8.6.3); the upper bound leaves out what a busy machine does
@@ -141,6 +160,7 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
+        (CORRUPTED, [s for s in sent if s.verdict == "corrupted"]),
         (AGAIN, [s for s in again if _unconfirmed(s)]),
         (SPURIOUS, [s for s in again if _needless(s)]),
         (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),

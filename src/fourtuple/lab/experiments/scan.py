@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.hosts import Host
-from fourtuple.lab.links import Silent
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 
 OPEN, CLOSED, FILTERED = 8080, 8081, 8082
 
@@ -54,9 +55,19 @@ def scan(
         "complete when connect() returns. RST ACK: no socket listens (ECONNREFUSED). Silence: a "
         "firewall drops the SYN, or the host is not there; only a time-out ends the wait."
     ),
+    try_next=(
+        N_("Open a second port, and have the scanner send a byte before it closes."),
+        N_("Let the firewall answer: server.nft() with a reject rule, instead of lab.wire.drop()."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_connect(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     scanner = client.run(textbook_scanner, server.address, [OPEN, CLOSED, FILTERED])
     lab.expect(scanner.wait(), 0, "the scanner's exit status")
@@ -102,9 +113,16 @@ def scan_connect(lab: Lab) -> None:
         "answer tells the state of the port, and nobody completes the handshake. To the scanner's "
         "kernel a SYN ACK is a segment for no connection, and gets RST (RFC 9293, 3.10.7.1)."
     ),
+    try_next=(N_("Drop the scanner's RST (rst.sent_by(client)): the server repeats its SYN ACK."),),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_syn(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "syn")
     lab.settle()
@@ -150,9 +168,18 @@ def scan_syn(lab: Lab) -> None:
         "SYN, ACK nor RST, without a word (RFC 9293, 3.10.7.2), and Linux does as the RFC says "
         "(tcp_rcv_state_process). So silence means open - or filtered: the two look alike."
     ),
+    try_next=(
+        N_("Scan the same ports with ACK, in the lab: fourtuple scan ADDRESS --method ack."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the closed port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(CLOSED)),
+    ),
 )
 def scan_fin(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "fin,null,xmas")
     lab.settle()
@@ -196,9 +223,16 @@ def scan_fin(lab: Lab) -> None:
         "from outside. Where the two differ, something is in between; fourtuple scan --verify "
         "compares them, because a program of the lab may look into the other host's table."
     ),
+    try_next=(N_("Bind the second listener to 127.0.0.1: it listens, and no scan finds it."),),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_verified(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listeners = [server.socket().listen(port) for port in (OPEN, FILTERED)]
     ports = f"{OPEN}-{FILTERED}"
     status, found = run_scan(client, server, "-p", ports, "--method", "syn", "--verify")

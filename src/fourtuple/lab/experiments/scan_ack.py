@@ -1,9 +1,10 @@
 """What a segment learns that claims to belong to a connection: ACK and window scans (row A1)."""
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.experiments.scan import CLOSED, FILTERED, OPEN, scan
-from fourtuple.lab.links import Silent
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 
 
 @experiment(
@@ -15,9 +16,18 @@ from fourtuple.lab.script import Lab
         "connections drops it. So an answer means that nothing filters; of the port it tells "
         "nothing."
     ),
+    try_next=(
+        N_("Let the firewall answer: server.nft() with a reject rule, instead of lab.wire.drop()."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_ack(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "ack")
     lab.settle()
@@ -62,9 +72,18 @@ def scan_ack(lab: Lab) -> None:
         "some systems fill it in where a socket listens. Linux makes a RST without looking at any "
         "socket's window (tcp_v4_send_reset), and leaves it 0."
     ),
+    try_next=(
+        N_("Look at the header of such a RST, field by field: fourtuple read FILE --frame N."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_window(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "window")
     lab.settle()

@@ -2,10 +2,11 @@
 
 import socket
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.experiments.scan import CLOSED, FILTERED, OPEN, scan
-from fourtuple.lab.links import Silent
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import datagram
 
 SILENT = 8083
 
@@ -44,9 +45,16 @@ def exchanged(lab: Lab, port: int) -> tuple[list[str], list[int]]:
         "open or filtered. And because Linux limits its ICMP messages (icmp_ratelimit), a scan of "
         "many closed ports takes long."
     ),
+    try_next=(N_("Scan twenty closed ports, and look how far apart the ICMP messages come."),),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the closed port, too",
+        wire=lambda lab: lab.wire.drop(datagram.port(CLOSED)),
+    ),
 )
 def scan_udp(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(datagram.to(server).port(FILTERED))  # as a firewall does
     answering = server.run(textbook_udp_server, server.address, OPEN)
     silent = server.socket("datagram").bind(SILENT)
     listener = server.socket().listen(SILENT)
