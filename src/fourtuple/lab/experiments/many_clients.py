@@ -202,9 +202,7 @@ def greet(sock: socket.socket, number: int, lock: AbstractContextManager[Any]) -
 def many_clients(lab: Lab) -> None:
     client, server = lab.pair()
     server.run(numbering_server, server.address, 8888, True)
-    server.run(numbering_server, server.address, 8889, lab.value("locked", False))
     lab.settle()
-
     silent, eager = (client.socket().connect(server, 8888) for _ in range(2))
     lab.settle()
     eager.send(b"hello")
@@ -215,6 +213,8 @@ def many_clients(lab: Lab) -> None:
     silent.close()
     lab.expect(answer.result(), b"client 2: hello", "its answer, once the silent one has gone")
 
+    server.run(numbering_server, server.address, 8889, lab.value("locked", False))
+    lab.settle()
     socks = [client.socket().connect(server, 8889) for _ in range(20)]
     lab.settle()
     socks[1].send(b"hello")
