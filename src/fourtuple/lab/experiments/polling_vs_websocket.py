@@ -204,9 +204,10 @@ def _costs(lab: Lab) -> None:
     lab.claim(
         "WebSocket carries the same messages with fewer bytes than polling",
         True,
-        "a message of {size} bytes took on average {fresh} bytes and {fresh_n} segments on the wire "
-        "by polling on new connections, {kept} and {kept_n} on one, {web} and {web_n} by WebSocket, "
-        "its page and upgrade included; above TCP {polled} by polling, {framed} in a frame",
+        "a message of {size} bytes took on average {fresh} bytes and {fresh_n} segments on the "
+        "wire by polling on new connections, {kept} and {kept_n} on one, {web} and {web_n} by "
+        "WebSocket, its page and upgrade included; above TCP {polled} by polling, {framed} in a "
+        "frame",
         source="A",
         evidence=frames.frames,
         size=SIZE,
