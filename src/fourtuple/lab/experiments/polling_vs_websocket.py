@@ -10,7 +10,7 @@ from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
 #: messages each way, and their length
-COUNT, SIZE = 5, 20
+COUNT, SIZE = 3, 20
 #: the key of RFC 6455, section 1.3, and the answer that stands there
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
