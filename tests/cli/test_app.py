@@ -38,7 +38,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (["red"], "There is no command red. Did you mean read?", "fourtuple --help"),
         (["lab", "ron"], "There is no command ron. Did you mean run?", "fourtuple lab --help"),
         (["read"], "FILE is missing.", "fourtuple read --help"),
-        (["lab", "run"], "NAME is missing.", "fourtuple lab run --help"),
+        (["lab", "show"], "NAME is missing.", "fourtuple lab show --help"),
         (["read", "x", "y"], "There are too many arguments: y.", "fourtuple read --help"),
         (["read", "x", "--xyz"], "There is no option --xyz.", "fourtuple read --help"),
         (

@@ -60,7 +60,7 @@ def test_workers_end_with_their_parent() -> None:
 import os, time
 from fourtuple.lab.batch import work_through
 def work(piece):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())
     time.sleep(100)
 for _ in work_through(2, work, 2): pass
 """

@@ -60,12 +60,14 @@ class Look(msgspec.Struct, frozen=True, tag="look", kw_only=True, omit_defaults=
 
 @dataclass(slots=True)
 class _Chain:
-    """What the next look of a host follows. `given` are the rows as they were given."""
+    """What the next look of a host follows. The writer's: `given` are the rows as they were given,
+    `known` all rows so far, of equal ones the object that stands for them."""
 
     number: int = -1
     rows: Rows = ()
     written: int = 0
     given: Rows = ()
+    known: dict[SocketRow, SocketRow] = field(default_factory=dict)
 
 
 class LookWriter:
@@ -100,12 +102,11 @@ class LookWriter:
 
 
 def _unified(chain: _Chain, given: Rows) -> Rows:
-    """The rows, as the objects that they were at the look before where they are equal to those."""
+    """The rows, equal ones as one object: what is written depends on values alone."""
     head, tail = _ends_in_common(chain.given, given)
     if head == len(given) == len(chain.given):
         return chain.rows
-    known = {row: row for row in chain.rows[head : len(chain.rows) - tail]}
-    middle = [known.get(row, row) for row in given[head : len(given) - tail]]
+    middle = [chain.known.setdefault(row, row) for row in given[head : len(given) - tail]]
     return (*chain.rows[:head], *middle, *chain.rows[len(chain.rows) - tail :])
 
 

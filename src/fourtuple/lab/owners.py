@@ -27,6 +27,7 @@ def owners(host: Host, inode: int) -> list[Owner]:
     return [
         Owner(program.name, program.pid, fd)
         for program in host.programs
+        if program.running  # what has ended holds none, and an ordinary user may not ask
         for fd, target in _descriptors(program.pid)
         if target == f"socket:[{inode}]"
     ]

@@ -10,13 +10,13 @@ from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
 #: messages each way, and their length
-COUNT, SIZE = 5, 20
+COUNT, SIZE = 3, 20
 #: the key of RFC 6455, section 1.3, and the answer that stands there
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #: FIN and opcode 1, text; the bit of the mask (RFC 6455, section 5.2)
 _TEXT, _MASKED = 0x81, 0x80
-FRESH, KEPT, WEBSOCKET = 8001, 8002, 8003
+PORTS = FRESH, KEPT, WEBSOCKET = 8001, 8002, 8003
 
 #: as a browser's, without cookies
 HEADERS = (
@@ -159,16 +159,16 @@ def websocket_client(address: str, mask: bytes) -> None:
 )
 def polling_vs_websocket(lab: Lab) -> None:
     client, server = lab.pair()
-    for port in (FRESH, KEPT):
-        server.run(polling_server, server.address, port)
-    server.run(websocket_server, server.address)
-    lab.settle()
     messages = [message(number).decode() for number in range(1, COUNT + 1)]
     for port, fresh in ((FRESH, True), (KEPT, False)):
+        server.run(polling_server, server.address, port)
+        lab.settle()
         polling = client.run(polling_client, server.address, port, fresh)
         lab.expect(polling.wait(), 0, "port {port}, polling: the client's exit status", port=port)
         lab.expect(polling.output.split("\n")[:-1], messages, "port {port}: what it got", port=port)
         lab.settle()
+    server.run(websocket_server, server.address)
+    lab.settle()
     mask = lab.value("mask", b"\x37\xfa\x21\x3d")
     chatting = client.run(websocket_client, server.address, mask)
     chatting.wait()
@@ -180,8 +180,8 @@ def polling_vs_websocket(lab: Lab) -> None:
 
 
 def _costs(lab: Lab) -> None:
-    """Of 2 * COUNT messages: bytes above TCP, all bytes of IP packets, segments."""
-    connections = [len(lab.segments(port=port, flags="SYN")) for port in (FRESH, KEPT, WEBSOCKET)]
+    """Of 2 * COUNT messages: bytes above TCP, bytes and segments on the wire."""
+    connections = [len(lab.segments(port=port, flags="SYN")) for port in PORTS]
     lab.expect(
         connections, [3 * COUNT, 1, 1], "connections: polling anew, polling on one, WebSocket"
     )
@@ -194,23 +194,31 @@ def _costs(lab: Lab) -> None:
     lab.expect(
         frames.lengths, [2 + 4 + SIZE, 2 + SIZE] * COUNT, "WebSocket: frames, masked to the server"
     )
-    segments = {port: len(lab.segments(port=port)) for port in (FRESH, KEPT, WEBSOCKET)}
-    order = sorted(segments, key=lambda port: -segments[port])
-    lab.expect(order, [FRESH, KEPT, WEBSOCKET], "ports by segments, most first")
+    segments, octets = _carried(lab)
+    for counts, what in (
+        (segments, N_("ports by segments, most first")),
+        (octets, N_("ports by bytes on the wire, most first")),
+    ):
+        order = sorted(counts, key=lambda port: -counts[port])
+        lab.expect(order, [FRESH, KEPT, WEBSOCKET], what)
     lab.claim(
         "WebSocket carries the same messages with fewer bytes than polling",
         True,
-        "above TCP a message of {size} bytes took {polled} bytes by polling, {framed} by "
-        "WebSocket; all of them took {fresh} segments by polling on new connections, {kept} on "
-        "one, {websocket} by WebSocket, the page and the upgrade included",
+        "a message of {size} bytes took on average {fresh} bytes and {fresh_n} segments on the "
+        "wire by polling on new connections, {kept} and {kept_n} on one, {web} and {web_n} by "
+        "WebSocket, its page and upgrade included; above TCP {polled} by polling, {framed} in a "
+        "frame",
         source="A",
         evidence=frames.frames,
         size=SIZE,
+        fresh=octets[FRESH] // (2 * COUNT),
+        kept=octets[KEPT] // (2 * COUNT),
+        web=octets[WEBSOCKET] // (2 * COUNT),
+        fresh_n=f"{segments[FRESH] / (2 * COUNT):.1f}",
+        kept_n=f"{segments[KEPT] / (2 * COUNT):.1f}",
+        web_n=f"{segments[WEBSOCKET] / (2 * COUNT):.1f}",
         polled=len(polled) // 2,
         framed=sum(frames.lengths) // (2 * COUNT),
-        fresh=segments[FRESH],
-        kept=segments[KEPT],
-        websocket=segments[WEBSOCKET],
     )
     opening = lab.segments(port=WEBSOCKET, flags="SYN")
     lab.claim(
@@ -221,3 +229,15 @@ def _costs(lab: Lab) -> None:
         source="A",
         evidence=[*opening.frames, *lab.segments(port=WEBSOCKET, payload=True).frames[:5]],
     )
+
+
+def _carried(lab: Lab) -> tuple[dict[int, int], dict[int, int]]:
+    """By port, how many segments the wire carried, and how many bytes in their frames."""
+    segments, octets = dict.fromkeys(PORTS, 0), dict.fromkeys(PORTS, 0)
+    for packet in (one.packet for one in lab.packets()):
+        assert packet.tcp is not None
+        ends = {packet.tcp.source_port, packet.tcp.destination_port}
+        (port,) = ends & set(PORTS)
+        segments[port] += 1
+        octets[port] += len(packet.data)
+    return segments, octets

@@ -67,11 +67,11 @@ def minimal_client(address: str) -> None:
 )
 def minimal_programs(lab: Lab) -> None:
     client, server = lab.pair()
-    for run in ("first", "second"):
+    for run in (1, 2):
         waiting = server.run(minimal_server, server.address, lab.value("reuse", 1))
         lab.settle()
         listeners = lab.sockets(server, listening=True)
-        lab.expect([row.local.port for row in listeners], [8080], "ports that listen, {run} run",
+        lab.expect([row.local.port for row in listeners], [8080], "run {run}: ports that listen",
                    run=run)  # fmt: skip
         asking = client.run(minimal_client, server.address)
         lab.expect(asking.wait(), 0, "the client's exit status")

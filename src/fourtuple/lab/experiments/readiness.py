@@ -92,7 +92,7 @@ def read_and_write(address: str) -> None:
         "MSG_OOB - and the sender's address need the calls of sockets."
     ),
     try_next=(
-        N_("Write to a socket whose peer has sent RST: write() too brings SIGPIPE, or EPIPE."),
+        N_("Write on after a RST: ECONNRESET at first, then SIGPIPE (in Python EPIPE instead)."),
         N_("Read with MSG_PEEK: what is read stays in the buffer."),
     ),
     tags="programs",

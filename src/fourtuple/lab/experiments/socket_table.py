@@ -167,7 +167,7 @@ def port_in_use(lab: Lab) -> None:
 
 
 def outcome(call: Callable[[], object]) -> str:
-    """ "success", or the symbol of the error that a call fails with."""
+    """How a call ends: "success", or the symbol of its error."""
     try:
         call()
     except CallFailed as error:
