@@ -1,0 +1,54 @@
+"""The form of a codec: bytes of a socket in, messages out; messages in, bytes for the socket out."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fourtuple.explain.model import Message
+
+__all__ = ["Broken", "Codec", "Received"]
+
+
+class Broken(Exception):
+    """What came cannot be understood, or is more than is allowed; the connection cannot go on.
+
+    `message` says why, for the person who runs the server; `last_words` is what the peer's protocol
+    wants to be sent before the end.
+    """
+
+    def __init__(self, message: Message, last_words: bytes = b"") -> None:
+        super().__init__(message.text)
+        self.message = message
+        self.last_words = last_words
+
+
+@dataclass(slots=True)
+class Received:
+    """What some bytes amounted to: whole messages, what the protocol itself answers at once, and
+    whether it has come to its end."""
+
+    messages: list[bytes] = field(default_factory=list)
+    answer: bytes = b""
+    ended: bool = False
+
+
+class Codec(Protocol):
+    """One a connection. `joined` tells whether the client can hear the application already: with
+    WebSocket that takes a handshake, and a client that only fetches a page never does."""
+
+    joined: bool
+
+    def receive(self, data: bytes) -> Received:
+        """Bytes from the socket; b"" is the end of them. Broken where they make no sense."""
+        ...
+
+    def send(self, message: bytes) -> bytes:
+        """The bytes that carry a message."""
+        ...
+
+    def more(self) -> bytes:
+        """What is to be sent next, now that all before it has been; b"" where there is none."""
+        ...
+
+    def finish(self) -> bytes:
+        """The bytes that say that no more will come, if the protocol has a way to say it."""
+        ...

@@ -1,0 +1,184 @@
+"""Everyone who is being served, and what is still to be sent to each. No I/O.
+
+Drivers (`talk.models`) make a seat for each connection, give it the bytes that came, and send what
+lies in it. Rules: one lock round the application, so that drivers with threads need none of their
+own; output of one client is in the order in which the application gave it; a client that does not
+read what it is sent is dropped once `send_queue_bytes` wait for it, so that it delays nobody else
+and fills no memory.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import N_
+from fourtuple.talk.app import Answer, App, Client, Finish, Send, Tell
+from fourtuple.talk.codecs.base import Broken, Codec
+
+__all__ = ["Hall", "Limits", "Seat"]
+
+ARRIVED = N_("Client {number} has come from {peer} ({scheme}). Here now: {count}.")
+DEPARTED = N_(
+    "Client {number} has left: {received} bytes received, {sent} sent. Here now: {count}."
+)
+DROPPED = N_("Client {number} was dropped: {why}.")
+FULL = N_("{peer} was turned away: {count} clients are here, as many as --max-clients allows.")
+SLOW = N_("it left {count} bytes unread (--send-queue)")
+SILENT = N_("it said nothing for {seconds} s (--idle)")
+GONE = N_("{reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server will bear. Bytes, and seconds; 0 idle seconds: for ever."""
+
+    clients: int = 10_000
+    message_bytes: int = 1 << 20
+    send_queue_bytes: int = 4 << 20
+    idle_s: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One client's place. `waiting` is what is to be sent, in order; `finishing`: after that, no
+    more. `wake` is called when something was put in while the client itself was silent."""
+
+    client: Client
+    codec: Codec
+    wake: Callable[[], None] = lambda: None
+    waiting: bytearray = field(default_factory=bytearray)
+    joined: bool = False
+    finishing: bool = False
+    ended: bool = False
+    dropped: bool = False
+    received_bytes: int = 0
+    sent_bytes: int = 0
+
+    def took(self, count: int) -> None:
+        """The driver has sent the first `count` bytes of `waiting`."""
+        del self.waiting[:count]
+        self.sent_bytes += count
+        if not self.waiting and not self.dropped:
+            self.waiting += self.codec.more()
+
+    @property
+    def over(self) -> bool:
+        """Whether the driver is to close the connection now."""
+        return self.dropped or (self.finishing and not self.waiting)
+
+
+class Hall:
+    """The seats of one server, which may listen at several addresses for one application."""
+
+    def __init__(
+        self, app: App, limits: Limits | None = None, tell: Callable[[Message], None] | None = None
+    ) -> None:
+        self.app = app
+        self.limits = limits or Limits()
+        self._tell = tell or (lambda message: None)
+        self._lock = threading.RLock()
+        self._seats: dict[int, Seat] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def open(self, peer: str, scheme: str, codec: Codec) -> Seat | None:
+        """A place for who has come; None where there is none left."""
+        with self._lock:
+            if len(self._seats) >= self.limits.clients:
+                self._tell(Message(FULL, {"peer": peer, "count": len(self._seats)}))
+                return None
+            self._count += 1
+            client = Client(self._count, peer, scheme)
+            seat = self._seats[client.number] = Seat(client, codec)
+            about = {"number": client.number, "peer": peer, "scheme": scheme}
+            self._tell(Message(ARRIVED, {**about, "count": len(self._seats)}))
+            self._join(seat)
+            return seat
+
+    def receive(self, seat: Seat, data: bytes) -> None:
+        """Bytes came from a client; b"" is its FIN."""
+        with self._lock:
+            if seat.dropped or seat.ended:
+                return
+            seat.received_bytes += len(data)
+            try:
+                found = seat.codec.receive(data)
+            except Broken as error:
+                self._put(seat, error.last_words)
+                self.drop(seat, error.message)
+                return
+            self._put(seat, found.answer)
+            self._join(seat)
+            for message in found.messages:
+                self._carry_out(seat, self.app.received(seat.client, message))
+            if found.ended:
+                seat.ended = not data
+                self._carry_out(
+                    seat, self.app.ended(seat.client) if seat.joined else [Finish(seat.client)]
+                )
+
+    def drop(self, seat: Seat, why: Message) -> None:
+        """End a connection that cannot go on."""
+        with self._lock:
+            if not seat.dropped:
+                seat.dropped = True
+                about = {"number": seat.client.number, "why": why}
+                self._tell(Message(DROPPED, about))
+                seat.wake()
+
+    def close(self, seat: Seat) -> None:
+        """The connection is gone."""
+        with self._lock:
+            if self._seats.pop(seat.client.number, None) is None:
+                return
+            if seat.joined:
+                self._carry_out(seat, self.app.closed(seat.client))
+            totals = {"received": seat.received_bytes, "sent": seat.sent_bytes}
+            about = {"number": seat.client.number, **totals, "count": len(self._seats)}
+            self._tell(Message(DEPARTED, about))
+
+    def finish_all(self) -> None:
+        """Say good-bye to everybody: what waits is still sent."""
+        with self._lock:
+            for seat in list(self._seats.values()):
+                self._finish(seat)
+                seat.wake()
+
+    def _join(self, seat: Seat) -> None:
+        if seat.codec.joined and not seat.joined:
+            seat.joined = True
+            self._carry_out(seat, self.app.opened(seat.client))
+
+    def _carry_out(self, seat: Seat, answer: Answer) -> None:
+        if isinstance(answer, bytes):
+            self._put(seat, seat.codec.send(answer) if answer else b"")
+            return
+        for action in answer:
+            match action:
+                case Send(client, data):
+                    self._send(seat, client, data)
+                case Finish(client) if target := self._seats.get(client.number):
+                    self._finish(target)
+                case Tell(message):
+                    self._tell(message)
+
+    def _send(self, speaker: Seat, client: Client, data: bytes) -> None:
+        target = self._seats.get(client.number)
+        if target is None or target.finishing or target.dropped:
+            return
+        self._put(target, target.codec.send(data))
+        if target is not speaker:
+            target.wake()
+
+    def _put(self, seat: Seat, data: bytes) -> None:
+        seat.waiting += data
+        if len(seat.waiting) > self.limits.send_queue_bytes:
+            self.drop(seat, Message(SLOW, {"count": len(seat.waiting)}))
+
+    def _finish(self, seat: Seat) -> None:
+        if not seat.finishing:
+            seat.waiting += seat.codec.finish()
+            seat.finishing = True
