@@ -55,6 +55,10 @@ class Seat:
     received_bytes: int = 0
     sent_bytes: int = 0
 
+    def put(self, data: bytes) -> None:
+        """More is to be sent."""
+        self.waiting += data
+
     def took(self, count: int) -> None:
         """The driver has sent the first `count` bytes of `waiting`."""
         del self.waiting[:count]
@@ -84,15 +88,17 @@ class Hall:
     def __len__(self) -> int:
         return len(self._seats)
 
-    def open(self, peer: str, scheme: str, codec: Codec) -> Seat | None:
-        """A place for who has come; None where there is none left."""
+    def open(
+        self, peer: str, scheme: str, codec: Codec, make: Callable[[Client, Codec], Seat] = Seat
+    ) -> Seat | None:
+        """A place for who has come, made by `make`; None where there is none left."""
         with self._lock:
             if len(self._seats) >= self.limits.clients:
                 self._tell(Message(FULL, {"peer": peer, "count": len(self._seats)}))
                 return None
             self._count += 1
             client = Client(self._count, peer, scheme)
-            seat = self._seats[client.number] = Seat(client, codec)
+            seat = self._seats[client.number] = make(client, codec)
             about = {"number": client.number, "peer": peer, "scheme": scheme}
             self._tell(Message(ARRIVED, {**about, "count": len(self._seats)}))
             self._join(seat)
@@ -174,11 +180,11 @@ class Hall:
             target.wake()
 
     def _put(self, seat: Seat, data: bytes) -> None:
-        seat.waiting += data
+        seat.put(data)
         if len(seat.waiting) > self.limits.send_queue_bytes:
             self.drop(seat, Message(SLOW, {"count": len(seat.waiting)}))
 
     def _finish(self, seat: Seat) -> None:
         if not seat.finishing:
-            seat.waiting += seat.codec.finish()
+            seat.put(seat.codec.finish())
             seat.finishing = True

@@ -1,4 +1,4 @@
-"""The form of a codec: bytes of a socket in, messages out; messages in, bytes for the socket out."""
+"""The form of a codec: a socket's bytes in, messages out; messages in, bytes for the socket out."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
