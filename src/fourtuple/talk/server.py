@@ -1,0 +1,179 @@
+"""A server put together: its addresses, its application, its model, and how it ends."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from fourtuple.errors import UsageError
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import N_
+from fourtuple.talk.app import App
+from fourtuple.talk.apps import STREAM_APPS
+from fourtuple.talk.apps.pages import ChatPage, Files, Hello, Site
+from fourtuple.talk.codecs.base import Codec
+from fourtuple.talk.codecs.stream import Lines, Plain
+from fourtuple.talk.hall import Hall, Limits
+from fourtuple.talk.models import MODELS, Listener, Stop
+from fourtuple.talk.models.datagrams import DatagramService
+from fourtuple.talk.opening import listening_socket
+from fourtuple.talk.url import Url
+
+__all__ = ["APPS", "Server", "Service"]
+
+#: what --app takes; `hello` and `files` are pages, and need http
+APPS = (*STREAM_APPS, "hello", "files")
+_ROOMS = ("/chat",)
+
+NOT_BY_HTTP = N_("{app} is not served over {scheme}://, which has {known}.")
+ONLY_BY_HTTP = N_("{app} is served over http:// and https:// only, not over {scheme}://.")
+NO_APP = N_("There is no application {app}. There are {known}.")
+NO_MODEL = N_("There is no model {model}. There are {known}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What to serve and how. `app` "" is the first scheme's usual one; `directory` is for files."""
+
+    urls: tuple[Url, ...]
+    app: str = ""
+    model: str = "asyncio"
+    limits: Limits = Limits()
+    authorized: bool = False
+    compress: bool = True
+    directory: Path = Path()
+
+
+class Server:
+    """`with Server(service, tell) as server:` opens every address, or raises before anyone can
+    connect; `run()` serves until SIGINT, SIGTERM or `stop()`."""
+
+    def __init__(self, service: Service, tell: Callable[[Message], None]) -> None:
+        self._service = service
+        self._name = _app_name(service)
+        app = STREAM_APPS[self._name]() if self._name in STREAM_APPS else App()
+        self.hall = Hall(app, service.limits, tell)
+        self._stop = Stop()
+        self._stack = ExitStack()
+        self._listeners: list[Listener] = []
+        self._datagrams: list[DatagramService] = []
+
+    def __enter__(self) -> "Server":
+        try:
+            self.addresses = [self._open(url) for url in self._service.urls]
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for listener in self._listeners:
+            listener.socket.close()
+        self._stack.close()
+        self._stop.close()
+
+    def run(self) -> None:
+        """Serve."""
+        model = MODELS[self._service.model]
+        with _signals(self._stop):
+            for service in self._datagrams:
+                service.start()
+            try:
+                model(self._listeners, self.hall, self._stop)
+            finally:
+                for service in self._datagrams:
+                    service.stop()
+
+    def stop(self) -> None:
+        """End `run()`: refuse new clients, send what waits, close."""
+        self._stop.set()
+
+    def _open(self, url: Url) -> Url:
+        """The URL with the port that the kernel gave, where 0 was asked for."""
+        sock = listening_socket(url, self._service.authorized)
+        if url.kind.transport == "unix":
+            self._stack.callback(_remove, url.path)
+        if url.kind.transport in ("udp", "raw"):
+            self._datagrams.append(DatagramService(sock, url.scheme, self.hall))
+        else:
+            self._listeners.append(Listener(sock, url.scheme, self._codec_for(url)))
+        if url.kind.transport in ("unix", "raw"):
+            return url
+        return Url(url.scheme, url.host, sock.getsockname()[1], url.path)
+
+    def _codec_for(self, url: Url) -> Callable[[], Codec]:
+        plain = self._plain_codec(url)
+        if not url.kind.tls:
+            return plain
+        from fourtuple.talk.certificate import server_context
+        from fourtuple.talk.codecs.tls import Tls
+
+        context = server_context(url.host)
+        return lambda: Tls(context, plain())
+
+    def _plain_codec(self, url: Url) -> Callable[[], Codec]:
+        limit, app, compress = (
+            self._service.limits.message_bytes,
+            self.hall.app,
+            self._service.compress,
+        )
+        if url.kind.over == "ws":
+            from fourtuple.talk.codecs.websocket import WebSocket
+
+            return lambda: WebSocket(limit, compress=compress, text=app.text)
+        if url.kind.over == "http":
+            from fourtuple.talk.codecs.http import Http
+
+            site, rooms = self._site(), _ROOMS if self._name == "chat" else ()
+            return lambda: Http(site, limit, rooms)
+        return (lambda: Lines(limit)) if app.by_lines else Plain
+
+    def _site(self) -> Site:
+        if self._name == "files":
+            return Files(self._service.directory)
+        return ChatPage() if self._name == "chat" else Hello()
+
+
+def _app_name(service: Service) -> str:
+    """The application meant; UsageError where a scheme does not go with it."""
+    if service.model not in MODELS:
+        raise UsageError(NO_MODEL, {"model": service.model, "known": ", ".join(MODELS)})
+    over = {url.kind.over for url in service.urls}
+    name = service.app or ("hello" if over == {"http"} else "chat" if "http" in over else "echo")
+    if name not in APPS:
+        raise UsageError(NO_APP, {"app": name, "known": ", ".join(APPS)})
+    for url in service.urls:
+        pages = ("hello", "files")
+        if url.kind.over == "http" and name not in (*pages, "chat"):
+            known = ", ".join((*pages, "chat"))
+            raise UsageError(NOT_BY_HTTP, {"app": name, "scheme": url.scheme, "known": known})
+        if url.kind.over != "http" and name in pages:
+            raise UsageError(ONLY_BY_HTTP, {"app": name, "scheme": url.scheme})
+    return name
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """SIGINT and SIGTERM end the service in order; a second one ends the process as it would."""
+    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
+
+    def asked(number: int, _: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, asked)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
