@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -41,7 +41,7 @@ class Service:
     urls: tuple[Url, ...]
     app: str = ""
     model: str = "asyncio"
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     authorized: bool = False
     compress: bool = True
     directory: Path = Path()

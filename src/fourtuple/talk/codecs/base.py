@@ -35,7 +35,8 @@ class Codec(Protocol):
     """One a connection. `joined` tells whether the client can hear the application already: with
     WebSocket that takes a handshake, and a client that only fetches a page never does."""
 
-    joined: bool
+    @property
+    def joined(self) -> bool: ...
 
     def receive(self, data: bytes) -> Received:
         """Bytes from the socket; b"" is the end of them. Broken where they make no sense."""
