@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,7 +18,8 @@ from fourtuple.talk.apps.pages import ChatPage, Files, Hello, Site
 from fourtuple.talk.codecs.base import Codec
 from fourtuple.talk.codecs.stream import Lines, Plain
 from fourtuple.talk.hall import Hall, Limits
-from fourtuple.talk.models import MODELS, Listener, Stop
+from fourtuple.talk.models import MODELS, Listener, Model, Stop
+from fourtuple.talk.models.command import serve_command
 from fourtuple.talk.models.datagrams import DatagramService
 from fourtuple.talk.opening import listening_socket
 from fourtuple.talk.url import Url
@@ -31,12 +33,14 @@ _ROOMS = ("/chat",)
 NOT_BY_HTTP = N_("{app} is not served over {scheme}://, which has {known}.")
 ONLY_BY_HTTP = N_("{app} is served over http:// and https:// only, not over {scheme}://.")
 NO_APP = N_("There is no application {app}. There are {known}.")
+EXEC_NEEDS_STREAM = N_("--exec serves tcp:// and unix:// only, not {scheme}://.")
 NO_MODEL = N_("There is no model {model}. There are {known}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What to serve and how. `app` "" is the first scheme's usual one; `directory` is for files."""
+    """What to serve and how. `app` "" is the schemes' usual one; `directory` is for files; with a
+    `command`, that program serves each client instead of an application."""
 
     urls: tuple[Url, ...]
     app: str = ""
@@ -45,6 +49,7 @@ class Service:
     authorized: bool = False
     compress: bool = True
     directory: Path = Path()
+    command: tuple[str, ...] = ()
 
 
 class Server:
@@ -53,8 +58,8 @@ class Server:
 
     def __init__(self, service: Service, tell: Callable[[Message], None]) -> None:
         self._service = service
-        self._name = _app_name(service)
-        app = STREAM_APPS[self._name]() if self._name in STREAM_APPS else App()
+        self.name = _app_name(service)
+        app = STREAM_APPS[self.name]() if self.name in STREAM_APPS else App()
         self.hall = Hall(app, service.limits, tell)
         self._stop = Stop()
         self._stack = ExitStack()
@@ -77,7 +82,7 @@ class Server:
 
     def run(self) -> None:
         """Serve."""
-        model = MODELS[self._service.model]
+        model = self._model()
         with _signals(self._stop):
             for service in self._datagrams:
                 service.start()
@@ -90,6 +95,11 @@ class Server:
     def stop(self) -> None:
         """End `run()`: refuse new clients, send what waits, close."""
         self._stop.set()
+
+    def _model(self) -> Model:
+        if self._service.command:
+            return partial(serve_command, self._service.command)
+        return MODELS[self._service.model]
 
     def _open(self, url: Url) -> Url:
         """The URL with the port that the kernel gave, where 0 was asked for."""
@@ -127,20 +137,22 @@ class Server:
         if url.kind.over == "http":
             from fourtuple.talk.codecs.http import Http
 
-            site, rooms = self._site(), _ROOMS if self._name == "chat" else ()
+            site, rooms = self._site(), _ROOMS if self.name == "chat" else ()
             return lambda: Http(site, limit, rooms)
         return (lambda: Lines(limit)) if app.by_lines else Plain
 
     def _site(self) -> Site:
-        if self._name == "files":
+        if self.name == "files":
             return Files(self._service.directory)
-        return ChatPage() if self._name == "chat" else Hello()
+        return ChatPage() if self.name == "chat" else Hello()
 
 
 def _app_name(service: Service) -> str:
     """The application meant; UsageError where a scheme does not go with it."""
     if service.model not in MODELS:
         raise UsageError(NO_MODEL, {"model": service.model, "known": ", ".join(MODELS)})
+    if service.command:
+        return _with_command(service)
     over = {url.kind.over for url in service.urls}
     name = service.app or ("hello" if over == {"http"} else "chat" if "http" in over else "echo")
     if name not in APPS:
@@ -153,6 +165,14 @@ def _app_name(service: Service) -> str:
         if url.kind.over != "http" and name in pages:
             raise UsageError(ONLY_BY_HTTP, {"app": name, "scheme": url.scheme})
     return name
+
+
+def _with_command(service: Service) -> str:
+    """A program is given the socket: so nothing may stand between."""
+    for url in service.urls:
+        if url.scheme not in ("tcp", "unix"):
+            raise UsageError(EXEC_NEEDS_STREAM, {"scheme": url.scheme})
+    return "discard"
 
 
 def _remove(path: str) -> None:
