@@ -105,7 +105,8 @@ def test_a_silent_first_client_keeps_nobody_waiting(together: str) -> None:
 
 def test_one_at_a_time_the_second_client_waits_in_the_backlog() -> None:
     with service("one-at-a-time", "echo") as server:
-        with server.client() as first, server.client() as second:
+        first, second = server.client(), server.client()
+        with first, second:
             second.sendall(b"second")
             first.sendall(b"first")
             assert first.recv(100) == b"first"

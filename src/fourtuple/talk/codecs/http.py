@@ -31,10 +31,10 @@ class Http:
         self._rooms = rooms
         self._connection = h11.Connection(h11.SERVER)
         self._body: Iterator[bytes] = iter(())
-        self._raw = bytearray()
         self._request: h11.Request | None = None
         self._content = bytearray()
         self._room: WebSocket | None = None
+        self._messages: list[bytes] = []
         self._over = False
 
     @property
@@ -43,16 +43,15 @@ class Http:
 
     def receive(self, data: bytes) -> Received:
         if self._room is not None:
-            return self._room.receive(data)
-        self._raw += data if self._rooms else b""
+            found = self._room.receive(data)
+            found.messages[:0] = self._early()
+            return found
         try:
             self._connection.receive_data(data)
             answer = b"" if self._sending else self._progress()
         except h11.RemoteProtocolError as error:
             raise Broken(Message(NOT_HTTP, {"reason": str(error)}), self._bad_request()) from error
-        if self._room is not None:
-            return self._room.receive(bytes(self._raw))
-        return Received(answer=answer, ended=not data or self._over)
+        return Received(self._early(), answer, ended=not data or self._over)
 
     def more(self) -> bytes:
         if self._room is not None or not self._sending:
@@ -82,7 +81,6 @@ class Http:
             self._over = True
             return b""
         self._connection.start_next_cycle()
-        self._raw.clear()
         return self._progress()
 
     def _progress(self) -> bytes:
@@ -92,8 +90,7 @@ class Http:
             if isinstance(event, h11.Request):
                 self._request, self._content = event, bytearray()
                 if self._wants_room(event):
-                    self._room = WebSocket(self._limit)
-                    return b""
+                    return self._enter(event)
             elif isinstance(event, h11.Data):
                 self._content += event.data
                 if len(self._content) > self._limit:
@@ -107,6 +104,21 @@ class Http:
         path = request.target.split(b"?")[0].decode("latin-1")
         upgrade = dict(request.headers).get(b"upgrade", b"").lower()
         return path in self._rooms and upgrade == b"websocket"
+
+    def _enter(self, request: h11.Request) -> bytes:
+        """From here on it is WebSocket, which wants to see the request itself."""
+        self._room = WebSocket(self._limit, text=True)
+        lines = [b"%b %b HTTP/1.1" % (request.method, request.target)]
+        lines += [b"%b: %b" % header for header in request.headers]
+        rest = self._connection.trailing_data[0]
+        found = self._room.receive(b"\r\n".join((*lines, b"", rest)))
+        self._messages = found.messages
+        return found.answer
+
+    def _early(self) -> list[bytes]:
+        """What a client said before the handshake was through: RFC 6455, 4.1 forbids it."""
+        found, self._messages = self._messages, []
+        return found
 
     def _respond(self) -> bytes:
         assert self._request is not None

@@ -5,9 +5,10 @@ fragments are put together here, pings answered, the closing handshake finished.
 is answered with text, one of bytes with bytes.
 """
 
-from websockets.exceptions import PayloadTooBig, ProtocolError
+import codecs
+
 from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -19,7 +20,7 @@ from fourtuple.talk.codecs.base import Broken, Received
 __all__ = ["WebSocket"]
 
 NOT_WEBSOCKET = N_("it does not speak WebSocket: {reason}")
-_GOING_AWAY, _NORMAL = 1001, 1000
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 class WebSocket:
@@ -31,6 +32,8 @@ class WebSocket:
         self._protocol = ServerProtocol(extensions=extensions, max_size=limit)
         self._text = text
         self._parts: list[bytes] = []
+        self._decoder = _UTF8()
+        self._wrong: UnicodeDecodeError | None = None
         self.joined = False
 
     def receive(self, data: bytes) -> Received:
@@ -42,8 +45,8 @@ class WebSocket:
         answer = b"".join(self._protocol.data_to_send())
         if self._failed and not data:
             return Received(messages, answer, ended=True)
-        error = self._protocol.handshake_exc if not self.joined else self._protocol.parser_exc
-        if isinstance(error, (ProtocolError, PayloadTooBig, UnicodeDecodeError)):
+        error = self._wrong or self._protocol.handshake_exc or self._protocol.parser_exc
+        if error is not None and not isinstance(error, EOFError):
             raise Broken(Message(NOT_WEBSOCKET, {"reason": str(error)}), answer)
         ended = not data or self._protocol.close_expected()
         return Received(messages, answer, ended)
@@ -62,7 +65,7 @@ class WebSocket:
 
     def finish(self) -> bytes:
         if self._protocol.state is State.OPEN:
-            self._protocol.send_close(_NORMAL)
+            self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
         return b"".join(self._protocol.data_to_send())
 
     @property
@@ -75,15 +78,27 @@ class WebSocket:
             if isinstance(event, Request):
                 self._protocol.send_response(self._protocol.accept(event))
                 self.joined = self._protocol.state is State.OPEN
-            elif isinstance(event, Frame):
+            elif isinstance(event, Frame) and self._wrong is None:
                 found += self._take(event)
         return found
+
+    def _is_utf8(self, frame: Frame) -> bool:
+        """Whether text is what it says, as far as it has come; fails the connection where not."""
+        try:
+            self._decoder.decode(frame.data, frame.fin)
+        except UnicodeDecodeError as error:
+            self._wrong = error
+            self._protocol.fail(CloseCode.INVALID_DATA)
+            return False
+        return True
 
     def _take(self, frame: Frame) -> list[bytes]:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return []
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
+        if self._text and not self._is_utf8(frame):
+            return []
         self._parts.append(bytes(frame.data))
         if not frame.fin:
             return []
