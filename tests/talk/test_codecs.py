@@ -28,6 +28,8 @@ def fed(codec: Codec, pieces: Iterable[bytes]) -> tuple[list[bytes], bytes, bool
     messages, answer, ended = [], b"", False
     for piece in pieces:
         found = codec.receive(piece)
+        if found.broken is not None:
+            raise found.broken
         messages += found.messages
         answer += found.answer
         ended = ended or found.ended

@@ -6,7 +6,7 @@ time. Drivers (`talk.models`) carry answers out; codecs (`talk.codecs`) turn a s
 messages and back, so that the same application serves TCP, UDP and WebSocket.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fourtuple.explain.model import Message
@@ -56,11 +56,14 @@ class App:
     """An application that only listens. Subclasses answer.
 
     `by_lines` asks for whole lines where the transport is a stream; `text` for text messages where
-    the transport tells text from bytes.
+    the transport tells text from bytes. `answer`, where an application has one, is all that it does
+    with a message: the same as `received`, for every client alike, so that bytes of a stream need
+    not wait their turn.
     """
 
     by_lines = False
     text = False
+    answer: Callable[[bytes], bytes] | None = None
 
     def opened(self, client: Client) -> Answer:
         """A client has come."""

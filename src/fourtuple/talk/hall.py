@@ -4,7 +4,7 @@ Drivers (`talk.models`) make a seat for each connection, give it the bytes that 
 lies in it. Rules: one lock round the application, so that drivers with threads need none of their
 own; output of one client is in the order in which the application gave it; a client that does not
 read what it is sent is dropped once `send_queue_bytes` wait for it, so that it delays nobody else
-and fills no memory.
+and fills no memory; a client that was told good-bye is not listened to any more.
 """
 
 import threading
@@ -15,8 +15,9 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.app import Answer, App, Client, Finish, Send, Tell
 from fourtuple.talk.codecs.base import Broken, Codec
+from fourtuple.talk.codecs.stream import Plain
 
-__all__ = ["Hall", "Limits", "Seat"]
+__all__ = ["Hall", "Limits", "Seat", "gone", "silent"]
 
 ARRIVED = N_("Client {number} has come from {peer} ({scheme}). Here now: {count}.")
 DEPARTED = N_(
@@ -39,14 +40,26 @@ class Limits:
     idle_s: float = 0.0
 
 
+def gone(error: OSError) -> Message:
+    """Why a client was dropped whose connection failed."""
+    return Message(GONE, {"reason": error.strerror or str(error)})
+
+
+def silent(limits: Limits) -> Message:
+    """Why a client was dropped that said nothing."""
+    return Message(SILENT, {"seconds": f"{limits.idle_s:g}"})
+
+
 @dataclass(slots=True, eq=False)
 class Seat:
     """One client's place. `waiting` is what is to be sent, in order; `finishing`: after that, no
-    more. `wake` is called when something was put in while the client itself was silent."""
+    more. `wake` is called when something was put in while the client itself was silent, by
+    whichever thread did it. `answer`: bytes need no more than this (`App.answer`)."""
 
     client: Client
     codec: Codec
     wake: Callable[[], None] = lambda: None
+    answer: Callable[[bytes], bytes] | None = None
     waiting: bytearray = field(default_factory=bytearray)
     joined: bool = False
     finishing: bool = False
@@ -58,13 +71,6 @@ class Seat:
     def put(self, data: bytes) -> None:
         """More is to be sent."""
         self.waiting += data
-
-    def took(self, count: int) -> None:
-        """The driver has sent the first `count` bytes of `waiting`."""
-        del self.waiting[:count]
-        self.sent_bytes += count
-        if not self.waiting and not self.dropped:
-            self.waiting += self.codec.more()
 
     @property
     def over(self) -> bool:
@@ -80,7 +86,7 @@ class Hall:
     ) -> None:
         self.app = app
         self.limits = limits or Limits()
-        self._tell = tell or (lambda message: None)
+        self.tell = tell or (lambda message: None)
         self._lock = threading.RLock()
         self._seats: dict[int, Seat] = {}
         self._count = 0
@@ -94,37 +100,40 @@ class Hall:
         """A place for who has come, made by `make`; None where there is none left."""
         with self._lock:
             if len(self._seats) >= self.limits.clients:
-                self._tell(Message(FULL, {"peer": peer, "count": len(self._seats)}))
+                self.tell(Message(FULL, {"peer": peer, "count": len(self._seats)}))
                 return None
             self._count += 1
             client = Client(self._count, peer, scheme)
             seat = self._seats[client.number] = make(client, codec)
+            seat.answer = self.app.answer if type(codec) is Plain else None
             about = {"number": client.number, "peer": peer, "scheme": scheme}
-            self._tell(Message(ARRIVED, {**about, "count": len(self._seats)}))
+            self.tell(Message(ARRIVED, {**about, "count": len(self._seats)}))
             self._join(seat)
             return seat
 
     def receive(self, seat: Seat, data: bytes) -> None:
         """Bytes came from a client; b"" is its FIN."""
+        if seat.answer is not None and data and not seat.finishing:
+            seat.received_bytes += len(data)
+            self._put(seat, seat.answer(data))
+            return
         with self._lock:
             if seat.dropped or seat.ended:
                 return
             seat.received_bytes += len(data)
-            try:
-                found = seat.codec.receive(data)
-            except Broken as error:
-                self._put(seat, error.last_words)
-                self.drop(seat, error.message)
-                return
-            self._put(seat, found.answer)
-            self._join(seat)
-            for message in found.messages:
-                self._carry_out(seat, self.app.received(seat.client, message))
-            if found.ended:
-                seat.ended = not data
-                self._carry_out(
-                    seat, self.app.ended(seat.client) if seat.joined else [Finish(seat.client)]
-                )
+            seat.ended = not data
+            if not seat.finishing:
+                self._understand(seat, data)
+
+    def sent(self, seat: Seat, count: int) -> None:
+        """The driver has sent the first `count` bytes of what waited."""
+        del seat.waiting[:count]
+        seat.sent_bytes += count
+        if seat.waiting or seat.answer is not None:
+            return
+        with self._lock:
+            if not seat.waiting and not seat.dropped:
+                seat.waiting += seat.codec.more()
 
     def drop(self, seat: Seat, why: Message) -> None:
         """End a connection that cannot go on."""
@@ -132,7 +141,7 @@ class Hall:
             if not seat.dropped:
                 seat.dropped = True
                 about = {"number": seat.client.number, "why": why}
-                self._tell(Message(DROPPED, about))
+                self.tell(Message(DROPPED, about))
                 seat.wake()
 
     def close(self, seat: Seat) -> None:
@@ -144,7 +153,7 @@ class Hall:
                 self._carry_out(seat, self.app.closed(seat.client))
             totals = {"received": seat.received_bytes, "sent": seat.sent_bytes}
             about = {"number": seat.client.number, **totals, "count": len(self._seats)}
-            self._tell(Message(DEPARTED, about))
+            self.tell(Message(DEPARTED, about))
 
     def finish_all(self) -> None:
         """Say good-bye to everybody: what waits is still sent."""
@@ -152,6 +161,30 @@ class Hall:
             for seat in list(self._seats.values()):
                 self._finish(seat)
                 seat.wake()
+
+    def _understand(self, seat: Seat, data: bytes) -> None:
+        try:
+            found = seat.codec.receive(data)
+        except Broken as error:
+            self._end_broken(seat, error)
+            return
+        self._put(seat, found.answer)
+        self._join(seat)
+        for message in found.messages:
+            if seat.finishing:
+                return
+            self._carry_out(seat, self.app.received(seat.client, message))
+        if found.broken is not None:
+            self._end_broken(seat, found.broken)
+        elif found.ended and not seat.finishing:
+            gone = self.app.ended(seat.client) if seat.joined else [Finish(seat.client)]
+            self._carry_out(seat, gone)
+
+    def _end_broken(self, seat: Seat, error: Broken) -> None:
+        about = {"number": seat.client.number, "why": error.message}
+        self.tell(Message(DROPPED, about))
+        self._put(seat, error.last_words)
+        seat.finishing = True
 
     def _join(self, seat: Seat) -> None:
         if seat.codec.joined and not seat.joined:
@@ -169,7 +202,7 @@ class Hall:
                 case Finish(client) if target := self._seats.get(client.number):
                     self._finish(target)
                 case Tell(message):
-                    self._tell(message)
+                    self.tell(message)
 
     def _send(self, speaker: Seat, client: Client, data: bytes) -> None:
         target = self._seats.get(client.number)

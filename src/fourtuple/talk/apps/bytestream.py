@@ -14,12 +14,16 @@ __all__ = ["Clock", "Discard", "Echo", "Upper"]
 class Echo(App):
     """Whatever comes goes back."""
 
+    answer = staticmethod(bytes)
+
     def received(self, client: Client, data: bytes) -> Answer:
         return data
 
 
 class Upper(App):
     """Whatever comes goes back in capitals (ASCII letters; all other bytes as they are)."""
+
+    answer = staticmethod(bytes.upper)
 
     def received(self, client: Client, data: bytes) -> Answer:
         return data.upper()

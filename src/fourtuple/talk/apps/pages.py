@@ -12,13 +12,26 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import BinaryIO, Protocol
 from urllib.parse import quote, unquote, urlsplit
+
+from fourtuple.explain.text import N_, Translator
 
 __all__ = ["ChatPage", "Files", "Hello", "Request", "Response", "Site", "plain"]
 
 _PIECE_BYTES = 256 * 1024
 _HTML = "text/html; charset=utf-8"
+
+#: what stands in chat.html for $name
+PAGE_WORDS = {
+    "title": N_("Chat"),
+    "connecting": N_("Connecting …"),
+    "connected": N_("Connected to {host}"),
+    "ended": N_("The connection has ended. Reload the page to come back."),
+    "label": N_("Identity and name, then what you want to say"),
+    "send": N_("Send"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +100,17 @@ class Hello:
 class ChatPage:
     """The page with which a browser joins the room; its script speaks WebSocket with this server.
 
-    It loads nothing from elsewhere, and says so to the browser.
+    It loads nothing from elsewhere, and says so to the browser. Its words are in the language of
+    whoever runs the server.
     """
 
     _POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'"
     _FILES = ("chat.html", "chat.css", "chat.js")
+
+    def __init__(self, translator: Translator | None = None) -> None:
+        words = translator or Translator()
+        self._words = {name: html.escape(words.text(text)) for name, text in PAGE_WORDS.items()}
+        self._words["lang"] = words.language.replace("_", "-")
 
     def respond(self, request: Request) -> Response:
         refusal = _refused(request)
@@ -100,10 +119,12 @@ class ChatPage:
         name = request.path.lstrip("/") or "chat.html"
         if name not in self._FILES:
             return _not_found(request)
-        body = resources.files("fourtuple.talk").joinpath("page", name).read_bytes()
+        body = resources.files("fourtuple.talk").joinpath("page", name).read_text("utf-8")
+        if name == "chat.html":
+            body = Template(body).substitute(self._words)
         kind = {"html": _HTML, "css": "text/css", "js": "text/javascript; charset=utf-8"}
         policy = (("Content-Security-Policy", self._POLICY), ("X-Content-Type-Options", "nosniff"))
-        return _whole(HTTPStatus.OK, body, kind[name.rpartition(".")[2]], *policy)
+        return _whole(HTTPStatus.OK, body.encode(), kind[name.rpartition(".")[2]], *policy)
 
 
 class Files:

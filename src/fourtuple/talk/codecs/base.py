@@ -23,12 +23,13 @@ class Broken(Exception):
 
 @dataclass(slots=True)
 class Received:
-    """What some bytes amounted to: whole messages, what the protocol itself answers at once, and
-    whether it has come to its end."""
+    """What some bytes amounted to: whole messages, what the protocol itself answers at once,
+    whether it has come to its end, and what was wrong with the bytes after the messages."""
 
     messages: list[bytes] = field(default_factory=list)
     answer: bytes = b""
     ended: bool = False
+    broken: Broken | None = None
 
 
 class Codec(Protocol):

@@ -103,7 +103,7 @@ class Http:
     def _wants_room(self, request: h11.Request) -> bool:
         path = request.target.split(b"?")[0].decode("latin-1")
         upgrade = dict(request.headers).get(b"upgrade", b"").lower()
-        return path in self._rooms and upgrade == b"websocket"
+        return path in self._rooms and upgrade == b"websocket" and _is_from_here(request)
 
     def _enter(self, request: h11.Request) -> bytes:
         """From here on it is WebSocket, which wants to see the request itself."""
@@ -154,3 +154,11 @@ class Http:
         head = self._head(Response(response.status, closing, (), response.length))
         body = b"".join(response.body)
         return head + (self._connection.send(h11.Data(data=body)) or b"")
+
+
+def _is_from_here(request: h11.Request) -> bool:
+    """Whether a browser says that a page of this server asks (RFC 6455, section 10.2): any other
+    page that somebody reads could join the room in that reader's name."""
+    headers = dict(request.headers)
+    origin = headers.get(b"origin")
+    return origin is None or origin.partition(b"://")[2] == headers.get(b"host")

@@ -65,10 +65,17 @@ class Tls:
                 return found
         answer = self._out.read()
         for plain in self._opened():
-            inner = self._inner.receive(plain)
+            try:
+                inner = self._inner.receive(plain)
+            except Broken as error:
+                inner = Received(broken=error)
             answer += self._sealed(inner.answer)
             found.messages += inner.messages
             found.ended = found.ended or inner.ended
+            if inner.broken is not None:
+                last_words = self._sealed(inner.broken.last_words)
+                found.broken = Broken(inner.broken.message, last_words)
+                break
         found.answer = answer + self._out.read()
         return found
 

@@ -1,23 +1,48 @@
-"""A listening socket with what is spoken there, and how a server is told to stop."""
+"""What every model needs: a listening socket with what is spoken there, a door through which
+clients come in, and how a server is told to stop."""
 
+import errno
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from fourtuple.explain.model import Message
+from fourtuple.explain.text import N_
 from fourtuple.talk.codecs.base import Codec
+from fourtuple.talk.hall import Hall
 
-__all__ = ["CHUNK_BYTES", "DRAIN_S", "LINGER_S", "Listener", "Stop", "peer_text"]
+__all__ = [
+    "CHUNK_BYTES",
+    "DRAIN_S",
+    "ENOUGH_BYTES",
+    "LINGER_S",
+    "Door",
+    "Listener",
+    "Stop",
+    "no_descriptor",
+    "peer_text",
+]
 
-#: as much as one recv() may take: more than a loopback segment, less than a cache
+#: as much as one recv() or send() may take: more than a loopback segment, less than a cache
 CHUNK_BYTES = 64 * 1024
+#: a client that sends faster than it reads is not listened to while so much waits for it
+ENOUGH_BYTES = 256 * 1024
 #: how long what waits may take to be sent once the server was told to stop
 DRAIN_S = 5.0
 #: how long a client that was told good-bye may take to close its side. Closing at once would answer
 #: its last bytes with RST, which may destroy what was sent to it (RFC 9293, section 3.6.1).
 LINGER_S = 2.0
+_BREATH_S = 0.05
+
+NO_DESCRIPTOR = N_(
+    "Clients are turned away: this process may have {limit} descriptors, and all are in use"
+    " (ulimit -n)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +52,56 @@ class Listener:
     socket: socket.socket
     scheme: str
     codec: Callable[[], Codec]
+
+
+class Door:
+    """Accepts clients. When no descriptor is left, a spare one is given up to take the next client
+    and hang up: left in the accept queue, it would wait for nothing, and select() would never
+    rest."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+        self._spare = _spare()
+        self._told = False
+
+    def accept(self, listener: Listener) -> tuple[socket.socket, str] | None:
+        """Who comes next, and from where; None where nobody does."""
+        try:
+            connection, address = listener.socket.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away(listener)
+            return None  # else ECONNABORTED, EAGAIN: it has left already
+        self._told = False
+        return connection, peer_text(address)
+
+    def _turn_away(self, listener: Listener) -> None:
+        if not self._told:
+            self._told = True
+            self._hall.tell(no_descriptor())
+        if self._spare < 0:
+            time.sleep(_BREATH_S)
+        else:
+            os.close(self._spare)
+            with suppress(OSError):
+                listener.socket.accept()[0].close()
+        self._spare = _spare()
+
+    def close(self) -> None:
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+
+
+def no_descriptor() -> Message:
+    return Message(NO_DESCRIPTOR, {"limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0]})
+
+
+def _spare() -> int:
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 class Stop:

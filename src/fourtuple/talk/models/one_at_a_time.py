@@ -6,76 +6,86 @@ Whoever comes meanwhile is connected by the kernel and waits in the backlog, in 
 
 import selectors
 import socket
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
-from fourtuple.explain.model import Message
-from fourtuple.talk.hall import GONE, SILENT, Hall, Seat
-from fourtuple.talk.models.listener import CHUNK_BYTES, LINGER_S, Listener, Stop, peer_text
+from fourtuple.talk.hall import Hall, Seat, gone, silent
+from fourtuple.talk.models.listener import CHUNK_BYTES, LINGER_S, Door, Listener, Stop
 
-__all__ = ["converse", "say_end", "serve_one_at_a_time"]
+__all__ = ["serve_one_at_a_time"]
+
+#: how soon what a datagram's sender said to a client of this server is noticed
+_TICK_S = 0.2
 
 
 def serve_one_at_a_time(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve one client after the other until told to stop."""
-    with selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector, closing(Door(hall)) as door:
         selector.register(stop, selectors.EVENT_READ)
         for listener in listeners:
             selector.register(listener.socket, selectors.EVENT_READ, listener)
         while not stop.asked:
             for key, _ in selector.select():
                 if key.data is not None and not stop.asked:
-                    connection, address = key.data.socket.accept()
-                    _serve(connection, peer_text(address), key.data, hall, stop)
+                    _serve_next(door, key.data, hall, stop)
     for listener in listeners:
         listener.socket.close()
 
 
-def _serve(
-    connection: socket.socket, peer: str, listener: Listener, hall: Hall, stop: Stop
-) -> None:
+def _serve_next(door: Door, listener: Listener, hall: Hall, stop: Stop) -> None:
+    accepted = door.accept(listener)
+    if accepted is None:
+        return
+    connection, peer = accepted
     with connection:
         seat = hall.open(peer, listener.scheme, listener.codec())
         if seat is None:
             return
         try:
-            converse(connection, seat, hall, stop)
+            _converse(connection, seat, hall, stop)
+            _say_end(connection, seat)
+        except OSError as error:  # ECONNRESET, EPIPE
+            hall.drop(seat, gone(error))
         finally:
             hall.close(seat)
 
 
-def converse(connection: socket.socket, seat: Seat, hall: Hall, stop: Stop) -> None:
-    """Talk with one client until either side has had enough."""
-    connection.settimeout(hall.limits.idle_s or None)
-    try:
-        while True:
-            connection.sendall(seat.waiting)
-            seat.took(len(seat.waiting))
-            if seat.over or not _await(connection, stop):
-                break
-            hall.receive(seat, connection.recv(CHUNK_BYTES))
-    except TimeoutError:
-        hall.drop(seat, Message(SILENT, {"seconds": f"{hall.limits.idle_s:g}"}))
-    except OSError as error:  # ECONNRESET, EPIPE
-        hall.drop(seat, Message(GONE, {"reason": error.strerror}))
-    if not seat.dropped:
-        say_end(connection, seat)
-
-
-def _await(connection: socket.socket, stop: Stop) -> bool:
-    """Wait until the client has said something; False where the server is to stop."""
+def _converse(connection: socket.socket, seat: Seat, hall: Hall, stop: Stop) -> None:
+    """Answer, listen, answer, until either side has had enough."""
+    heard_s = time.monotonic()
     with selectors.DefaultSelector() as selector:
-        selector.register(connection, selectors.EVENT_READ)
         selector.register(stop, selectors.EVENT_READ)
-        if not selector.select(connection.gettimeout()):
-            raise TimeoutError
-    return not stop.asked
+        selector.register(connection, selectors.EVENT_READ)
+        while not (seat.over or stop.late):
+            wanted = selectors.EVENT_WRITE if seat.waiting else selectors.EVENT_READ
+            selector.modify(connection, wanted)
+            ready = [key.fileobj for key, _ in selector.select(_TICK_S)]
+            if stop in ready:
+                selector.unregister(stop)
+                hall.finish_all()
+            elif connection in ready:
+                heard_s = time.monotonic()
+                _move(connection, seat, hall)
+            elif 0 < hall.limits.idle_s < time.monotonic() - heard_s:
+                hall.drop(seat, silent(hall.limits))
 
 
-def say_end(connection: socket.socket, seat: Seat) -> None:
+def _move(connection: socket.socket, seat: Seat, hall: Hall) -> None:
+    """Send what waits, as much as the kernel takes; where nothing does, hear more."""
+    if seat.waiting:
+        hall.sent(seat, connection.send(seat.waiting[:CHUNK_BYTES]))
+    else:
+        hall.receive(seat, connection.recv(CHUNK_BYTES))
+
+
+def _say_end(connection: socket.socket, seat: Seat) -> None:
     """Send FIN, and give the client a moment to send its own."""
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(LINGER_S)
-        while not seat.ended and connection.recv(CHUNK_BYTES):
-            pass
+    if seat.dropped:
+        return
+    connection.shutdown(socket.SHUT_WR)
+    until_s = time.monotonic() + LINGER_S
+    with suppress(TimeoutError):
+        while not seat.ended and (left_s := until_s - time.monotonic()) > 0:
+            connection.settimeout(left_s)
+            seat.ended = not connection.recv(CHUNK_BYTES)

@@ -11,6 +11,8 @@ from typing import Protocol
 
 __all__ = ["EpollWaiter", "PollWaiter", "Ready", "SelectWaiter", "Waiter"]
 
+_FD_SETSIZE = 1024
+
 #: descriptor, whether it can be read (or has ended), whether it can be written
 Ready = tuple[int, bool, bool]
 
@@ -35,8 +37,8 @@ class SelectWaiter:
         self._writers: set[int] = set()
 
     def watch(self, descriptor: int, read: bool, write: bool) -> None:
-        if descriptor >= 1024:  # FD_SETSIZE: beyond it select() itself would refuse every wait
-            raise ValueError(descriptor)
+        if descriptor >= _FD_SETSIZE:  # select() itself would refuse every wait from now on
+            raise ValueError(_FD_SETSIZE)
         (self._readers.add if read else self._readers.discard)(descriptor)
         (self._writers.add if write else self._writers.discard)(descriptor)
 
@@ -58,11 +60,16 @@ class PollWaiter:
 
     def __init__(self) -> None:
         self._poll = select.poll()
+        self._watched: dict[int, int] = {}
 
     def watch(self, descriptor: int, read: bool, write: bool) -> None:
-        self._poll.register(descriptor, select.POLLIN * read | select.POLLOUT * write)
+        events = select.POLLIN * read | select.POLLOUT * write
+        if self._watched.get(descriptor) != events:
+            self._poll.register(descriptor, events)
+            self._watched[descriptor] = events
 
     def forget(self, descriptor: int) -> None:
+        del self._watched[descriptor]
         self._poll.unregister(descriptor)
 
     def wait(self, seconds: float) -> Iterable[Ready]:
@@ -80,18 +87,21 @@ class EpollWaiter:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._watched: set[int] = set()
+        self._watched: dict[int, int] = {}
 
     def watch(self, descriptor: int, read: bool, write: bool) -> None:
         events = select.EPOLLIN * read | select.EPOLLOUT * write
-        if descriptor in self._watched:
-            self._epoll.modify(descriptor, events)
-        else:
+        before = self._watched.get(descriptor)
+        if before == events:
+            return
+        if before is None:
             self._epoll.register(descriptor, events)
-            self._watched.add(descriptor)
+        else:
+            self._epoll.modify(descriptor, events)
+        self._watched[descriptor] = events
 
     def forget(self, descriptor: int) -> None:
-        self._watched.discard(descriptor)
+        del self._watched[descriptor]
         self._epoll.unregister(descriptor)
 
     def wait(self, seconds: float) -> Iterable[Ready]:

@@ -8,17 +8,26 @@ import selectors
 import socket
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from fourtuple.explain.model import Message
-from fourtuple.talk.hall import GONE, SILENT, Hall, Seat
-from fourtuple.talk.models.listener import CHUNK_BYTES, Listener, Stop, peer_text
-from fourtuple.talk.models.one_at_a_time import say_end
+from fourtuple.explain.text import N_
+from fourtuple.talk.hall import Hall, Seat, gone, silent
+from fourtuple.talk.models.listener import (
+    CHUNK_BYTES,
+    ENOUGH_BYTES,
+    LINGER_S,
+    Door,
+    Listener,
+    Stop,
+)
 
 __all__ = ["serve_threads"]
 
 #: a thread that only waits needs little
 _STACK_BYTES = 256 * 1024
+
+NO_THREAD = N_("the kernel gave no further thread")
 
 
 def serve_threads(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
@@ -26,14 +35,14 @@ def serve_threads(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None
     usual = threading.stack_size(_STACK_BYTES)
     here: set[_Served] = set()
     try:
-        with selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector, closing(Door(hall)) as door:
             selector.register(stop, selectors.EVENT_READ)
             for listener in listeners:
                 selector.register(listener.socket, selectors.EVENT_READ, listener)
             while not stop.asked:
                 for key, _ in selector.select():
                     if key.data is not None:
-                        _accept(key.data, hall, here)
+                        _accept(door, key.data, hall, here)
         for listener in listeners:
             listener.socket.close()
         hall.finish_all()
@@ -42,12 +51,12 @@ def serve_threads(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None
         threading.stack_size(usual)
 
 
-def _accept(listener: Listener, hall: Hall, here: "set[_Served]") -> None:
-    try:
-        connection, address = listener.socket.accept()
-    except OSError:  # it has left already, or there is no descriptor left: the next one may do
+def _accept(door: Door, listener: Listener, hall: Hall, here: "set[_Served]") -> None:
+    accepted = door.accept(listener)
+    if accepted is None:
         return
-    seat = hall.open(peer_text(address), listener.scheme, listener.codec())
+    connection, peer = accepted
+    seat = hall.open(peer, listener.scheme, listener.codec())
     if seat is None:
         connection.close()
         return
@@ -58,7 +67,7 @@ def _await_all(here: "set[_Served]", stop: Stop) -> None:
     for served in list(here):
         while served.alive and not stop.late:
             served.join(0.05)
-        served.abandon()
+        served.hang_up()
 
 
 class _Served:
@@ -72,6 +81,7 @@ class _Served:
         self._hall = hall
         self._here = here
         self._news = threading.Condition()
+        self._heard_all = threading.Event()
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         seat.wake = self._wake
@@ -79,8 +89,12 @@ class _Served:
 
     def start(self) -> None:
         self._connection.settimeout(self._hall.limits.idle_s or None)
-        self._writer.start()
-        self._reader.start()
+        try:
+            self._writer.start()
+            self._reader.start()
+        except RuntimeError:
+            self._hall.drop(self._seat, Message(NO_THREAD))
+            self._end()
 
     @property
     def alive(self) -> bool:
@@ -89,29 +103,43 @@ class _Served:
     def join(self, seconds: float) -> None:
         self._reader.join(seconds)
 
-    def abandon(self) -> None:
-        """Wake whoever waits on the socket; its threads end by themselves then."""
+    def hang_up(self) -> None:
+        """End the connection both ways, which wakes whoever waits for it."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
     def _wake(self) -> None:
+        if self._seat.dropped:
+            self.hang_up()
         with self._news:
-            self._news.notify()
+            self._news.notify_all()
 
     def _read(self) -> None:
         seat, hall = self._seat, self._hall
         try:
-            while not (seat.ended or seat.over):
+            while not (seat.ended or seat.dropped):
                 hall.receive(seat, self._connection.recv(CHUNK_BYTES))
                 self._wake()
+                self._await_room()
         except TimeoutError:
-            hall.drop(seat, Message(SILENT, {"seconds": f"{hall.limits.idle_s:g}"}))
-        except OSError as error:
-            hall.drop(seat, Message(GONE, {"reason": error.strerror}))
+            hall.drop(seat, silent(hall.limits))
+        except OSError as error:  # ECONNRESET
+            hall.drop(seat, gone(error))
+        self._heard_all.set()
         self._wake()
-        self._writer.join()
+        self._end()
+
+    def _await_room(self) -> None:
+        """A client that does not read is not listened to either."""
+        seat = self._seat
+        with self._news:
+            self._news.wait_for(lambda: len(seat.waiting) < ENOUGH_BYTES or seat.over)
+
+    def _end(self) -> None:
+        if self._writer.ident is not None:
+            self._writer.join()
         self._connection.close()
-        hall.close(seat)
+        self._hall.close(self._seat)
         self._here.discard(self)
 
     def _write(self) -> None:
@@ -120,13 +148,12 @@ class _Served:
             while not seat.over:
                 with self._news:
                     self._news.wait_for(lambda: seat.waiting or seat.over)
-                    chunk = bytes(seat.waiting[:CHUNK_BYTES])
-                sent = self._connection.send(chunk) if chunk else 0
-                with self._news:
-                    seat.took(sent)
-        except OSError as error:
-            self._hall.drop(seat, Message(GONE, {"reason": error.strerror}))
-        if seat.dropped:
-            self.abandon()
-        else:
-            say_end(self._connection, seat)
+                chunk = seat.waiting[:CHUNK_BYTES]
+                self._hall.sent(seat, self._connection.send(chunk) if chunk else 0)
+                self._wake()
+            if not seat.dropped:
+                self._connection.shutdown(socket.SHUT_WR)
+                self._heard_all.wait(LINGER_S)
+        except OSError as error:  # EPIPE, ECONNRESET
+            self._hall.drop(seat, gone(error))
+        self.hang_up()

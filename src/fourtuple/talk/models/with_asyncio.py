@@ -5,19 +5,27 @@ loop as `talk.models.ready` runs underneath (epoll on Linux), written by others 
 """
 
 import asyncio
+import errno
 import socket
+import threading
 import time
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
-from fourtuple.explain.model import Message
-from fourtuple.talk.hall import GONE, SILENT, Hall, Seat
-from fourtuple.talk.models.listener import LINGER_S, Listener, Stop, peer_text
+from fourtuple.talk.hall import Hall, Seat, gone, silent
+from fourtuple.talk.models.listener import (
+    ENOUGH_BYTES,
+    LINGER_S,
+    Listener,
+    Stop,
+    no_descriptor,
+    peer_text,
+)
 
 __all__ = ["serve_asyncio"]
 
 _TICK_S = 0.2
-_ENOUGH_BYTES = 256 * 1024
+_BACKLOG = 4096
 
 
 def serve_asyncio(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
@@ -36,62 +44,86 @@ def _fastest_loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_Trouble(hall))
     asked = asyncio.Event()
     loop.add_reader(stop.fileno(), asked.set)
     here: set[_Connection] = set()
     servers = [await _listen(loop, each, hall, here) for each in listeners]
-    idle_s = hall.limits.idle_s
-    while not asked.is_set():
-        with_timeout = asyncio.wait_for(asked.wait(), _TICK_S if idle_s or here else None)
-        try:
-            await with_timeout
-        except TimeoutError:
-            _look_at_clock(here, idle_s, time.monotonic())
+    clock = asyncio.create_task(_watch_clock(here, hall))
+    await asked.wait()
     loop.remove_reader(stop.fileno())
     for server in servers:
         server.close()
     hall.finish_all()
     while here and not stop.late:
         await asyncio.sleep(0.01)
+    clock.cancel()
     for connection in list(here):
         connection.abort()
+    await asyncio.sleep(0)  # each is told that it is gone in the loop's next round
 
 
 async def _listen(
     loop: asyncio.AbstractEventLoop, listener: Listener, hall: Hall, here: "set[_Connection]"
 ) -> asyncio.AbstractServer:
     def make() -> _Connection:
-        return _Connection(listener, hall, here)
+        return _Connection(loop, listener, hall, here)
 
     if listener.socket.family == socket.AF_UNIX:
-        return await loop.create_unix_server(make, sock=listener.socket)
-    return await loop.create_server(make, sock=listener.socket)
+        return await loop.create_unix_server(make, sock=listener.socket, backlog=_BACKLOG)
+    return await loop.create_server(make, sock=listener.socket, backlog=_BACKLOG)
 
 
-def _look_at_clock(here: "set[_Connection]", idle_s: float, now_s: float) -> None:
-    for connection in list(here):
-        connection.look_at_clock(idle_s, now_s)
+async def _watch_clock(here: "set[_Connection]", hall: Hall) -> None:
+    while True:
+        await asyncio.sleep(_TICK_S)
+        now_s = time.monotonic()
+        for connection in list(here):
+            connection.look_at_clock(hall.limits.idle_s, now_s)
+
+
+class _Trouble:
+    """What the loop could not give to anybody: a failed accept(), above all."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+        error = about.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            self._hall.tell(no_descriptor())
+        else:
+            loop.default_exception_handler(about)
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, listener: Listener, hall: Hall, here: "set[_Connection]") -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: Listener,
+        hall: Hall,
+        here: "set[_Connection]",
+    ) -> None:
+        self._loop = loop
         self._listener = listener
         self._hall = hall
         self._here = here
+        self._thread = threading.get_ident()
         self._seat: Seat | None = None
         self._heard_s = time.monotonic()
         self._shut_s = 0.0
+        self._full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=_ENOUGH_BYTES)
+        self._transport.set_write_buffer_limits(high=ENOUGH_BYTES)
         peer = peer_text(transport.get_extra_info("peername"))
         self._seat = self._hall.open(peer, self._listener.scheme, self._listener.codec())
         if self._seat is None:
             self._transport.abort()
             return
         self._here.add(self)
-        self._seat.wake = self._send
+        self._seat.wake = self._wake
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -102,24 +134,27 @@ class _Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         assert self._seat is not None
-        if self._shut_s:
-            return False
         self._hall.receive(self._seat, b"")
+        if self._shut_s:
+            return False  # both have said their end: the loop closes
         self._send()
         return True
 
     def pause_writing(self) -> None:
         """Too much waits for this client: hear nothing more of it until it has read."""
+        self._full = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self._full = False
         self._transport.resume_reading()
+        self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._here.discard(self)
         if self._seat is not None:
-            if error is not None:
-                self._hall.drop(self._seat, Message(GONE, {"reason": str(error)}))
+            if isinstance(error, OSError):
+                self._hall.drop(self._seat, gone(error))
             self._hall.close(self._seat)
 
     def look_at_clock(self, idle_s: float, now_s: float) -> None:
@@ -127,17 +162,24 @@ class _Connection(asyncio.Protocol):
         if self._shut_s and now_s - self._shut_s > LINGER_S:
             self._transport.abort()
         elif idle_s and now_s - self._heard_s > idle_s:
-            self._hall.drop(self._seat, Message(SILENT, {"seconds": f"{idle_s:g}"}))
+            self._hall.drop(self._seat, silent(self._hall.limits))
 
     def abort(self) -> None:
         self._transport.abort()
 
+    def _wake(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._send()
+        else:
+            self._loop.call_soon_threadsafe(self._send)
+
     def _send(self) -> None:
         seat = self._seat
         assert seat is not None
-        if seat.waiting:
-            self._transport.write(bytes(seat.waiting))
-            seat.took(len(seat.waiting))
+        while seat.waiting and not self._full:
+            chunk = bytes(seat.waiting)
+            self._transport.write(chunk)
+            self._hall.sent(seat, len(chunk))
         if seat.dropped:
             self._transport.abort()
         elif seat.over:

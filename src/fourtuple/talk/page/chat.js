@@ -18,9 +18,9 @@ function show(text) {
   lines.scrollTop = lines.scrollHeight;
 }
 
-socket.addEventListener("open", () => { state.textContent = `Connected to ${location.host}`; });
+socket.addEventListener("open", () => { state.textContent = state.dataset.connected.replace("{host}", location.host); });
 socket.addEventListener("close", () => {
-  state.textContent = "The connection has ended. Reload the page to come back.";
+  state.textContent = state.dataset.ended;
   input.disabled = true;
 });
 socket.addEventListener("message", (event) => show(event.data));
