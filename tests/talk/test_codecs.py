@@ -227,7 +227,7 @@ def client_and_server(inner: Callable[[], Codec]) -> tuple[ssl.SSLObject, Tls, C
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(into, out, server_hostname="localhost")
-    server = Tls(server_context("localhost"), inner())
+    server = Tls(server_context("localhost")[0], inner())
     messages: list[bytes] = []
 
     def carry() -> bytes:
@@ -266,7 +266,7 @@ def test_http_in_tls() -> None:
 
 def test_what_is_no_tls_is_refused() -> None:
     with pytest.raises(Broken, match="TLS handshake failed"):
-        fed(Tls(server_context("localhost"), Plain()), [b"GET / HTTP/1.1\r\n\r\n"])
+        fed(Tls(server_context("localhost")[0], Plain()), [b"GET / HTTP/1.1\r\n\r\n"])
 
 
 # Pages

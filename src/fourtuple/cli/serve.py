@@ -122,7 +122,7 @@ def serve(
         command=_command(command),
     )
     reporter = _Reporter(translator, json)
-    with Server(service, reporter.tell) as server:
+    with Server(service, reporter.tell, translator) as server:
         for url in server.addresses:
             about = {"app": command or server.name, "url": str(url), "model": model}
             reporter.tell(Message(SERVING, about))

@@ -9,20 +9,19 @@ import hashlib
 import ipaddress
 import os
 import ssl
-from typing import Any
 
-from fourtuple.errors import CapabilityMissing
-from fourtuple.explain.text import N_
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 __all__ = ["fingerprint_of", "server_context"]
 
-NO_LIBRARY = N_("Making a certificate needs the library cryptography, which is not installed.")
-INSTALL = N_("pip install 'fourtuple[tls]'")
 _VALID_DAYS = 30
 
 
-def server_context(host: str) -> ssl.SSLContext:
-    """TLS for a server that is called `host` (a name or an address), with a fresh certificate."""
+def server_context(host: str) -> tuple[ssl.SSLContext, str]:
+    """TLS for a server that is called `host` (a name or an address), with a fresh certificate, and
+    that certificate's fingerprint."""
     certificate, key = _made(host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # ssl reads certificates from files only: one in memory, that no other process can open
@@ -32,7 +31,7 @@ def server_context(host: str) -> ssl.SSLContext:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
-    return context
+    return context, fingerprint_of(ssl.PEM_cert_to_DER_cert(certificate.decode()))
 
 
 def fingerprint_of(certificate_der: bytes) -> str:
@@ -42,12 +41,6 @@ def fingerprint_of(certificate_der: bytes) -> str:
 
 def _made(host: str) -> tuple[bytes, bytes]:
     """Certificate and key, PEM."""
-    try:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ImportError:
-        raise CapabilityMissing(NO_LIBRARY, INSTALL) from None
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host[:64])])
     now = datetime.datetime.now(datetime.UTC)
@@ -69,9 +62,7 @@ def _made(host: str) -> tuple[bytes, bytes]:
     return certificate.public_bytes(pem), private
 
 
-def _general_name(host: str) -> Any:
-    from cryptography import x509
-
+def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

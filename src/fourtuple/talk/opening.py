@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from fourtuple.errors import CapabilityMissing, FourtupleError, UsageError
 from fourtuple.explain.model import Message
@@ -18,10 +19,12 @@ from fourtuple.system.owners import owners_of
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
 from fourtuple.talk.url import Url
 
-__all__ = ["addresses_of", "listening_socket"]
+__all__ = ["addresses_of", "listening_sockets"]
 
 #: as long as the kernel allows (net.core.somaxconn cuts it)
 _BACKLOG = 4096
+#: a port that the kernel gave for one address may be taken at the next
+_TRIES = 10
 
 NO_ADDRESS = N_("The name {host} has no address here: {reason}.")
 NOT_LOOPBACK = N_(
@@ -29,18 +32,21 @@ NOT_LOOPBACK = N_(
     " may use the server; without it only loopback addresses are served."
 )
 IN_USE = N_(
-    "Port {port} of {address} is in use: {holders}. End it (kill {pid}), or choose another port."
+    "Port {port} of {address} is in use: {holder}. End it (kill {pid}), or choose another port."
 )
 IN_USE_HIDDEN = N_(
-    "Port {port} of {address} is in use by a process that you may not look into; as root, ss -ltnp"
-    " names it. Choose another port, or end that process."
+    "Port {port} of {address} is in use. By whom cannot be seen: the process is another user's (as"
+    " root, ss -tulnp names it), or its socket is bound without listening. Choose another port."
 )
-HOLDER = N_("process {pid} ({command}) holds it with descriptor {fd}")
+HOLDER = N_(
+    "process {pid} ({command}) holds it with descriptor {fd}, socket {inode}, in state {state}"
+)
 FORBIDDEN_PORT = N_(
     "Port {port} is below {first}, which an ordinary user may not bind. Choose a higher one, for"
     " example {other}, or run as root (CAP_NET_BIND_SERVICE)."
 )
 NOT_BOUND = N_("{address}, port {port}, cannot be bound: {reason}.")
+PATH_NOT_BOUND = N_("No socket can be made at {path}: {reason}.")
 RAW_FORBIDDEN = N_("A raw socket needs CAP_NET_RAW.")
 RAW_REMEDY = N_("Run as root, or in the lab, whose programs have it.")
 SOCKET_FILE_IN_USE = N_("{path} exists, and a server listens there. Choose another path.")
@@ -57,14 +63,54 @@ def addresses_of(url: Url) -> list[tuple[socket.AddressFamily, str]]:
     return [(socket.AddressFamily(family), str(where[0])) for family, _, _, _, where in found]
 
 
-def listening_socket(url: Url, authorized: bool = False) -> socket.socket:
-    """A bound socket, which listens if its kind can. UsageError and CapabilityMissing say who or
-    what is in the way."""
+def listening_sockets(url: Url, authorized: bool = False) -> list[socket.socket]:
+    """Bound sockets, which listen if their kind can: one for each address that the host has
+    (localhost: 127.0.0.1 and ::1), all with the same port. UsageError and CapabilityMissing say who
+    or what is in the way."""
     if url.kind.transport == "unix":
-        return _unix(url.path)
-    family, address = addresses_of(url)[0]
-    if not (authorized or _is_loopback(address)):
+        return [_unix(url.path)]
+    where = addresses_of(url)
+    if not (authorized or all(_is_loopback(address) for _, address in where)):
         raise UsageError(NOT_LOOPBACK, {"host": url.host})
+    for _ in range(_TRIES - 1):
+        try:
+            return _bound(url, where)
+        except _Taken:
+            if url.port:
+                raise
+    return _bound(url, where)
+
+
+class _Taken(UsageError):
+    """The port is in use."""
+
+
+def _bound(url: Url, where: Sequence[tuple[socket.AddressFamily, str]]) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    missing: FourtupleError | None = None
+    try:
+        for family, address in where:
+            try:
+                sockets.append(_bound_one(url, family, address))
+            except _NotHere as error:  # a machine without IPv6 still has ::1 in its /etc/hosts
+                missing = error
+                continue
+            if url.kind.transport != "raw":
+                url = replace(url, port=sockets[0].getsockname()[1])
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    if missing is not None and not sockets:
+        raise missing
+    return sockets
+
+
+class _NotHere(UsageError):
+    """This machine does not have the address."""
+
+
+def _bound_one(url: Url, family: socket.AddressFamily, address: str) -> socket.socket:
     sock = _socket(url, family)
     try:
         _bind(sock, url, address)
@@ -85,7 +131,11 @@ def _socket(url: Url, family: socket.AddressFamily) -> socket.socket:
         except PermissionError:
             raise CapabilityMissing(RAW_FORBIDDEN, RAW_REMEDY) from None
     kind = socket.SOCK_DGRAM if url.kind.transport == "udp" else socket.SOCK_STREAM
-    sock = socket.socket(family, kind)
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        about = {"address": url.host, "port": url.port, "reason": error.strerror}
+        raise _NotHere(NOT_BOUND, about) from error
     if kind == socket.SOCK_STREAM:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return sock
@@ -109,6 +159,8 @@ def _not_bound(error: OSError, url: Url, address: str) -> FourtupleError:
         return UsageError(
             FORBIDDEN_PORT, {**about, "first": _first_free(), "other": 8000 + url.port}
         )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return _NotHere(NOT_BOUND, {**about, "reason": error.strerror})
     return UsageError(NOT_BOUND, {**about, "reason": error.strerror})
 
 
@@ -124,13 +176,14 @@ def _first_free() -> int:
 def _in_use(url: Url, address: str) -> UsageError:
     """Who holds the port (row A16)."""
     about = {"address": address, "port": url.port}
-    inodes = [row.inode for row in _in_the_way(url, address) if row.inode]
-    holders = [owner for held in owners_of(inodes).values() for owner in held]
+    rows = {row.inode: row for row in _in_the_way(url, address) if row.inode}
+    holders = [(inode, owner) for inode, held in owners_of(rows).items() for owner in held]
     if not holders:
-        return UsageError(IN_USE_HIDDEN, about)
-    first = holders[0]
-    named = {"pid": first.pid, "command": first.command, "fd": first.fd}
-    return UsageError(IN_USE, {**about, "pid": first.pid, "holders": Message(HOLDER, named)})
+        return _Taken(IN_USE_HIDDEN, about)
+    inode, owner = min(holders, key=lambda each: rows[each[0]].state != "LISTEN")
+    named = {"pid": owner.pid, "command": owner.command, "fd": owner.fd}
+    holder = Message(HOLDER, {**named, "inode": inode, "state": rows[inode].state})
+    return _Taken(IN_USE, {**about, "pid": owner.pid, "holder": holder})
 
 
 def _in_the_way(url: Url, address: str) -> Sequence[DiagSocket]:
@@ -147,7 +200,6 @@ def _in_the_way(url: Url, address: str) -> Sequence[DiagSocket]:
         row
         for row in rows
         if row.local[1] == url.port
-        and (udp or row.state == "LISTEN")
         and (row.local[0] == address or row.local[0] in anywhere or address in anywhere)
     ]
 
@@ -166,7 +218,7 @@ def _unix(path: str) -> socket.socket:
     except OSError as error:
         sock.close()
         reason = error.strerror or str(error)
-        raise UsageError(NOT_BOUND, {"address": path, "port": 0, "reason": reason}) from error
+        raise UsageError(PATH_NOT_BOUND, {"path": path, "reason": reason}) from error
     return sock
 
 

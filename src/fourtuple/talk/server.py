@@ -1,19 +1,21 @@
 """A server put together: its addresses, its application, its model, and how it ends."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from fourtuple.errors import UsageError
 from fourtuple.explain.model import Message
-from fourtuple.explain.text import N_
+from fourtuple.explain.text import N_, Translator
 from fourtuple.talk.app import App
 from fourtuple.talk.apps import STREAM_APPS
+from fourtuple.talk.apps.chat import Chat
 from fourtuple.talk.apps.pages import ChatPage, Files, Hello, Site
 from fourtuple.talk.codecs.base import Codec
 from fourtuple.talk.codecs.stream import Lines, Plain
@@ -21,7 +23,7 @@ from fourtuple.talk.hall import Hall, Limits
 from fourtuple.talk.models import MODELS, Listener, Model, Stop
 from fourtuple.talk.models.command import serve_command
 from fourtuple.talk.models.datagrams import DatagramService
-from fourtuple.talk.opening import listening_socket
+from fourtuple.talk.opening import listening_sockets
 from fourtuple.talk.url import Url
 
 __all__ = ["APPS", "Server", "Service"]
@@ -35,6 +37,10 @@ ONLY_BY_HTTP = N_("{app} is served over http:// and https:// only, not over {sch
 NO_APP = N_("There is no application {app}. There are {known}.")
 EXEC_NEEDS_STREAM = N_("--exec serves tcp:// and unix:// only, not {scheme}://.")
 NO_MODEL = N_("There is no model {model}. There are {known}.")
+CERTIFICATE = N_(
+    "The certificate of {url} was made just now, and nobody vouches for it. Its SHA-256"
+    " fingerprint: {fingerprint}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,16 @@ class Server:
     """`with Server(service, tell) as server:` opens every address, or raises before anyone can
     connect; `run()` serves until SIGINT, SIGTERM or `stop()`."""
 
-    def __init__(self, service: Service, tell: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        tell: Callable[[Message], None],
+        translator: Translator | None = None,
+    ) -> None:
         self._service = service
+        self._translator = translator or Translator()
         self.name = _app_name(service)
-        app = STREAM_APPS[self.name]() if self.name in STREAM_APPS else App()
-        self.hall = Hall(app, service.limits, tell)
+        self.hall = Hall(self._app(), service.limits, tell)
         self._stop = Stop()
         self._stack = ExitStack()
         self._listeners: list[Listener] = []
@@ -75,14 +86,13 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for listener in self._listeners:
-            listener.socket.close()
         self._stack.close()
         self._stop.close()
 
     def run(self) -> None:
         """Serve."""
         model = self._model()
+        _allow_descriptors()
         with _signals(self._stop):
             for service in self._datagrams:
                 service.start()
@@ -101,18 +111,26 @@ class Server:
             return partial(serve_command, self._service.command)
         return MODELS[self._service.model]
 
+    def _app(self) -> App:
+        if self.name == "chat":
+            return Chat(self._translator)
+        return STREAM_APPS[self.name]() if self.name in STREAM_APPS else App()
+
     def _open(self, url: Url) -> Url:
         """The URL with the port that the kernel gave, where 0 was asked for."""
-        sock = listening_socket(url, self._service.authorized)
+        sockets = listening_sockets(url, self._service.authorized)
+        for sock in sockets:
+            self._stack.callback(sock.close)
         if url.kind.transport == "unix":
             self._stack.callback(_remove, url.path)
+        elif url.kind.transport != "raw":
+            url = replace(url, port=sockets[0].getsockname()[1])
         if url.kind.transport in ("udp", "raw"):
-            self._datagrams.append(DatagramService(sock, url.scheme, self.hall))
+            self._datagrams += [DatagramService(sock, url.scheme, self.hall) for sock in sockets]
         else:
-            self._listeners.append(Listener(sock, url.scheme, self._codec_for(url)))
-        if url.kind.transport in ("unix", "raw"):
-            return url
-        return Url(url.scheme, url.host, sock.getsockname()[1], url.path)
+            codec = self._codec_for(url)
+            self._listeners += [Listener(sock, url.scheme, codec) for sock in sockets]
+        return url
 
     def _codec_for(self, url: Url) -> Callable[[], Codec]:
         plain = self._plain_codec(url)
@@ -121,7 +139,8 @@ class Server:
         from fourtuple.talk.certificate import server_context
         from fourtuple.talk.codecs.tls import Tls
 
-        context = server_context(url.host)
+        context, fingerprint = server_context(url.host)
+        self.hall.tell(Message(CERTIFICATE, {"url": str(url), "fingerprint": fingerprint}))
         return lambda: Tls(context, plain())
 
     def _plain_codec(self, url: Url) -> Callable[[], Codec]:
@@ -144,7 +163,7 @@ class Server:
     def _site(self) -> Site:
         if self.name == "files":
             return Files(self._service.directory)
-        return ChatPage() if self.name == "chat" else Hello()
+        return ChatPage(self._translator) if self.name == "chat" else Hello()
 
 
 def _app_name(service: Service) -> str:
@@ -173,6 +192,13 @@ def _with_command(service: Service) -> str:
         if url.scheme not in ("tcp", "unix"):
             raise UsageError(EXEC_NEEDS_STREAM, {"scheme": url.scheme})
     return "discard"
+
+
+def _allow_descriptors() -> None:
+    """As many descriptors as this process may have: one for each client."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _remove(path: str) -> None:
