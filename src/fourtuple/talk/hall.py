@@ -86,7 +86,7 @@ class Hall:
     ) -> None:
         self.app = app
         self.limits = limits or Limits()
-        self.tell = tell or (lambda message: None)
+        self.tell = (lambda message: None) if tell is None else tell
         self._lock = threading.RLock()
         self._seats: dict[int, Seat] = {}
         self._count = 0
