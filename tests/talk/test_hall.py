@@ -59,7 +59,7 @@ def test_what_the_short_way_answers_is_what_the_application_would() -> None:
     for app in (Echo(), Upper()):
         hall = Hall(app)
         seat = come(hall)
-        assert seat.answer is not None
+        assert seat.direct is not None
         hall.receive(seat, b"one\xff Two")
         assert taken(hall, seat) == app.received(seat.client, b"one\xff Two")
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.app import Answer, App, Client, Finish, Send, Tell
-from fourtuple.talk.codecs.base import Broken, Codec
-from fourtuple.talk.codecs.stream import Plain
+from fourtuple.talk.codecs.base import Broken, Codec, Direct
 
 __all__ = ["Hall", "Limits", "Seat", "gone", "silent"]
 
@@ -54,12 +53,12 @@ def silent(limits: Limits) -> Message:
 class Seat:
     """One client's place. `waiting` is what is to be sent, in order; `finishing`: after that, no
     more. `wake` is called when something was put in while the client itself was silent, by
-    whichever thread did it. `answer`: bytes need no more than this (`App.answer`)."""
+    whichever thread did it. `direct` is the codec's short way to an answer."""
 
     client: Client
     codec: Codec
     wake: Callable[[], None] = lambda: None
-    answer: Callable[[bytes], bytes] | None = None
+    direct: Direct | None = None
     waiting: bytearray = field(default_factory=bytearray)
     joined: bool = False
     finishing: bool = False
@@ -105,7 +104,7 @@ class Hall:
             self._count += 1
             client = Client(self._count, peer, scheme)
             seat = self._seats[client.number] = make(client, codec)
-            seat.answer = self.app.answer if type(codec) is Plain else None
+            seat.direct = codec.direct(self.app.answer) if self.app.answer else None
             about = {"number": client.number, "peer": peer, "scheme": scheme}
             self.tell(Message(ARRIVED, {**about, "count": len(self._seats)}))
             self._join(seat)
@@ -113,23 +112,24 @@ class Hall:
 
     def receive(self, seat: Seat, data: bytes) -> None:
         """Bytes came from a client; b"" is its FIN."""
-        if seat.answer is not None and data and not seat.finishing:
-            seat.received_bytes += len(data)
-            self._put(seat, seat.answer(data))
-            return
         with self._lock:
             if seat.dropped or seat.ended:
                 return
             seat.received_bytes += len(data)
             seat.ended = not data
-            if not seat.finishing:
+            if seat.finishing:
+                return
+            answer = seat.direct(data) if seat.direct is not None and data else None
+            if answer is not None:
+                self._put(seat, answer)
+            else:
                 self._understand(seat, data)
 
     def sent(self, seat: Seat, count: int) -> None:
         """The driver has sent the first `count` bytes of what waited."""
         del seat.waiting[:count]
         seat.sent_bytes += count
-        if seat.waiting or seat.answer is not None:
+        if seat.waiting or not seat.codec.has_more:
             return
         with self._lock:
             if not seat.waiting and not seat.dropped:
@@ -168,8 +168,10 @@ class Hall:
         except Broken as error:
             self._end_broken(seat, error)
             return
-        self._put(seat, found.answer)
-        self._join(seat)
+        if found.answer:
+            self._put(seat, found.answer)
+        if not seat.joined:
+            self._join(seat)
         for message in found.messages:
             if seat.finishing:
                 return

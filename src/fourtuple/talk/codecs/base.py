@@ -1,11 +1,15 @@
 """The form of a codec: a socket's bytes in, messages out; messages in, bytes for the socket out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fourtuple.explain.model import Message
 
-__all__ = ["Broken", "Codec", "Received"]
+__all__ = ["Broken", "Codec", "Direct", "Received"]
+
+#: what some bytes from a client are answered with; None: that is not as simple
+Direct = Callable[[bytes], bytes | None]
 
 
 class Broken(Exception):
@@ -34,7 +38,10 @@ class Received:
 
 class Codec(Protocol):
     """One a connection. `joined` tells whether the client can hear the application already: with
-    WebSocket that takes a handshake, and a client that only fetches a page never does."""
+    WebSocket that takes a handshake, and a client that only fetches a page never does. `has_more`
+    tells whether `more()` is ever anything."""
+
+    has_more: bool
 
     @property
     def joined(self) -> bool: ...
@@ -49,6 +56,10 @@ class Codec(Protocol):
 
     def more(self) -> bytes:
         """What is to be sent next, now that all before it has been; b"" where there is none."""
+        ...
+
+    def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        """A short way for an application that is all in `answer`; None where there is none."""
         ...
 
     def finish(self) -> bytes:

@@ -4,7 +4,7 @@ Requests of one connection are answered in order, one at a time (RFC 9112, secti
 response whose file turns out shorter than promised ends the connection, which is how HTTP says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 import h11
@@ -12,7 +12,7 @@ import h11
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.apps.pages import Request, Response, Site, plain
-from fourtuple.talk.codecs.base import Broken, Received
+from fourtuple.talk.codecs.base import Broken, Direct, Received
 from fourtuple.talk.codecs.websocket import WebSocket
 
 __all__ = ["Http"]
@@ -24,6 +24,8 @@ TOO_LARGE = N_("a request was larger than {limit} bytes (--max-message)")
 class Http:
     """One connection of a server. `limit` is how many bytes a request's body may have; `rooms` are
     the paths at which WebSocket is spoken."""
+
+    has_more = True
 
     def __init__(self, site: Site, limit: int, rooms: tuple[str, ...] = ()) -> None:
         self._site = site
@@ -68,6 +70,9 @@ class Http:
 
     def send(self, message: bytes) -> bytes:
         return self._room.send(message) if self._room is not None else b""
+
+    def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        return None
 
     def finish(self) -> bytes:
         return self._room.finish() if self._room is not None else b""

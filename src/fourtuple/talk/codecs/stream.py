@@ -1,8 +1,10 @@
 """Codecs for bare streams: as they come, or line by line."""
 
+from collections.abc import Callable
+
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
-from fourtuple.talk.codecs.base import Broken, Received
+from fourtuple.talk.codecs.base import Broken, Direct, Received
 
 __all__ = ["LINE_TOO_LONG", "Lines", "Plain"]
 
@@ -13,6 +15,7 @@ class Plain:
     """Bytes as they come: one send() of the peer may be several messages, or half of one."""
 
     joined = True
+    has_more = False
 
     def receive(self, data: bytes) -> Received:
         return Received([data]) if data else Received(ended=True)
@@ -23,6 +26,9 @@ class Plain:
     def more(self) -> bytes:
         return b""
 
+    def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        return answer
+
     def finish(self) -> bytes:
         return b""
 
@@ -32,6 +38,7 @@ class Lines:
     the stream ends counts as a line. `limit` is how many bytes one may have."""
 
     joined = True
+    has_more = False
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -53,6 +60,9 @@ class Lines:
 
     def more(self) -> bytes:
         return b""
+
+    def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        return None
 
     def finish(self) -> bytes:
         return b""

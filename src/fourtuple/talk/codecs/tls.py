@@ -5,11 +5,12 @@ knowing of it.
 """
 
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
-from fourtuple.talk.codecs.base import Broken, Codec, Received
+from fourtuple.talk.codecs.base import Broken, Codec, Direct, Received
 
 __all__ = ["Tls"]
 
@@ -19,6 +20,8 @@ _MOST_BYTES = 64 * 1024
 
 class Tls:
     """`inner` speaks inside of it."""
+
+    has_more = True
 
     def __init__(self, context: ssl.SSLContext, inner: Codec) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -46,6 +49,9 @@ class Tls:
 
     def more(self) -> bytes:
         return self._sealed(self._inner.more()) if self._agreed else b""
+
+    def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        return None
 
     def finish(self) -> bytes:
         last = self._sealed(self._inner.finish())

@@ -12,6 +12,7 @@ to the sender.
 """
 
 import codecs
+from collections.abc import Callable
 
 from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
 from websockets.frames import CloseCode, Frame, Opcode
@@ -21,7 +22,7 @@ from websockets.server import ServerProtocol
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
-from fourtuple.talk.codecs.base import Broken, Received
+from fourtuple.talk.codecs.base import Broken, Direct, Received
 
 try:
     from websockets.speedups import apply_mask
@@ -47,12 +48,14 @@ class WebSocket:
     """One connection of a server. `limit` is how many bytes a message may have; `text`: messages
     go out as text though none has come in."""
 
+    has_more = False
+
     def __init__(self, limit: int, *, compress: bool = True, text: bool = False) -> None:
         extensions = enable_server_permessage_deflate(None) if compress else None
         self._protocol = ServerProtocol(extensions=extensions, max_size=limit)
         self._longest_short = _MASKED + min(_LONG - 1, limit)
         self._text = text
-        #: what has come of a frame whose header, or whose few bytes, are not complete
+        #: what has come of a header that is not complete
         self._begun = b""
         #: how many bytes of the frame that the library is reading are still to come
         self._owed = 0
@@ -60,32 +63,47 @@ class WebSocket:
         self._decoder = _UTF8()
         self._wrong: UnicodeDecodeError | None = None
         self.joined = False
+        self._open = False
 
     def receive(self, data: bytes) -> Received:
-        if not self.joined or not data or self._protocol.state is not State.OPEN:
+        if not data or not self._open:
             return self._by_library(data)
-        data, self._begun = self._begun + data, b""
+        if self._begun:
+            data, self._begun = self._begun + data, b""
         found = Received()
-        at = 0
-        while at < len(data) and not found.ended:
-            at = self._next_frame(data, at, found)
+        at, size = 0, len(data)
+        while at < size and not found.ended:
+            if short := self._short_frame(data, at, size):
+                at, message = short
+                found.messages.append(message)
+            else:
+                at = self._long_frame(data, at, found)
         return found
 
-    def _next_frame(self, data: bytes, at: int, found: Received) -> int:
-        """Read the frame that starts at `at`, or goes on there; where the next one starts."""
+    def _short_frame(self, data: bytes, at: int, size: int) -> tuple[int, bytes] | None:
+        """The frame at `at`, if it is whole, masked as a client's must be, a message by itself and
+        has the shortest header: where the next one starts, and the message."""
+        start = at + 2 + _MASK_BYTES
+        if size < start or self._owed or self._parts:
+            return None
+        first, second = data[at], data[at + 1]
+        end = start + second - _MASKED
+        if first not in _SHORT_HEADS or not start <= end <= size or second > self._longest_short:
+            return None
+        message = apply_mask(data[start:end], data[at + 2 : start])
+        if first == _TEXT and not message.isascii() and not _is_text(message):
+            return None
+        self._text = first == _TEXT
+        return end, message
+
+    def _long_frame(self, data: bytes, at: int, found: Received) -> int:
+        """Give the library the frame that starts at `at`, or goes on there; where the next starts.
+        Its header has to be complete, to tell how long it is."""
         if not self._owed:
-            end = at + _frame_bytes(data, at)
-            short = not self._parts and data[at] in _SHORT_HEADS and self._is_short(data, at)
-            if end == at or (short and end > len(data)):
+            self._owed = _frame_bytes(data, at)
+            if not self._owed:
                 self._begun = data[at:]
                 return len(data)
-            if short:
-                message = _unmasked(data, at, end)
-                if data[at] == _BINARY or _is_text(message):
-                    self._text = data[at] == _TEXT
-                    found.messages.append(message)
-                    return end
-            self._owed = end - at
         here = min(self._owed, len(data) - at)
         self._owed -= here
         try:
@@ -98,16 +116,13 @@ class WebSocket:
         found.ended = by_library.ended
         return at + here
 
-    def _is_short(self, data: bytes, at: int) -> bool:
-        """Whether a frame is masked, as a client's must be, and has the shortest header."""
-        return _MASKED <= data[at + 1] <= self._longest_short
-
     def _by_library(self, data: bytes) -> Received:
         if data:
             self._protocol.receive_data(data)
         else:
             self._protocol.receive_eof()
         messages = self._messages()
+        self._open = self._protocol.state is State.OPEN
         answer = b"".join(self._protocol.data_to_send())
         if self._failed and not data:
             return Received(messages, answer, ended=True)
@@ -118,7 +133,7 @@ class WebSocket:
         return Received(messages, answer, ended)
 
     def send(self, message: bytes) -> bytes:
-        if self._protocol.state is not State.OPEN:
+        if not self._open:
             return b""
         if len(message) < _LONG:
             return _SHORT_HEADS[_TEXT if self._text else _BINARY][len(message)] + message
@@ -131,9 +146,19 @@ class WebSocket:
     def more(self) -> bytes:
         return b""
 
+    def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        def answered(data: bytes) -> bytes | None:
+            if not self._open or self._begun:
+                return None
+            found = self._short_frame(data, 0, len(data))
+            return self.send(answer(found[1])) if found and found[0] == len(data) else None
+
+        return answered
+
     def finish(self) -> bytes:
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+            self._open = False
         return b"".join(self._protocol.data_to_send())
 
     @property
@@ -186,11 +211,6 @@ def _frame_bytes(data: bytes, at: int) -> int:
         length = int.from_bytes(data[at + 2 : at + 2 + extra], "big")
     mask = _MASK_BYTES if data[at + 1] & _MASKED else 0
     return 2 + extra + mask + length
-
-
-def _unmasked(data: bytes, at: int, end: int) -> bytes:
-    start = at + 2 + _MASK_BYTES
-    return apply_mask(data[start:end], data[at + 2 : start])
 
 
 def _is_text(message: bytes) -> bool:

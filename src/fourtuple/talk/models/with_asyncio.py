@@ -110,7 +110,8 @@ class _Connection(asyncio.Protocol):
         self._here = here
         self._thread = threading.get_ident()
         self._seat: Seat | None = None
-        self._heard_s = time.monotonic()
+        self._heard = True
+        self._heard_s = 0.0
         self._shut_s = 0.0
         self._full = False
 
@@ -127,9 +128,17 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        assert self._seat is not None
-        self._heard_s = time.monotonic()
-        self._hall.receive(self._seat, data)
+        seat = self._seat
+        assert seat is not None
+        self._heard = True
+        if seat.direct is not None and not (seat.waiting or seat.finishing or self._full):
+            answer = seat.direct(data)
+            if answer is not None:  # nobody else is concerned: no need to queue for the hall
+                seat.received_bytes += len(data)
+                seat.sent_bytes += len(answer)
+                self._transport.write(answer)
+                return
+        self._hall.receive(seat, data)
         self._send()
 
     def eof_received(self) -> bool:
@@ -159,6 +168,8 @@ class _Connection(asyncio.Protocol):
 
     def look_at_clock(self, idle_s: float, now_s: float) -> None:
         assert self._seat is not None
+        if self._heard:
+            self._heard, self._heard_s = False, now_s
         if self._shut_s and now_s - self._shut_s > LINGER_S:
             self._transport.abort()
         elif idle_s and now_s - self._heard_s > idle_s:
