@@ -4,6 +4,7 @@ Written by hand rather than through a library: the lab asks after every frame, a
 namespace's few sockets takes the kernel 50 us.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -42,6 +43,8 @@ _EVERY_STATE = 0x1FFF
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2; an empty inet_diag_sockid: any socket
+_ENDS = struct.Struct("!HH16s16s4x8s")  # inet_diag_sockid: any interface, then the cookie
+_ANY_COOKIE = b"\xff" * 8  # INET_DIAG_NOCOOKIE
 _MESSAGE = struct.Struct("=BBBB2s2s16s16sI8sIIIII")  # inet_diag_msg
 _ATTRIBUTE = struct.Struct("=HH")
 _PORT = struct.Struct("!H")
@@ -98,6 +101,37 @@ class SockDiag:
                     break
             rows += found
         return rows
+
+    def one(
+        self, local: tuple[str, int], remote: tuple[str, int], protocol: int = socket.IPPROTO_TCP
+    ) -> DiagSocket | None:
+        """The socket with these two ends, without a look at any other (7 us however many there
+        are); None where there is none, or only a listener that would take the connection."""
+        family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
+        self._sequence += 1
+        ends = _ENDS.pack(
+            *(local[1], remote[1]),
+            *(socket.inet_pton(family, address) for address in (local[0], remote[0])),
+            _ANY_COOKIE,
+        )
+        body = _REQUEST.pack(family, protocol, 1 << (_INET_DIAG_SKMEMINFO - 1), 0, _EVERY_STATE)
+        request = body[: -len(ends)] + ends
+        self._socket.send(
+            _HEADER.pack(
+                *(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST),
+                *(self._sequence, 0),
+            )
+            + request
+        )
+        for kind, _, content in _messages(self._socket.recv(1 << 18)):
+            if kind == _NLMSG_ERROR:
+                number = -struct.unpack_from("=i", content)[0]
+                if number == errno.ENOENT:
+                    return None
+                raise OSError(number, f"sock_diag: {os.strerror(number)}")
+            row = _row(content)
+            return None if row.state == "LISTEN" else row
+        return None
 
     def _dump_family(self, protocol: int, family: int) -> tuple[list[DiagSocket], bool]:
         self._sequence += 1
