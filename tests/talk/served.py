@@ -63,7 +63,7 @@ class Served:
         for line in self.process.stdout:
             news: dict[str, Any] = json.loads(line)
             with self._said:
-                if news["text"].startswith("Serving "):
+                if "url" in news and "model" in news:
                     self.urls.append(news["url"])
                 else:
                     self.news.append(news["text"])

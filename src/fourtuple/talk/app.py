@@ -48,8 +48,8 @@ class Tell:
 
 
 Action = Send | Finish | Tell
-#: bytes go to the client who spoke (b"": nothing); anything else is a list of actions
-Answer = bytes | Sequence[Action]
+#: bytes, though they be none, go to the client who spoke; None is no answer
+Answer = bytes | Sequence[Action] | None
 
 
 class App:
@@ -67,17 +67,17 @@ class App:
 
     def opened(self, client: Client) -> Answer:
         """A client has come."""
-        return b""
+        return None
 
     def received(self, client: Client, data: bytes) -> Answer:
         """A client said something: a line (without its end), a datagram, a message, or some bytes
         of a stream."""
-        return b""
+        return None
 
     def ended(self, client: Client) -> Answer:
         """A client will say nothing more, but can still be spoken to (its FIN has come)."""
         return [Finish(client)]
 
     def closed(self, client: Client) -> Answer:
-        """A client is gone: nothing can be sent to it any more. Bytes are for nobody."""
-        return b""
+        """A client is gone: nothing can be sent to it any more. An answer in bytes is for nobody."""
+        return None

@@ -195,9 +195,9 @@ class Hall:
 
     def _carry_out(self, seat: Seat, answer: Answer) -> None:
         if isinstance(answer, bytes):
-            self._put(seat, seat.codec.send(answer) if answer else b"")
+            self._put(seat, seat.codec.send(answer))
             return
-        for action in answer:
+        for action in answer or ():
             match action:
                 case Send(client, data):
                     self._send(seat, client, data)

@@ -47,11 +47,11 @@ class Clock(App):
 
     def opened(self, client: Client) -> Answer:
         if client.scheme in ("udp", "raw"):
-            return b""
+            return None
         return [Send(client, self._line()), Finish(client)]
 
     def received(self, client: Client, data: bytes) -> Answer:
-        return self._line() if client.scheme in ("udp", "raw") else b""
+        return self._line() if client.scheme in ("udp", "raw") else None
 
     def _line(self) -> bytes:
         return f"{self._now():%Y-%m-%d %H:%M:%S} UTC\r\n".encode()

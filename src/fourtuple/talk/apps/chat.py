@@ -42,7 +42,7 @@ class Chat(App):
         if data.strip() == _LEAVE:
             return [*self._left(client), Finish(client)]
         if client.number in self._members:
-            return self._to_others(client, f"{client.name}: {line}\n".encode()) if line else b""
+            return self._to_others(client, f"{client.name}: {line}\n".encode()) if line else None
         return self._enter(client, line) if line else self._line(WHO)
 
     def ended(self, client: Client) -> Answer:
