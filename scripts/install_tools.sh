@@ -16,7 +16,7 @@ curl curl
 ncat ncat
 socat socat
 chromium chromium
-cc gcc
+cc gcc libc6-dev
 javac default-jdk-headless
 ps procps
 unshare util-linux
