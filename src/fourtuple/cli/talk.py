@@ -243,13 +243,13 @@ class _Views:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        from fourtuple.talk.dial.views import timeline_of
-
         self._stack.close()
         if not (self._explain or self._ladder or self._save is not None):
             return
         if error is not None and not isinstance(error, (FourtupleError, KeyboardInterrupt)):
             return
+        from fourtuple.talk.dial.views import timeline_of
+
         seen = self._seen
         frames = None if seen is None else list(seen.frames())
         timeline = timeline_of(self._conversation, frames, seen.dropped if seen else 0)

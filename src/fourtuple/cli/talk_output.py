@@ -111,7 +111,7 @@ class Reporter:
         elif conversation.wish.url.kind.over == "http":
             self._steps(conversation)
         elif self._typed:
-            self.tell(Message(ENDED_THERE if conversation.heard_end else ENDED_HERE))
+            self.tell(Message(ENDED_THERE if conversation.ended_by == "server" else ENDED_HERE))
         self._typed = False
 
     def _steps(self, conversation: "Conversation") -> None:
@@ -152,7 +152,7 @@ def _summary(conversation: "Conversation") -> dict[str, object]:
         "url": str(conversation.wish.url),
         "sent": {"bytes": link.sent_bytes, "calls": link.sends},
         "received": {"bytes": link.received_bytes, "calls": link.receives},
-        "ended_by": "server" if conversation.heard_end else "client",
+        "ended_by": conversation.ended_by or "client",
         "steps": [
             {
                 "step": step.name,

@@ -12,7 +12,7 @@ from typing import Any
 from fourtuple.errors import CapabilityMissing, FourtupleError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
-from fourtuple.talk.dial.codecs import Bytes, ClientCodec, Http, Tls, WebSocket, Whole
+from fourtuple.talk.dial.codecs import Bytes, ClientCodec, Whole
 from fourtuple.talk.dial.journal import Journal
 from fourtuple.talk.dial.link import Link
 from fourtuple.talk.dial.trouble import Trouble, not_found, of_connect
@@ -131,14 +131,25 @@ class Connecting:
             raise FourtupleError("{reason}", {"reason": error.strerror}) from error
 
     def _codec(self) -> ClientCodec:
+        """Libraries are imported where they are needed: bare bytes need none."""
         wish, url = self.wish, self.wish.url
-        inner: ClientCodec = Bytes()
-        if url.kind.transport in ("udp", "raw"):
-            inner = Whole()
-        elif url.kind.over == "http":
-            inner = Http(url)
-        elif url.kind.over == "ws":
-            inner = WebSocket(url, compress=wish.compress)
+        inner = self._plain_codec()
         if not url.kind.tls:
             return inner
+        from fourtuple.talk.dial.tls import Tls
+
         return Tls(url.host, inner, trust=wish.trust, insecure=wish.insecure)
+
+    def _plain_codec(self) -> ClientCodec:
+        url = self.wish.url
+        if url.kind.transport in ("udp", "raw"):
+            return Whole()
+        if url.kind.over == "http":
+            from fourtuple.talk.dial.http import Http
+
+            return Http(url)
+        if url.kind.over == "ws":
+            from fourtuple.talk.dial.websocket import WebSocket
+
+            return WebSocket(url, compress=self.wish.compress)
+        return Bytes()

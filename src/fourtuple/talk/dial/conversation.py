@@ -3,18 +3,22 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from fourtuple.errors import FourtupleError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.codecs.base import Broken
-from fourtuple.talk.dial.codecs import Http, Tls
 from fourtuple.talk.dial.connecting import Connecting, Step, Wish
 from fourtuple.talk.dial.journal import Journal
 from fourtuple.talk.dial.link import IcmpError, Link, address_text
 from fourtuple.talk.dial.pump import Habits, Pump
 from fourtuple.talk.dial.source import Source
 from fourtuple.talk.dial.trouble import Trouble, of_datagram, of_talk
+
+if TYPE_CHECKING:
+    from fourtuple.talk.dial.http import Http
+    from fourtuple.talk.dial.tls import Tls
 
 __all__ = ["Conversation"]
 
@@ -33,7 +37,7 @@ class Conversation:
     hear: Callable[[bytes], None]
     watch: bool = False
     link: Link | None = None
-    heard_end: bool = False
+    ended_by: str = ""
     _first_ns: int = 0
     journal: Journal = field(init=False)
     connecting: Connecting = field(init=False)
@@ -75,17 +79,17 @@ class Conversation:
             raise self._failed(Trouble(error.message)) from error
         finally:
             self._after(begin_ns)
-            self.heard_end = pump.heard_end
+            self.ended_by = pump.ended_by
             self._close(link, begin_ns)
         self._judge(link)
 
     def _judge(self, link: Link) -> None:
         """What came to its end too early."""
-        codec = link.codec.inner if isinstance(link.codec, Tls) else link.codec
-        if isinstance(codec, Http):
-            if not codec.complete:
+        page = self._page(link)
+        if page is not None:
+            if not page.complete:
                 raise self._failed(Trouble(Message(CUT_SHORT)))
-        elif not codec.joined:
+        elif not link.codec.joined:
             raise self._failed(Trouble(Message(NO_WEBSOCKET)))
         elif self.troubles and not link.is_stream and not link.receives:
             raise self.troubles[-1].error()
@@ -107,31 +111,38 @@ class Conversation:
         news = link.codec.news
         while news:
             self.tell(news.pop(0))
-        codec, now_ns = link.codec, time.monotonic_ns()
-        if isinstance(codec, Tls) and codec.agreed:
-            if all(step.name != "tls" for step in self.steps):
-                about = {"version": codec.version, "fingerprint": codec.fingerprint}
-                self.steps.append(Step("tls", begin_ns, now_ns, Message(AGREED, about)))
-            codec = codec.inner
-        if isinstance(codec, Http) and codec.status:
+        tls, page, now_ns = self._tls(link), self._page(link), time.monotonic_ns()
+        if tls and tls.agreed and all(step.name != "tls" for step in self.steps):
+            about = {"version": tls.version, "fingerprint": tls.fingerprint}
+            self.steps.append(Step("tls", begin_ns, now_ns, Message(AGREED, about)))
+        if page and page.status:
             self._first_ns = self._first_ns or now_ns
 
+    def _tls(self, link: Link) -> "Tls | None":
+        return cast("Tls", link.codec) if self.wish.url.kind.tls else None
+
+    def _page(self, link: Link) -> "Http | None":
+        if self.wish.url.kind.over != "http":
+            return None
+        tls = self._tls(link)
+        return cast("Http", tls.inner if tls else link.codec)
+
     def _close(self, link: Link, begin_ns: int) -> None:
-        codec = link.codec.inner if isinstance(link.codec, Tls) else link.codec
-        if isinstance(codec, Http):
-            self._page_steps(codec, begin_ns)
+        page = self._page(link)
+        if page is not None:
+            self._page_steps(page, begin_ns)
         close_ns = time.monotonic_ns()
         link.close()
         self.steps.append(Step("close", close_ns, time.monotonic_ns()))
         self.journal.settle()
 
-    def _page_steps(self, codec: Http, begin_ns: int) -> None:
+    def _page_steps(self, page: "Http", begin_ns: int) -> None:
         """The page's own steps; the request goes out as soon as the connection can carry it."""
         asked_ns = max([begin_ns, *(step.end_ns for step in self.steps if step.name == "tls")])
-        if codec.status:
+        if page.status:
             first_ns = self._first_ns
             self.steps.append(Step("first-byte", asked_ns, first_ns))
-            body = f"{codec.body_bytes}"
+            body = f"{page.body_bytes}"
             self.steps.append(Step("body", first_ns, time.monotonic_ns(), body))
 
     @property

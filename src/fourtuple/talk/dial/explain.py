@@ -28,8 +28,8 @@ NOTED = N_(
 RAW_NOTED = N_("Raw IP has no handshake and no ports: connect() only noted {address}.")
 FILE_CONNECTED = N_("Connected to {address} after {time}: within this machine, without TCP.")
 RST_SEEN = N_(
-    "The kernel of {address} answered the SYN with RST ({frames}), as it does when no socket listens"
-    " on the port; a firewall may do it in its name."
+    "The kernel of {address} answered the SYN with RST ({frames}), as it does when no socket"
+    " listens on the port; a firewall may do it in its name."
 )
 SYN_ONCE = N_(
     "The SYN was sent ({frames}), and neither SYN ACK nor RST nor ICMP came back: no such host is"
@@ -217,7 +217,7 @@ class _Explainer:
         if ends:
             words = OURS_FIRST if self._is_ours(ends[0], ours) else THEIRS_FIRST
             yield Message(words, {"frames": frames_text([ends[0].number])})
-        elif self.conversation.heard_end:
+        elif self.conversation.ended_by == "server":
             yield Message(THEIRS_HEARD)
         own = [s for s in self.timeline.of(State) if (s.local, s.remote) in ours]
         if own:

@@ -71,8 +71,8 @@ class Pump:
         self._over = False
         self._last_s = time.monotonic()
         self._failed: Exception | None = None
-        #: the other side said that it would say no more
-        self.heard_end = False
+        #: who said first that it would say no more: "server", "client", "" nobody
+        self.ended_by = ""
 
     def run(self) -> None:
         self._link.open()
@@ -167,6 +167,7 @@ class Pump:
         wanted = self._habits.shutdown or self._source.quits
         if wanted and not self._told_end and self._link.is_stream:
             self._told_end = True
+            self.ended_by = self.ended_by or "client"
             self._last_s = time.monotonic()
             self._link.end()
             if self._link.waiting:
@@ -233,7 +234,8 @@ class Pump:
         for message in found.messages:
             self._hear(message)
         if found.ended:
-            self._receiving_over = self.heard_end = True
+            self._receiving_over = True
+            self.ended_by = self.ended_by or "server"
 
     def _last_words(self) -> None:
         """What a protocol has to say at its end, if there is room at once."""
