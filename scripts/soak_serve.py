@@ -186,36 +186,52 @@ def _listen(file: "socket.SocketIO", order: list[bytes], total: int, number: int
 
 
 def stopped_reader(model: str, options: argparse.Namespace) -> str:
-    """A member that reads nothing for a while delays nobody, and loses nothing."""
+    """A member that reads nothing for a while delays nobody, and loses nothing. What the machine
+    itself delays is measured first, with everybody reading."""
     with serving("--model", model, "--app", "chat") as server, ExitStack() as stack:
         stopped, speaker, *others = [_member(server, stack, number) for number in range(20)]
-        delays: list[float] = []
-        until_s = time.monotonic() + options.stopped
-        said = 0
         for file in others:
             _heard_until(file, b"19 Member has come", file is others[-1])
-        while time.monotonic() < until_s:
-            line = b"%d " % said + b"x" * 1000 + b"\n"
-            began_s = time.monotonic()
-            speaker.write(line)
-            speaker.flush()
-            said += 1
-            for file in others:
-                assert file.readline().endswith(line)
-            delays.append(time.monotonic() - began_s)
-            time.sleep(0.01)
-        numbers = []
-        while len(numbers) < said:
+        usual = _delays(speaker, [stopped, *others], options.stopped / 3, 0)
+        delays = _delays(speaker, others, options.stopped, len(usual))
+        said = len(usual) + len(delays)
+        numbers: list[int] = []
+        while len(numbers) < len(delays):
             if found := re.match(rb"1 Member: (\d+) ", stopped.readline()):
                 numbers.append(int(found[1]))
-        assert numbers == list(range(said)), "the stopped reader missed something"
-        delays.sort()
-        worst, usual = delays[-1], delays[len(delays) // 2]
-        assert worst < MOST_DELAY_S, f"{worst * 1000:.0f} ms"
+        assert numbers == list(range(len(usual), said)), "the stopped reader missed something"
+        worst, before = max(delays), max(usual)
+        assert worst < MOST_DELAY_S + before, f"{worst * 1000:.0f} ms, before {before * 1000:.0f}"
         return (
-            f"{said} lines while one member did not read for {options.stopped:g} s: others waited"
-            f" {usual * 1000:.1f} ms (median), {worst * 1000:.1f} ms (at most); it lost none"
+            f"{len(delays)} lines while one member did not read for {options.stopped:g} s: others"
+            f" waited {_in_ms(delays)}; with everybody reading {_in_ms(usual)}; it lost none"
         )
+
+
+def _delays(
+    speaker: "socket.SocketIO", others: Sequence["socket.SocketIO"], seconds: float, first: int
+) -> list[float]:
+    """How long each line took until the last of the others had heard it, in seconds."""
+    delays: list[float] = []
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        line = b"%d " % (first + len(delays)) + b"x" * 1000 + b"\n"
+        began_s = time.monotonic()
+        speaker.write(line)
+        speaker.flush()
+        for file in others:
+            while not file.readline().endswith(line):
+                pass
+        delays.append(time.monotonic() - began_s)
+        time.sleep(0.01)
+    return delays
+
+
+def _in_ms(delays: Sequence[float]) -> str:
+    ordered = sorted(delays)
+    middle, high = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+    shown = (f"{each * 1000:.1f}" for each in (middle, high, ordered[-1]))
+    return "{} ms (median), {} (99 of 100), {} (at most)".format(*shown)
 
 
 def deaf_clients(model: str, options: argparse.Namespace) -> str:

@@ -60,6 +60,8 @@ class Response:
 
 
 class Site(Protocol):
+    """Answers requests, each by itself."""
+
     def respond(self, request: Request) -> Response: ...
 
 

@@ -94,6 +94,7 @@ class Door:
 
 
 def no_descriptor() -> Message:
+    """What is told when clients are turned away because there is no descriptor for them."""
     return Message(NO_DESCRIPTOR, {"limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0]})
 
 
