@@ -407,7 +407,7 @@ def test_2950_bytes_are_one_segment_over_loopback_and_the_frames_are_all_ours() 
         result = talk(server.tcp, "--size", "2950", "--explain")
     said = words(result)
     assert "SYN, SYN ACK and ACK are frames 1-3." in said
-    assert "They crossed as segments of 2950 bytes" in said
+    assert "Bytes in each segment with data: sent 2950; received " in said
     assert "Sent 2950 bytes with 1 call of send()" in said
 
 

@@ -40,7 +40,7 @@ SYN_AGAIN = N_(
     " such host is there, or a firewall drops the segments in silence."
 )
 SENT = N_("Sent {sent} with {sends}; received {received} with {receives}.")
-SEGMENTS = N_("They crossed as segments of {sent} bytes; what came, as {received}.")
+SEGMENTS = N_("Bytes in each segment with data: sent {sent}; received {received}.")
 NONE_OF_THEM = N_("none")
 THEIRS_FIRST = N_("The other side ended first: its FIN is {frames}.")
 OURS_FIRST = N_("This side ended first: its FIN is {frames}.")
@@ -87,7 +87,7 @@ def step_lines(conversation: Conversation) -> list[tuple[Message | str, str, str
 
 def _detail(step: Step) -> Message | str:
     if step.name == "body":
-        return Message("{count} bytes", {"count": step.detail})
+        return _bytes(int(str(step.detail)))
     return step.detail
 
 
