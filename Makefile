@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak docs clean
+.PHONY: help demo test check bench soak autobahn docs clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -30,9 +30,13 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed ## each experiment 20 times beside busy processors; kill -9 at 50 moments
+soak: $(VENV)/.installed ## experiments 20 times beside busy processors, kill -9 at 50 moments; 10,000 clients
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
+	$(BIN)/python scripts/soak_serve.py
+
+autobahn: $(VENV)/.installed-dev ## Autobahn's cases against serve ws:// (needs jython)
+	$(BIN)/python scripts/autobahn.py --write
 
 docs: $(VENV)/.installed-dev ## write the generated pages of docs anew
 	$(BIN)/python scripts/generate_docs.py

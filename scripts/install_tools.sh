@@ -13,6 +13,11 @@ masscan masscan
 nft nftables
 ip iproute2
 curl curl
+ncat ncat
+socat socat
+chromium chromium
+cc gcc libc6-dev
+javac default-jdk-headless
 ps procps
 unshare util-linux
 END

@@ -135,6 +135,13 @@ class SockDiag:
                 raise OSError(number, f"sock_diag: {os.strerror(number)}")
         return None
 
+    def one(self, local: tuple[str, int], remote: tuple[str, int]) -> DiagSocket | None:
+        """The connection with these two ends; None where there is none, or only a listener."""
+        family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
+        message = self.find(family, local, remote)
+        row = parse_row(message) if message is not None else None
+        return None if row is None or row.state == "LISTEN" else row
+
     def destroy(
         self, family: int, local: tuple[str, int], remote: tuple[str, int], cookie: int
     ) -> None:
