@@ -299,5 +299,5 @@ def stale_syn_two_way(lab: Lab) -> None:
         True,
         "the server's program accepted it and read the request again",
         source="B",
-        evidence=[first.frame],
+        evidence=[lab.segments(flags="SYN")[-1].frame],
     )
