@@ -2,8 +2,9 @@
 
     python scripts/soak.py [--runs 20] [--kills 50] [--ipv6] [NAME ...]
 
-Each two runs have one seed, and must have one trace (analyze.trace). Prints a line an experiment
-and ends with status 1 if any run failed, if two traces differ, or if anything was left behind.
+Each two runs have one seed, and must have one trace (analyze.trace), but for those in which a timer
+of the kernel or a program's own pace has a part. Prints a line an experiment and ends with status 1
+if any run failed, if two traces differ that must not, or if anything was left behind.
 Experiments that wait for minutes are left out unless they are named.
 """
 
@@ -26,6 +27,24 @@ from fourtuple.lab.experiment import Experiment, all_experiments, find_experimen
 from fourtuple.lab.needs import lacking
 from fourtuple.lab.runner import Options, run
 from fourtuple.render.verdicts import failures_of, passed
+
+#: whether the ACK of a FIN, or of the last request, is due (40 ms) before a program has answered
+_DELAYED_ACK = "a delayed ACK"
+#: what decides between two traces of one seed
+BY_TIME = {
+    "concurrency-models": _DELAYED_ACK,
+    "disconnected-with-data": "whether data comes before the program has closed",
+    "many-clients": _DELAYED_ACK,
+    "polling-vs-websocket": _DELAYED_ACK,
+    "read-write": _DELAYED_ACK,
+    "scan-connect": _DELAYED_ACK,
+    "scan-fin": _DELAYED_ACK,
+    "scan-syn": _DELAYED_ACK,
+    "spinning-server": "how often its loop goes round",
+    "window-scaling": "how much the kernel hands down at once",
+    "write-write-read": _DELAYED_ACK,
+    "zero-window": _DELAYED_ACK,
+}
 
 
 def main() -> int:
@@ -78,7 +97,7 @@ def _spin() -> None:
 def _run_often(experiment: Experiment, runs: int, family: int) -> int:
     english = Translator("en")
     begin_s = time.monotonic()
-    failures = []
+    failures, differing = [], []
     traces: dict[int, str] = {}
     for number in range(runs):
         seed = number // 2
@@ -87,17 +106,20 @@ def _run_often(experiment: Experiment, runs: int, family: int) -> int:
         found = connections(timeline)
         told = str(trace(timeline, found))
         if traces.setdefault(seed, told) != told:
-            failures.append(number)
-            print(f"  run {number}: not the trace that seed {seed} had before", flush=True)
-            print(_difference(traces[seed], told), flush=True)
+            differing.append(number)
+            if experiment.name not in BY_TIME:
+                print(f"  run {number}: not the trace that seed {seed} had before", flush=True)
+                print(_difference(traces[seed], told), flush=True)
         if not passed(timeline, found):
             failures.append(number)
             for failure in failures_of(timeline, found):
                 print(f"  run {number}: {english.text(failure)}", flush=True)
     each_s = (time.monotonic() - begin_s) / max(runs, 1)
     outcome = f"{runs} runs, {len(failures)} failed, {each_s:.2f} s each"
+    if differing:
+        outcome += f"; {len(differing)} other traces ({BY_TIME.get(experiment.name, 'why?')})"
     print(f"{experiment.name} (IPv{family}): {outcome}", flush=True)
-    return len(failures)
+    return len(failures) + (len(differing) if experiment.name not in BY_TIME else 0)
 
 
 def _difference(one: str, other: str) -> str:

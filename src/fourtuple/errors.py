@@ -112,11 +112,12 @@ class ExpectationFailed(ExperimentError):
 
 
 class CallFailed(ExperimentError, OSError):
-    """A call of a host's program raised an OSError: errno and strerror are the kernel's."""
+    """A call of a host's program raised an OSError: errno and strerror are the kernel's. Where
+    Python itself refused the call, errno is 0 and the text is Python's."""
 
     def __init__(self, errno: int, text: str) -> None:
         OSError.__init__(self, errno, text)
-        self.message, self.params = "{text}", {"text": str(self)}
+        self.message, self.params = "{text}", {"text": str(self) if errno else text}
 
 
 class OutOfTime(ExperimentError):

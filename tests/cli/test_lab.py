@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments
+from fourtuple.lab.template import experiment_file
 
 FIRST_LIGHT = {"handshake", "exchange", "close", "segments", "unread-data", "before-accept"}
 
@@ -48,6 +50,20 @@ def test_show_tells_the_question_the_background_and_the_script() -> None:
     assert "How does one send of 2950 bytes cross the wire" in told
     assert "A segment carries at most MSS bytes" in told
     assert "lab.pair(timestamps=False)" in told
+
+
+def test_show_takes_a_row_and_a_file_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(experiment_file("mine", str(file), Translator("en").text))
+    assert "def mine(lab)" in printed("lab", "show", str(file), "--lang", "en")
+    of_row = printed("lab", "show", "A17", "--lang", "en")
+    for one in all_experiments().values():
+        assert (f"def {one.script.__name__}(" in of_row) == ("A17" in one.covers)
+
+
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one() -> None:
+    told = fourtuple("lab", "show", "handshak", "--lang", "en").stderr
+    assert "Did you mean handshake? See: fourtuple lab list" in told
 
 
 @pytest.mark.parametrize("command", ["show", "run"])

@@ -175,3 +175,13 @@ def test_a_quick_acknowledgment_was_not_delayed():
     late.wait(40)
     late.server.ack()
     assert "delayed-ack" not in codes(late)  # a capture may be far from the receiver
+
+
+def test_what_waited_behind_a_gap_was_not_acknowledged_late():
+    story = opened()
+    story.client.send(100, lost=True)
+    story.client.send(100)
+    story.wait(40)
+    story.client.send(100, seq=1)
+    story.server.ack()
+    assert "delayed-ack" not in codes(story)

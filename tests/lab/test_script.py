@@ -158,6 +158,25 @@ def test_a_mistake_in_the_script_is_shown_with_its_traceback() -> None:
     assert "ZeroDivisionError: in the script" in failure(run_script(script))["text"]
 
 
+@pytest.mark.parametrize("leave", [SystemExit, KeyboardInterrupt])
+def test_a_script_that_leaves_has_failed(leave: type[BaseException]) -> None:
+    def script(lab: Lab) -> None:
+        lab.pair()
+        raise leave
+
+    assert failure(run_script(script))["text"] == leave.__name__
+
+
+def test_a_process_that_the_script_forked_does_not_go_on_with_the_run() -> None:
+    def script(lab: Lab) -> None:
+        lab.pair()
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+
+    assert "both processes went on with it" in failure(run_script(script))["text"]
+
+
 def test_a_call_can_be_begun_and_awaited() -> None:
     def script(lab: Lab) -> None:
         _, _, sock, peer = connected(lab)

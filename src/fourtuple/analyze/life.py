@@ -77,7 +77,8 @@ class Life:
         if last is None or not last.injected or not answer.flags & SYN or not answer.flags & ACK:
             return None
         asks = last.raw.flags & (SYN | ACK) == SYN and last.raw.forward is not answer.forward
-        if not asks or answer.ack != (last.raw.seq + 1) % (1 << 32):
+        taken = (answer.ack - last.raw.seq - 1) % (1 << 32)  # of its data (RFC 7413)
+        if not asks or taken > last.raw.length:
             return None
         self.drafts.pop()
         self.pending = sorted(waiting for waiting in self.pending if waiting[2] is not last)
@@ -296,14 +297,15 @@ class Life:
         """How far the numbers of a segment are from those that this life would have next."""
         index = 0 if raw.forward else 1
         side, peer = self.sides[index], self.sides[1 - index]
-        gaps = [_gap(raw.seq, side)] if side.base is not None else []
+        gaps = [_gap(raw.seq, side, peer)] if side.base is not None else []
         if raw.flags & ACK and peer.base is not None:
-            gaps.append(_gap(raw.ack, peer))
+            gaps.append(_gap(raw.ack, peer, side))
         return max(gaps, default=1 << 31)
 
 
-def _gap(number: int, side: Side) -> int:
-    # a side that has sent nothing is known by what was acknowledged: its SYN, number 0
+def _gap(number: int, side: Side, peer: Side) -> int:
+    # a side that has sent nothing is known by what was acknowledged: its SYN, number 0, and what
+    # that may have carried (RFC 7413)
     assert side.base is not None
-    due = 1 if side.sent is None else side.sent
+    due = (peer.highest_ack or 1) if side.sent is None else side.sent
     return abs(unwrapped(number, side.base, due) - due)

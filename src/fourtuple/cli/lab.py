@@ -133,21 +133,27 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help=N_("The experiment's name."), autocompletion=complete_name
+            metavar="NAME",
+            help=N_("Its name; a row, for all that cover it; a file of one's own."),
+            autocompletion=complete_name,
         ),
     ],
     width: Width = None,
     lang: Lang = "",
 ) -> None:
-    """Show an experiment."""
-    from fourtuple.lab.experiment import find_experiment
+    """Show an experiment, or several."""
+    from fourtuple.lab.choose import choose
 
     translator, terminal = translator_for(lang), terminal_for(width)
-    found = find_experiment(name)
-    lines = [found.name, *wrap(translator.text(found.question), terminal.width), ""]
-    lines += columns(list(_facts(found, translator)), terminal.width)
-    lines += ["", *inspect.getsource(found.script).rstrip().splitlines()]
-    write("".join(f"{line}\n" for line in lines))
+    meant = choose([name], slow=True).experiments
+    shown = (_shown(one, translator, terminal.width) for one in meant)
+    write("\n\n".join("".join(f"{line}\n" for line in lines) for lines in shown))
+
+
+def _shown(one: "Experiment", translator: Translator, width: int) -> list[str]:
+    lines = [one.name, *wrap(translator.text(one.question), width), ""]
+    lines += columns(list(_facts(one, translator)), width)
+    return [*lines, "", *inspect.getsource(one.script).rstrip().splitlines()]
 
 
 def _facts(one: "Experiment", translator: Translator) -> Iterator[tuple[str, str]]:

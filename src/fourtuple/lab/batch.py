@@ -51,10 +51,13 @@ class _Worker:
     def _start(self) -> None:
         self._channel, theirs = channel_pair()
         parent = os.getpid()
+        # an interrupt that comes before the worker ignores it would be told with a traceback
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self._pid = os.fork()
         if self._pid == 0:
             self._channel.close()
             _serve(theirs, self._work, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         theirs.close()
 
     def fileno(self) -> int:
@@ -87,6 +90,7 @@ class _Worker:
 def _serve(channel: Channel, work: Callable[[int], Any], parent: int) -> NoReturn:
     """The worker: until the other end is closed, or a signal ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         die_with_parent(parent)
         with suppress(HostLost):

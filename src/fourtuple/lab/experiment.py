@@ -134,13 +134,14 @@ def all_experiments() -> Mapping[str, Experiment]:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of that name; UsageError names the one that may be meant, and all others."""
+    """The experiment of that name; UsageError names those that may be meant."""
     known = all_experiments()
     if name in known:
         return known[name]
-    names = {"name": name, "known": ", ".join(known)}
-    close = difflib.get_close_matches(name, known, 1)
+    close = difflib.get_close_matches(name, known, 3)
     if not close:
-        raise UsageError(N_("No experiment is called {name}. There are {known}."), names)
-    text = N_("No experiment is called {name}. Did you mean {close}? There are {known}.")
-    raise UsageError(text, {**names, "close": close[0]})
+        raise UsageError(
+            N_("No experiment is called {name}. See: fourtuple lab list"), {"name": name}
+        )
+    text = N_("No experiment is called {name}. Did you mean {close}? See: fourtuple lab list")
+    raise UsageError(text, {"name": name, "close": ", ".join(close)})

@@ -37,7 +37,15 @@ from fourtuple.lab.header_fields import changes_of
 from fourtuple.lab.log import FrameEntered
 from fourtuple.lab.orders import Report
 from fourtuple.lab.rule import Rule
-from fourtuple.lab.select import Named, Selector, any_frame, name_of, packet, written_values
+from fourtuple.lab.select import (
+    Named,
+    Selector,
+    any_frame,
+    hosts_named,
+    name_of,
+    packet,
+    written_values,
+)
 from fourtuple.wire import Ethernet, Value, frame, ip_bytes
 
 if TYPE_CHECKING:
@@ -84,6 +92,8 @@ class Wire:
         shown = {} if until is None else {"until": _Written(until)}
         if until is not None:
             _check_selector("hold", until)
+            for name in hosts_named(until):
+                self._network.known(name)
         return self._rule("hold", selector, orders.Hold(until), shown, optional)
 
     def delay(self, selector: Selector, seconds: float, *, optional: bool = False) -> Rule:
@@ -289,6 +299,8 @@ class Wire:
         optional: bool,
     ) -> Rule:
         _check_selector(verb, selector)
+        for name in hosts_named(selector):
+            self._network.known(name)
         text = f"{verb}({', '.join(filter(None, (str(selector), written_values(shown))))})"
         index = int(self.order(orders.Install(selector, action)))
         self._rules.append(Rule(self, index, text, optional))

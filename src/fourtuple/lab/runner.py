@@ -29,6 +29,10 @@ _GRACE_S = 3.0
 _LONGEST_S = 365 * 86400.0
 STOPPED = N_("The run was stopped after {seconds} s.")
 ENDED = N_("The lab ended before the script did.")
+FORKED = N_(
+    "The script forked, and both processes went on with it. Give a function that is to run beside "
+    "the script to a host: client.run(function)"
+)
 _VIEWS = {"calls": "wrapped", "states": "sock_diag", "frames": "wire"}
 
 
@@ -89,9 +93,9 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
         network = Network(log, options.family, begin_s + options.limit_s, fixed, options.seed)
         try:
             lab = Lab(log, network, options.seed, mutation)
-            experiment.script(lab)
+            _carry_out(experiment, lab, log)
             lab.wire.check()
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             if scarce(error):
                 raise
             log.write(_why_it_failed(experiment, error))
@@ -102,6 +106,18 @@ def _director(experiment: Experiment, options: Options, log: Log) -> Callable[[]
         return 0
 
     return main
+
+
+def _carry_out(experiment: Experiment, lab: Lab, log: Log) -> None:
+    """Run the script. A process that it forked does not come back from it: two of them would talk
+    to the wire and the programs, and neither would know whose answer it gets."""
+    director = os.getpid()
+    try:
+        experiment.script(lab)
+    finally:
+        if os.getpid() != director:
+            log.write(failure(FORKED, "Forked"))
+            os._exit(1)
 
 
 def _about(experiment: Experiment) -> dict[str, object]:
@@ -117,7 +133,7 @@ def _about(experiment: Experiment) -> dict[str, object]:
     }
 
 
-def _why_it_failed(experiment: Experiment, error: Exception) -> Note:
+def _why_it_failed(experiment: Experiment, error: BaseException) -> Note:
     """What ended the script, and at which line of its file."""
     file = experiment.script.__code__.co_filename
     line = line_in(Path(file), error)
@@ -128,7 +144,7 @@ def _why_it_failed(experiment: Experiment, error: Exception) -> Note:
             return failure(error.what, name, {**error.params, "remedy": error.remedy, **place})
         case FourtupleError():
             return failure(error.message, name, {**error.params, **place})
-    return failure("{text}", name, {"text": f"{name}: {error}", **place})
+    return failure("{text}", name, {"text": f"{name}: {error}".removesuffix(": "), **place})
 
 
 def _changed(mutation: Mutation | None) -> dict[str, object]:

@@ -12,7 +12,7 @@ is the second data segment of all, if it is the client's. A retransmission count
 frame. A selector is only data: what it means is decided in the wire's process (lab.matching).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -44,6 +44,7 @@ __all__ = [
     "datagram",
     "fin",
     "fragment",
+    "hosts_named",
     "icmp",
     "name_of",
     "neighbor",
@@ -248,6 +249,18 @@ def name_of(host: Named | str) -> str:
     if not isinstance(name, str):
         raise UsageError(NO_HOST, {"host": repr(host)})
     return name
+
+
+def hosts_named(selector: Selector) -> Iterator[str]:
+    """The names of the hosts that a selector speaks of."""
+    for condition in selector.conditions:
+        match condition:
+            case SentBy(name) | To(name) | At(name):
+                yield name
+            case Where(states):
+                yield from states
+            case After(before):
+                yield from hosts_named(before)
 
 
 def _at_least_1(method: str, count: int) -> int:

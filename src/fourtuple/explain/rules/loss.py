@@ -19,8 +19,9 @@ DROPPED = Rule(
     what=N_("The wire dropped {count} of the segments that {side} sent."),
     why=N_("They entered the wire and never left it ({frames})."),
     remedy=N_(
-        "See how TCP repairs it: a sender repeats what is not acknowledged; a lost segment without "
-        "data is not repeated, a later one makes up for it."
+        "See how TCP repairs it: what takes a sequence number (data, SYN, FIN) is repeated until "
+        "it is acknowledged or the kernel gives up. A pure ACK or a RST is not: a later ACK says "
+        "all that a lost one said."
     ),
     reference=N_("RFC 9293, section 3.8.1; RFC 6298"),
 )
@@ -215,10 +216,13 @@ def _delayed(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
 
 
 def _covered(connection: Connection, ack: SegmentFact) -> SegmentFact | None:
-    """The last segment to arrive of those that an acknowledgment adds up."""
+    """The last segment to arrive of those that an acknowledgment adds up; None where one of them
+    did not: what fills a gap is acknowledged at once (RFC 5681, section 4.2)."""
     frames = [frame for sum_ in ack.arithmetic if sum_.kind == "ack" for frame in sum_.frames]
-    arrived = [s for s in map(connection.segment, frames) if s.arrived]
-    return max(arrived, key=lambda s: s.left_ns, default=None)
+    covered = [connection.segment(frame) for frame in frames]
+    if not all(segment.arrived for segment in covered):
+        return None
+    return max(covered, key=lambda s: s.left_ns, default=None)
 
 
 def _timed_out(connection: Connection) -> Iterator[Finding]:

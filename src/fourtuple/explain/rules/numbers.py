@@ -17,7 +17,7 @@ SEGMENTED = Rule(
     code="segmented-send",
     severity="chat",
     title=N_("One send, several segments"),
-    what=N_("{Side} sent {size} bytes with one call; they crossed in {count} segments: {lengths}."),
+    what=N_("{Side} sent {size} bytes with one call; they left in {count} segments: {lengths}."),
     why=N_(
         "{call}() was given {size} bytes, and {frames} carry exactly these. {Other} takes at most "
         "{mss} bytes a segment (the MSS of its SYN)."

@@ -292,6 +292,8 @@ def stale_syn_two_way(lab: Lab) -> None:
     lab.expect(ghost.recv(), REQUEST, "accept() and recv(): the same request a second time")
     lab.settle(unanswered=True)
     lab.expect(lab.sockets(client), [], "sockets of the client: it knows nothing of it")
+    again = lab.segments(flags="SYN ACK")[-1]
+    lab.expect(again.ack, 1 + len(REQUEST), "the late SYN and its data, acknowledged once more")
     lab.expect(lost.count >= 1, True, "RSTs of the client's kernel, lost on the way: {count}",
                count=int(lost.count))  # fmt: skip
     lab.claim(
@@ -299,5 +301,5 @@ def stale_syn_two_way(lab: Lab) -> None:
         True,
         "the server's program accepted it and read the request again",
         source="B",
-        evidence=[first.frame],
+        evidence=[lab.segments(flags="SYN")[-1].frame],
     )
