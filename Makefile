@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak docs clean
+.PHONY: help demo test check bench soak resets docs clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -33,6 +33,9 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 soak: $(VENV)/.installed ## each experiment 20 times beside busy processors; kill -9 at 50 moments
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
+
+resets: $(VENV)/.installed-dev ## provoke resets, judge them, and write the figures into docs/explanation/resets.md
+	$(BIN)/python scripts/measure_resets.py
 
 docs: $(VENV)/.installed-dev ## write the generated pages of docs anew
 	$(BIN)/python scripts/generate_docs.py

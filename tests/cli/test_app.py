@@ -39,7 +39,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (["lab", "ron"], "There is no command ron. Did you mean run?", "fourtuple lab --help"),
         (["read"], "FILE is missing.", "fourtuple read --help"),
         (["lab", "run"], "NAME is missing.", "fourtuple lab run --help"),
-        (["read", "x", "y"], "There are too many arguments: y.", "fourtuple read --help"),
+        (["lab", "list", "y"], "There are too many arguments: y.", "fourtuple lab list --help"),
         (["read", "x", "--xyz"], "There is no option --xyz.", "fourtuple read --help"),
         (
             ["read", "x", "--frmae", "1"],

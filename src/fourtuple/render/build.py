@@ -88,7 +88,7 @@ def _evidence(
         yield Message(_STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
     vantages = timeline.frames.vantage
-    total = int((vantages == vantages[connection.frames[0] - 1]).sum())
+    total = int((vantages == vantages[timeline.frames.row(connection.frames[0])]).sum())
     yield Message(text, {"own": own, "total": total})
 
 
