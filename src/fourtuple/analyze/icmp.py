@@ -58,11 +58,11 @@ def icmp_errors(timeline: Timeline, connection: Connection) -> list[IcmpError]:
 
 def _errors(timeline: Timeline) -> list[tuple[int, tuple[Endpoint, Endpoint]]]:
     """The row of each error, and the ends of what it quotes; worked out once a timeline."""
-    if "icmp" not in timeline.memo:
+    if "icmp errors" not in timeline.memo:
         rows = np.flatnonzero(np.isin(timeline.columns.kind, (ICMP, ICMP6))).tolist()
         quotes = [(row, _quoted(timeline.packet(timeline.frames.number(row)))) for row in rows]
-        timeline.memo["icmp"] = [(row, ends) for row, ends in quotes if ends]
-    found: list[tuple[int, tuple[Endpoint, Endpoint]]] = timeline.memo["icmp"]
+        timeline.memo["icmp errors"] = [(row, ends) for row, ends in quotes if ends]
+    found: list[tuple[int, tuple[Endpoint, Endpoint]]] = timeline.memo["icmp errors"]
     return found
 
 
