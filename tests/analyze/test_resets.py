@@ -149,7 +149,7 @@ def test_breaking_off_with_all_read_is_most_likely_done_on_purpose():
 def test_so_linger_is_certain_where_the_calls_were_seen():
     story = opened()
     story.client.table(story.client.row("ESTABLISHED"))
-    story.client.calls("setsockopt", "SOL_SOCKET", "SO_LINGER", "on, 0 s", result=0)
+    story.client.calls("setsockopt", "SOL_SOCKET", "SO_LINGER", "0 s", result=0)
     story.client.calls("close", result=0)
     story.client.rst_ack()
     assert verdict(story) == ("client", "linger-zero", "certain")

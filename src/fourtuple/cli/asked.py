@@ -7,7 +7,7 @@ Times are counted from the first frame ("2.5", "90s", "250ms", "5m", "1h") or ar
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -32,6 +32,7 @@ NO_TIME = N_(
 )
 NO_CODE = N_("There is no finding {value}: docs/reference/findings.md lists them all.")
 NO_CODE_CLOSE = N_("There is no finding {value}. Did you mean {close}?")
+NO_NAME = N_("{option} needs a name: what it is given is empty.")
 ONE_FORM = N_("{one} and {other} cannot both be asked for.")
 
 
@@ -89,7 +90,8 @@ class Asked:
         if "" in files:
             raise UsageError(NO_FILE)
         forms = {"--json": json, "--csv": csv, "--parquet": parquet, "--plot": plot}
-        _require_one([name for name, value in forms.items() if value or value == ""])
+        _require_one([name for name, value in forms.items() if value not in (None, False)])
+        _require_names(forms)
         return cls(
             files,
             None if connection is None else number("--connection", connection),
@@ -128,6 +130,12 @@ class Asked:
 def _require_one(forms: list[str]) -> None:
     if len(forms) > 1:
         raise UsageError(ONE_FORM, {"one": forms[0], "other": forms[1]})
+
+
+def _require_names(forms: Mapping[str, str | bool | None]) -> None:
+    for option, value in forms.items():
+        if value == "":
+            raise UsageError(NO_NAME, {"option": option})
 
 
 def _several(text: str | None) -> Iterator[str]:

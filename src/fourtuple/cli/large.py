@@ -66,7 +66,12 @@ def _connection(reading: Large, index: int, asked: "Asked", terminal: Terminal) 
     translator = reading.translator
     timeline, found, complete = reading.detail(index)
     if asked.frames:
-        numbers = frozenset(found.frames)
+        times = timeline.frames.t_ns
+        numbers = frozenset(
+            number
+            for number in found.frames
+            if reading.choice.covers(int(times[timeline.frames.row(number)]))
+        )
         text = frame_list(timeline, [found], translator, terminal, numbers=numbers, raw=asked.raw)
     else:
         text = report(

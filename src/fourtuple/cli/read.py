@@ -25,7 +25,7 @@ Examples:
 
     fourtuple read capture.pcapng --host 10.0.0.0/8 --port 443 --since 90s --until 2m
 
-    fourtuple read capture.pcapng --findings reset-unread-data --csv
+    fourtuple read capture.pcapng --findings forged-reset,half-open --csv
 
     fourtuple read capture.pcapng --connection 3 --plot transfer.svg
 

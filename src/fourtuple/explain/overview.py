@@ -25,7 +25,6 @@ from fourtuple.errors import CaptureDamaged
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.columns import undecided
 from fourtuple.explain.picking import Picking, picked, same_tuple
-from fourtuple.explain.tunnels import tunnel_name
 from fourtuple.source.blocks import Capture
 from fourtuple.source.collect import Collected
 from fourtuple.source.passes import FrameBlock
@@ -115,6 +114,8 @@ class Overview:
                 firsts.setdefault(int(table["tunnel"][row]), int(table["first_frame"][row]))
         if not firsts:
             return {}
+        from fourtuple.explain.tunnels import tunnel_name
+
         timeline = self._frames(np.sort(np.array([*firsts.values()], np.int64)))
         named = {number: tunnel_name(timeline.packet(frame)) for number, frame in firsts.items()}
         return {number: name for number, name in named.items() if name}
@@ -188,7 +189,7 @@ class Overview:
     def _timeline(self, collected: Collected) -> Timeline:
         from fourtuple.source.capture import named
 
-        meta: dict[str, Any] = {"file": ", ".join(self.names)}
+        meta: dict[str, Any] = {"file": ", ".join(self.names), "frames": self.frames}
         meta |= {"files": self.names} if len(self.names) > 1 else {}
         return Timeline(tuple(named(self.capture.vantages)), collected.table(), meta=meta)
 

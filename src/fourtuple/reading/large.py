@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -14,13 +15,14 @@ from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable
 from fourtuple.errors import CaptureDamaged
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
-from fourtuple.explain.catalog import findings
 from fourtuple.explain.columns import spotted
 from fourtuple.explain.model import Finding
 from fourtuple.explain.overview import Overview
 from fourtuple.explain.text import Translator
-from fourtuple.render.lines import Kept, connection_lines, frame_lines
 from fourtuple.source.blocks import Capture, FrameBlock
+
+if TYPE_CHECKING:
+    from fourtuple.render.lines import Kept
 
 __all__ = ["Large"]
 
@@ -110,10 +112,14 @@ class Large:
 
     def lines(self) -> Iterator[str]:
         """The contract's connection objects, as JSON Lines, some thousand at a time."""
+        from fourtuple.render.lines import connection_lines
+
         return connection_lines(self.overview, self.translator, self.files)
 
     def frame_lines(self, frame: int | None = None) -> Iterator[str]:
         """The contract's frame objects: of the connections asked for, or one frame."""
+        from fourtuple.render.lines import frame_lines
+
         return frame_lines(self.overview, self._kept(), frame)
 
     def packets(self) -> Iterator[tuple[FrameBlock, FrameColumns, Bools]]:
@@ -123,7 +129,7 @@ class Large:
             told = roles.columns(known, block.first_number)
             yield block, told, kept(block, told.connection)
 
-    def _kept(self) -> Kept:
+    def _kept(self) -> "Kept":
         choice = self.choice
         # a frame of no connection has the index -1: the last
         loose = np.array([not choice.names_connections])
@@ -143,6 +149,8 @@ class Large:
     def listed(self) -> tuple[list[Connection], list[Finding]]:
         """The connections asked for, without their segments, and what is said of them: for tables,
         where they are few."""
+        from fourtuple.explain.catalog import findings
+
         overview, told = self.overview, list[Connection]()
         said: list[Finding] = []
         for table in overview.wanted():
@@ -150,7 +158,7 @@ class Large:
             said += _findings(table, overview)
         for detail in overview.undecided():
             said += findings(detail.timeline, detail.connections.values())
-        return told, said
+        return told, sorted(said, key=lambda one: (one.connection, one.frames[:1]))
 
     def ends(self, index: int) -> tuple[Endpoint, Endpoint]:
         """Client and server of a connection. IndexError where there is none of that index."""
@@ -201,6 +209,6 @@ def _findings(table: ConnectionTable, overview: Overview) -> Iterator[Finding]:
     """What columns tell: rule and evidence, without the numbers that sentences need."""
     found, index = overview.found, table["index"]
     for one in spotted(table, found.evidence, found.quoted):
-        frames = one.frames(found.evidence.frames)
+        frames = one.frames(found.evidence)
         for row, evidence in zip(one.rows.tolist(), frames, strict=True):
             yield Finding(one.rule, int(index[row]), tuple(evidence))

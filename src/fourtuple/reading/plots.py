@@ -145,8 +145,8 @@ def course_of(steps: Sequence[Step]) -> Course:
 
 
 def _wait(waiting: deque[tuple[int, int]], step: Step) -> None:
-    """The segments whose acknowledgment will tell of a round trip: none that came twice, for one
-    cannot know which of the two is acknowledged (RFC 6298, section 3)."""
+    """Note a segment whose acknowledgment will tell of a round trip. One that came twice tells of
+    none (RFC 6298, section 3), nor do those behind it: they are acknowledged when it is."""
     if not step.again:
         waiting.append((step.end, step.t_ns))
         return
@@ -235,7 +235,7 @@ class _Drawing:
     def _flight(self, axes: Any, course: Course) -> None:
         self._line(axes, course.flight, N_("bytes in flight"), "tab:blue")
         self._line(axes, course.window, N_("window of the receiver"), "tab:orange")
-        axes.set_ylabel(self.say(N_("bytes")))
+        axes.set_ylabel(self.say(N_("number of bytes")))
         axes.set_ylim(bottom=0)
 
     def _line(self, axes: Any, points: Points, name: str, colour: str) -> None:

@@ -118,9 +118,7 @@ class _Writer:
         for one in self.sums.talkers if self.sums.count > 1 else ():
             if one.octets:
                 ends = f"{one.client} {self.painter.glyphs.to} {one.server}"
-                where = {"ends": ends, "index": one.index}
-                text = Message("{ends} (--connection {index})", where)
-                yield byte_count(one.octets), self.painter.words(text)
+                yield byte_count(one.octets), f"{ends} (--connection {one.index})"
 
     def notes(self) -> Iterator[Message]:
         """What to ask next."""
