@@ -445,6 +445,14 @@ def _destroyed() -> Story:
     return story
 
 
+def _disconnected() -> Story:
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("connect", "AF_UNSPEC", result=0)
+    story.client.rst_ack()
+    return story
+
+
 def _rejected() -> Story:
     story = Story()
     story.server.table(story.server.listener())
@@ -636,6 +644,7 @@ TALES: dict[str, Tale] = {
     "keepalive-gave-up": _gave_up,
     "user-timeout-gave-up": _user_timeout,
     "connection-destroyed": _destroyed,
+    "disconnected": _disconnected,
     "rejected-by-firewall": _rejected,
     "forged-reset": _forged,
     "reset-unexplained": _without_reason,

@@ -21,13 +21,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fourtuple.lab.links import Late
-
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts import Host, RunningProgram
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 from fourtuple.system.sysctl import write_sysctl
 from fourtuple.wire import (
     ACK,
@@ -922,7 +921,8 @@ TRUTHS = tuple(
 
 def script(lab: Lab) -> None:
     """Some scenes beside each other: a round of each, a beat, and so on."""
-    client, server = lab.pair(link=Late("server", 0.015))
+    client, server = lab.pair()
+    lab.wire.delay(segment.sent_by(server), 0.015)
     client.socket(), server.socket()
     scenes = [
         scene(Scene(lab, client, server, truth.port))
@@ -940,7 +940,7 @@ def script(lab: Lab) -> None:
 def provoke(family: int) -> Timeline:
     """A run of all scenes."""
     options = Options(family, limit_s=60)
-    return run(Experiment("resets-b", "?", "", ("A1",), (), False, script), options)
+    return run(Experiment(name="resets-b", question="?", script=script), options)
 
 
 if __name__ == "__main__":
