@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import octets
 from analyze.crowds import crowd, merged
 from fourtuple.cli.app import run
 from fourtuple.cli.plain import OPTIONS, read_plainly
@@ -122,6 +123,18 @@ def test_many_connections_are_summed_up(
     assert "2 of 61 connections" in chosen
     assert "10.77.0.1:40002" in chosen
     assert "61 of 61" not in chosen
+
+
+@WAYS
+def test_frames_that_cannot_be_decoded_are_counted(
+    few: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_FEW_FRAMES", few)
+    known = kept(two(), tmp_path / "page.pcap")
+    odd = tmp_path / "odd.pcap"
+    odd.write_bytes(octets.pcap(link=147) + octets.pcap_record(b"x" * 60, 5, 0) * 2)
+    text = printed(capsys, str(known), str(odd))
+    assert "2 frames have link type USER0 (147), which is not decoded" in text
 
 
 def test_a_row_of_csv_has_every_column(page: str, capsys: pytest.CaptureFixture[str]) -> None:

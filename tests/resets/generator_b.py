@@ -377,7 +377,7 @@ def hangers_on(address: str, port: int) -> None:
 def steady(address: str, port: int) -> None:
     """Says something and gets it back; a beat later again, and so on."""
     with _call(address, port) as sock, contextlib.suppress(OSError):
-        for _ in range(6):
+        for _ in range(100):
             sock.sendall(b"tick")
             sock.recv(100)
             time.sleep(BEAT_S)

@@ -7,8 +7,10 @@ analyze.tracking and analyze.life, which know more: every segment's own facts, a
 socket tables tell. A property test holds that both say the same of every connection.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,15 @@ from fourtuple.analyze._states import transitions
 from fourtuple.analyze.spill import Spill
 from fourtuple.analyze.table import ConnectionTable, Evidence, quoted, tuple_marks
 from fourtuple.compiled import Kernel
-from fourtuple.wire._row import WIDTH
+from fourtuple.wire._row import (
+    FRAGMENT_MISFIT,
+    FRAGMENT_OVERLAP,
+    PROBLEMS,
+    QUOTED_PROTOCOL,
+    TOO_DEEP,
+    UNKNOWN_LINK_TYPE,
+    WIDTH,
+)
 from fourtuple.wire.reassembly import Reassembly, Seen
 
 __all__ = ["Survey", "Surveyed"]
@@ -29,10 +39,19 @@ Marks = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
 #: frames decoded and tracked at a time: their rows stay in the processor's cache
-_STEP = 2048
+_STEP = 4096
 _NOTES_A_FRAME = 8
 _ROWS, _EXTRAS = 1 << 16, 1 << 14
-_CHUNK = 2048
+_CHUNK = 4096
+#: what is told of in the end (render.leftover), as wire.columns calls it
+_PROBLEMS = MappingProxyType(
+    {
+        TOO_DEEP: "too-deep",
+        FRAGMENT_OVERLAP: "fragment-overlap",
+        FRAGMENT_MISFIT: "fragment-misfit",
+    }
+)
+_HIDING = UNKNOWN_LINK_TYPE | TOO_DEEP | FRAGMENT_OVERLAP | FRAGMENT_MISFIT
 _NONE = np.zeros(0, np.int64)
 _BEFORE_ALL = -(1 << 63)
 
@@ -56,6 +75,8 @@ class Survey:
     table: Int64s = field(init=False)
     fragments: Reassembly = field(default_factory=Reassembly)
     quoted: set[int] = field(default_factory=set)
+    problems: Counter[str] = field(default_factory=Counter)
+    unknown_links: Counter[int] = field(default_factory=Counter)
     facts: Spill = field(default_factory=lambda: Spill(at.FACT))
     notes: Spill = field(default_factory=lambda: Spill(2))
 
@@ -107,6 +128,7 @@ class Survey:
             self.decode["decode_rows"](buffer, *columns, table)
             self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
             self._hear(table)
+            self._note_problems(table, link_type[part])
             known = place[part] if every else place
             seen_at = t_ns[part], vantage[part], files[part]
             self._track(table, seen_at, first_number + begin, known)
@@ -131,8 +153,18 @@ class Survey:
 
     def _hear(self, table: Int64s) -> None:
         """Note whom ICMP errors are about: nothing in the connection's own frames tells of them."""
-        _, found = quoted(table)
-        self.quoted.update(found.tolist())
+        if table[:, QUOTED_PROTOCOL].any():
+            _, found = quoted(table)
+            self.quoted.update(found.tolist())
+
+    def _note_problems(self, table: Int64s, link_type: Int64s) -> None:
+        """Count the frames that their headers keep from being in a connection."""
+        masks = table[:, PROBLEMS]
+        if not (masks & _HIDING).any():
+            return
+        for bit, name in _PROBLEMS.items():
+            self.problems[name] += int(np.sum(masks & bit > 0))
+        self.unknown_links.update(link_type[masks & UNKNOWN_LINK_TYPE > 0].tolist())
 
     def _make_room(self, frames: int) -> None:
         """So many frames may begin as many connections, and each may be noted eight times."""

@@ -7,7 +7,9 @@ from fourtuple.errors import UsageError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.reading.large import Large
+from fourtuple.render.blocks import Blocks
 from fourtuple.render.cells import Painter
+from fourtuple.render.leftover import leftover
 from fourtuple.render.overview import Measures, summary
 from fourtuple.render.sums import Sums
 from fourtuple.render.terminal import Terminal
@@ -50,6 +52,8 @@ def _many(reading: Large, terminal: Terminal) -> Iterator[list[str]]:
     else:
         connections, findings = reading.listed()
         yield from listing(connections, findings, measures, painter, reading.tunnels())
+    survey = overview.found.survey
+    yield Blocks(painter).bullets(leftover(survey.unknown_links, survey.problems))
 
 
 def _frame(reading: Large, frame: int, terminal: Terminal) -> str:
