@@ -38,8 +38,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (["red"], "There is no command red. Did you mean read?", "fourtuple --help"),
         (["lab", "ron"], "There is no command ron. Did you mean run?", "fourtuple lab --help"),
         (["read"], "FILE is missing.", "fourtuple read --help"),
-        (["lab", "run"], "NAME is missing.", "fourtuple lab run --help"),
-        (["lab", "list", "y"], "There are too many arguments: y.", "fourtuple lab list --help"),
+        (["lab", "show"], "NAME is missing.", "fourtuple lab show --help"),
+        (["lab", "show", "x", "y"], "There are too many arguments: y.", "fourtuple lab show --help"),
         (["read", "x", "--xyz"], "There is no option --xyz.", "fourtuple read --help"),
         (
             ["read", "x", "--frmae", "1"],

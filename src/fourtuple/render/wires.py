@@ -71,6 +71,7 @@ _ICMP = {
     ("ICMPv6", 3, 1): N_("a fragment is missing"),
 }
 _ICMP_OTHER = N_("type {type}, code {code}")
+_UDP_HEADER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,8 @@ def _datagram(timeline: Timeline, row: int, from_client: bool) -> Crossing:
     part = bool(offset or columns.more_fragments[row])
     labels = [Message("fragment from byte {offset} on", {"offset": offset})] * part
     length = int(columns.payload_length[row])
+    if part and not offset:  # the columns tell the length of the whole datagram there
+        length = max(0, int(columns.fragment_length[row]) - _UDP_HEADER)
     return _crossing(timeline, row, "IP" if offset else "UDP", from_client, labels, length)
 
 
