@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak autobahn docs clean
+.PHONY: help demo test check bench soak autobahn resets docs clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -37,6 +37,9 @@ soak: $(VENV)/.installed ## experiments 20 times beside busy processors, kill -9
 
 autobahn: $(VENV)/.installed-dev ## Autobahn's cases against serve ws:// (needs jython)
 	$(BIN)/python scripts/autobahn.py --write
+
+resets: $(VENV)/.installed-dev ## provoke resets, judge them, and write the figures into docs/explanation/resets.md
+	$(BIN)/python scripts/measure_resets.py
 
 docs: $(VENV)/.installed-dev ## write the generated pages of docs anew
 	$(BIN)/python scripts/generate_docs.py

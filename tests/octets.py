@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "PCAP_MICRO",
+    "PCAP_MODIFIED",
     "PCAP_NANO",
     "block",
     "enhanced",
@@ -20,7 +21,7 @@ __all__ = [
     "simple",
 ]
 
-PCAP_MICRO, PCAP_NANO = 0xA1B2C3D4, 0xA1B23C4D
+PCAP_MICRO, PCAP_NANO, PCAP_MODIFIED = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34
 
 
 def pcap(
@@ -36,10 +37,18 @@ def pcap(
 
 
 def pcap_record(
-    data: bytes, seconds: int, fraction: int, *, original: int | None = None, order: str = "<"
+    data: bytes,
+    seconds: int,
+    fraction: int,
+    *,
+    original: int | None = None,
+    order: str = "<",
+    swapped: bool = False,
 ) -> bytes:
-    whole = len(data) if original is None else original
-    return struct.pack(order + "IIII", seconds, fraction, len(data), whole) + data
+    """A frame of a classic capture; `swapped` is how versions before 2.4 give the lengths."""
+    lengths = (len(data), len(data) if original is None else original)
+    lengths = lengths[::-1] if swapped else lengths
+    return struct.pack(order + "IIII", seconds, fraction, *lengths) + data
 
 
 def option(code: int, value: bytes, order: str = "<") -> bytes:

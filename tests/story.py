@@ -27,6 +27,8 @@ from fourtuple.wire import (
     RST,
     SYN,
     Ethernet,
+    Icmp,
+    Icmp6,
     Ipv4,
     Ipv6,
     MaximumSegmentSize,
@@ -80,8 +82,8 @@ class Party:
         return self.say(FIN | ACK, **how)
 
     def rst(self, **how: Any) -> int:
-        """An RST that answers a segment: the number it acknowledged, no ACK flag."""
-        return self.say(RST, **how)
+        """An RST that answers a segment: the number it acknowledged, no ACK flag, no window."""
+        return self.say(RST, **{"window": 0} | how)
 
     def rst_ack(self, **how: Any) -> int:
         """An RST that gives the connection up, or refuses it."""
@@ -101,6 +103,8 @@ class Party:
         verdict: int | None = None,
         raw_seq: int | None = None,
         raw_ack: int | None = None,
+        hops: int = 64,
+        ip_id: int = 0,
     ) -> int:
         """Any segment; returns its frame number (0 where the story is not captured just then)."""
         number = self.next if seq is None else seq
@@ -119,7 +123,7 @@ class Party:
         )
         if not lost:
             self.peer.coming.append((self.story.now + int((1 + late_ms) * MS), number, end))
-        return self.story.record(self, header, data, lost, late_ms, verdict)
+        return self.story.record(self, header, data, lost, late_ms, verdict, hops, ip_id)
 
     def hear(self) -> int:
         """What has arrived by the time of the next segment, counted as far as there is no gap."""
@@ -244,6 +248,13 @@ class Story:
         quoted = frame(ip(theirs, ours), about, bytes(8))
         return self.put(frame(Ethernet(), ip(ours, theirs), message, quoted))
 
+    def unreachable(self, sender: Party, number: int) -> int:
+        """The peer's host says that frame `number` of `sender` met no open port."""
+        told = sender.peer
+        quoted = bytes(self._builder.table().data(number - 1)[14:])
+        icmp = Icmp(3, 3) if self.family == 4 else Icmp6(1, 4)
+        return self._add(told, (icmp, quoted), False, 0, None)
+
     def note(self, kind: str, **facts: Any) -> None:
         self.events.append(Note(t_ns=self.now, kind=kind, **facts))
 
@@ -255,9 +266,11 @@ class Story:
         lost: bool,
         late_ms: float,
         verdict: int | None,
+        hops: int = 64,
+        ip_id: int = 0,
     ) -> int:
         """Put a segment on the wire."""
-        return self._add(sender, (header, data), lost, late_ms, verdict)
+        return self._add(sender, (header, data), lost, late_ms, verdict, hops, ip_id)
 
     def _add(
         self,
@@ -266,12 +279,18 @@ class Story:
         lost: bool,
         late_ms: float,
         verdict: int | None,
+        hops: int = 64,
+        ip_id: int = 0,
     ) -> int:
         self.now += MS
         if not self.captured:
             return 0
         source, destination = sender.endpoint.address, sender.peer.endpoint.address
-        ip = Ipv4(source, destination) if self.family == 4 else Ipv6(source, destination)
+        ends = source, destination
+        if self.family == 4:
+            ip: Ipv4 | Ipv6 = Ipv4(*ends, ttl=hops, identification=ip_id)
+        else:
+            ip = Ipv6(*ends, hop_limit=hops)
         usual = Verdict.DELIVERED if self.complete else Verdict.CAPTURED
         usual = Verdict.DROPPED if lost else Verdict.DELAYED if late_ms else usual
         left = self.now + int(late_ms * MS) + (MS // 10 if self.complete else 0)

@@ -11,12 +11,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "FourtupleError": "fourtuple.errors",
+    "Reading": "fourtuple.reading",
     "Timeline": "fourtuple.event.timeline",
-    "read": "fourtuple.source",
     "connections": "fourtuple.analyze",
+    "read": "fourtuple.reading",
 }
 
-__all__ = ["FourtupleError", "Timeline", "__version__", "connections", "read"]
+__all__ = ["FourtupleError", "Reading", "Timeline", "__version__", "connections", "read"]
 
 
 def __getattr__(name: str) -> Any:

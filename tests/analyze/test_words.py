@@ -9,6 +9,7 @@ import pytest
 from analyze.chance import chatter
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import COUNT_NAMES, Connection
+from fourtuple.analyze.truth import TRUTHS
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import Sack
 from octets import PCAP_NANO, pcap, pcap_record
@@ -18,7 +19,7 @@ from story import Story, opened
 def notes(story: Story) -> tuple[str, ...]:
     """The words for the last segment."""
     (connection,) = connections(story.timeline())
-    return connection.segments[-1].notes
+    return tuple(note for note in connection.segments[-1].notes if note not in TRUTHS)
 
 
 def capture() -> Story:

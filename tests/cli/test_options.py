@@ -2,7 +2,7 @@
 
 import pytest
 
-from fourtuple.cli.options import number, number_between, seconds
+from fourtuple.cli.values import number, number_between, seconds
 from fourtuple.errors import UsageError
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import octets
 from fourtuple.cli.app import run
 from fourtuple.event.recording import encode_recording
 from fourtuple.event.timeline import Timeline
@@ -203,3 +204,23 @@ def test_a_file_name_that_is_no_utf_8_has_a_place_in_json(
     recording.rename(odd)
     told = json.loads(printed(capsys, odd, "--json"))
     assert told["file"] == f"{tmp_path}/\ufffd\x1b.pcapng"
+
+
+def test_several_files_are_one_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As tcpdump -C cuts them: the connection goes on from file to file."""
+    data = exchange().timeline()
+    frames = list(zip(data.frames, data.frames.t_ns.tolist(), strict=True))
+    names = []
+    for index, part in enumerate((frames[:4], frames[4:])):
+        records = (octets.pcap_record(frame, *divmod(t_ns, 10**9)) for frame, t_ns in part)
+        path = tmp_path / f"{index}.pcap"
+        path.write_bytes(octets.pcap(magic=octets.PCAP_NANO) + b"".join(records))
+        names.append(str(path))
+    (connection,) = map(json.loads, printed(capsys, *reversed(names), "--json").splitlines())
+    assert (connection["file"], connection["close"]) == (names[0], "four-segment")
+    told = [json.loads(line) for line in printed(capsys, *names, "--json", "--frames").splitlines()]
+    assert [frame["frame"] for frame in told] == list(range(1, len(frames) + 1))
+    assert [(frame["file"], frame["file_frame"]) for frame in told[3:5]] == [
+        *(("0.pcap", 4), ("1.pcap", 1))
+    ]
+    assert "FIN_WAIT2" in printed(capsys, *names, "--width", "120")

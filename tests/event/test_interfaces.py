@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import octets
 from fourtuple.event.blocks import BlockWalk
-from fourtuple.event.packets import packets
+from walks import walked
 
 LATEST = 2**63 - 1
 
@@ -19,9 +19,7 @@ def time_at(resolution: int | None, ticks: int, offset_s: int = 0, order: str = 
     options += [(14, struct.pack(order + "q", offset_s))] if offset_s else []
     described = octets.interface(order, options=options)
     frame = octets.enhanced(b"", ticks, order=order)
-    buffer, walk = bytearray(octets.section(order) + described + frame), BlockWalk()
-    walk.step(buffer)
-    return int(packets(buffer, walk).frames.t_ns[0])
+    return walked(BlockWalk(), octets.section(order) + described + frame).frames[0].t_ns
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,20 @@
 import pytest
 
 import octets
+from fourtuple.event._kernels import MAX_FRAME
 from fourtuple.event.blocks import BlockWalk
-from fourtuple.event.flaw import (
-    FRAME_OVERRUNS,
-    FRAME_TOO_LONG,
-    INTERFACE_UNKNOWN,
-    MAX_FRAME,
-    Flaw,
-)
+from fourtuple.event.flaw import FRAME_OVERRUNS, FRAME_TOO_LONG, INTERFACE_UNKNOWN, Flaw
 from fourtuple.event.frames import Vantage
 from fourtuple.event.packets import Packets, packets
+from fourtuple.event.walk import Window, walk_all
 
 
 def found(*blocks: bytes) -> Packets:
-    buffer, walk = bytearray(b"".join(blocks)), BlockWalk()
-    walk.step(buffer)
-    walk.finish(buffer)
-    return packets(buffer, walk)
+    window, walk = Window(), BlockWalk(keep=True)
+    window.add(b"".join(blocks))
+    table = walk_all(walk, window)
+    walk.finish(window)
+    return packets(window, walk, table)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import octets
 from fourtuple.errors import ValueNotLegal
 from fourtuple.event import recording
-from fourtuple.event.flaw import MAX_FRAME
+from fourtuple.event._kernels import MAX_FRAME
 from fourtuple.event.frames import FrameTableBuilder, Vantage, table_of
 from fourtuple.event.model import Call, Note, Snapshot
 from fourtuple.event.recording import encode_recording, write_recording

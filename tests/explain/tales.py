@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from fourtuple.event.model import Endpoint, Verdict
-from fourtuple.wire import ACK, FIN, URG, MaximumSegmentSize, Timestamps
-from story import Story, closed, exchange, opened, refused, unread
+from fourtuple.wire import ACK, FIN, URG, MaximumSegmentSize, Sack, Timestamps
+from story import CLIENT_ISN, Story, closed, exchange, opened, refused, unread
 
 __all__ = ["TALES"]
 
@@ -183,6 +183,24 @@ def _overtaken() -> Story:
     return story
 
 
+def _captured_twice() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.wait(-0.98)
+    story.client.send(100, seq=1)
+    return story
+
+
+def _received_twice() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.ack()
+    story.wait(300)
+    story.client.send(100, seq=1)
+    story.server.ack(options=(Sack(((CLIENT_ISN + 1, CLIENT_ISN + 101),)),))
+    return story
+
+
 def _gap() -> Story:
     story = opened(complete=False)
     story.captured = False
@@ -256,7 +274,7 @@ def _abandoned() -> Story:
     story = opened(complete=False)
     story.client.send(10)
     story.server.send(10)
-    story.server.rst_ack()
+    story.client.rst_ack()
     return story
 
 
@@ -355,6 +373,184 @@ def _forged() -> Story:
     return story
 
 
+def _answered_late() -> Story:
+    """A SYN of another connection reached the server: the client's TIME_WAIT answers for it."""
+    story = Story()
+    story.greeting = (MaximumSegmentSize(1460), Timestamps(1, 0))
+    story.client.syn()
+    story.server.syn_ack()
+    for speak, stamp in (
+        (story.client.ack, 2),
+        (story.client.fin, 3),
+        (story.server.ack, 4),
+        (story.server.fin, 5),
+        (story.client.ack, 6),
+        (story.client.ack, 900),
+    ):
+        speak(options=(Timestamps(stamp, 1),))
+    story.server.rst(seq=2)
+    return story
+
+
+def _on_purpose() -> Story:
+    story = opened(complete=False)
+    story.client.rst_ack()
+    return story
+
+
+def _overflown() -> Story:
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack()
+    story.server.table(story.server.listener(queued=3, limit=2))
+    story.client.ack()
+    story.server.rst(seq=1)
+    return story
+
+
+def _with_its_listener() -> Story:
+    story = opened()
+    story.server.table(story.server.listener(1), story.server.row("ESTABLISHED", inode=0))
+    story.server.rst_ack()
+    story.wait(1)
+    story.server.table()
+    return story
+
+
+def _gave_up(*setting: str | int) -> Story:
+    story = opened(complete=bool(setting))
+    story.client.table(story.client.row("ESTABLISHED"))
+    if setting:
+        story.client.calls("setsockopt", *setting, result=0)
+    story.client.send(10)
+    story.server.ack()
+    for _ in range(3):
+        story.wait(1000)
+        story.client.ack(seq=10)
+    story.wait(1000)
+    story.client.rst_ack()
+    return story
+
+
+def _user_timeout() -> Story:
+    return _gave_up("IPPROTO_TCP", "TCP_USER_TIMEOUT", 2000)
+
+
+def _destroyed() -> Story:
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("send", 5, result=5)
+    story.client.rst_ack()
+    story.client.calls("recv", 100, errno="ECONNABORTED")
+    return story
+
+
+def _disconnected() -> Story:
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("connect", "AF_UNSPEC", result=0)
+    story.client.rst_ack()
+    return story
+
+
+def _rejected() -> Story:
+    story = Story()
+    story.server.table(story.server.listener())
+    story.client.syn()
+    story.server.rst_ack(raw_seq=0)
+    return story
+
+
+def _from_elsewhere() -> Story:
+    story = opened(complete=False)
+    story.client.send(10)
+    story.server.send(10)
+    story.server.rst_ack(hops=40)
+    return story
+
+
+def _slowly_opened() -> Story:
+    story = Story()
+    story.client.syn()
+    story.wait(450)
+    story.server.syn_ack()
+    story.client.ack()
+    return story
+
+
+def _unheard() -> Story:
+    story = opened(complete=False)
+    story.wait(1000)
+    story.server.syn_ack(seq=0)
+    story.client.ack()
+    return story
+
+
+def _reused_too_soon() -> Story:
+    story = exchange()
+    story.reborn()
+    story.client.syn()
+    story.wait(1000)
+    story.client.syn(seq=0)
+    story.server.syn_ack()
+    return story
+
+
+def _half_open() -> Story:
+    story = opened(complete=False)
+    story.client.send(10)
+    story.server.send(10)
+    story.wait(60_000)
+    story.server.send(10)
+    story.client.rst(seq=11)
+    return story
+
+
+def _crossing() -> Story:
+    story = opened()
+    story.server.fin(late_ms=3)
+    story.client.send(30, ack=1)
+    story.server.rst(seq=1)
+    return story
+
+
+def _stalled() -> Story:
+    story = opened()
+    story.client.send(1000)
+    story.server.ack(window=0)
+    story.wait(700)
+    story.server.ack(window=500)
+    return story
+
+
+def _both_waiting() -> Story:
+    story = opened()
+    for _ in range(2):
+        story.client.send(20)
+        story.wait(40)
+        story.server.ack()
+        story.client.send(30)
+        story.server.send(10)
+    return story
+
+
+def _too_large() -> Story:
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.ack()
+    for wait_ms in (0, 200, 400, 800):
+        story.wait(wait_ms)
+        story.client.send(1460, seq=101)
+    return story
+
+
+def _unreachable() -> Story:
+    story = Story(ports=(40000, 53))
+    story.datagram(story.client, 30)
+    story.unreachable(story.client, 1)
+    return story
+
+
 def _without_reason() -> Story:
     story = opened(complete=False)
     story.server.rst_ack()
@@ -423,6 +619,9 @@ TALES: dict[str, Tale] = {
     "segment-corrupted": _corrupted,
     "retransmission": _lone_byte_repeated,
     "spurious-retransmission": _lost_and_repeated,
+    "reordering": _overtaken,
+    "captured-twice": _captured_twice,
+    "received-twice": _received_twice,
     "capture-gap": _gap,
     "zero-window": _closed_window,
     "keepalive-probes": _keepalive,
@@ -438,12 +637,30 @@ TALES: dict[str, Tale] = {
     "data-after-close": _after_close,
     "no-such-connection": _scanned,
     "reset-for-invalid-ack": _invalid,
+    "time-wait-answered": _answered_late,
+    "broken-off-on-purpose": _on_purpose,
+    "accept-queue-overflow": _overflown,
+    "listener-closed": _with_its_listener,
+    "keepalive-gave-up": _gave_up,
+    "user-timeout-gave-up": _user_timeout,
+    "connection-destroyed": _destroyed,
+    "disconnected": _disconnected,
+    "rejected-by-firewall": _rejected,
     "forged-reset": _forged,
     "reset-unexplained": _without_reason,
+    "slow-handshake": _slowly_opened,
+    "accept-queue-suspected": _unheard,
+    "port-reused-too-soon": _reused_too_soon,
+    "half-open": _half_open,
+    "request-crossed-close": _crossing,
+    "receiver-stalled": _stalled,
+    "nagle-meets-delayed-ack": _both_waiting,
+    "mtu-black-hole-suspected": _too_large,
+    "icmp-unreachable": _unreachable,
+    "udp-unanswered": _datagrams,
     # stories that meet no rule of their own
     "": lambda: closed(opened()),
     " fast": _fast_retransmission,
-    " late": _overtaken,
     " full": _full_window,
     " accept": _accept_waiting,
     " lost SYN": _asked_twice_on_a_bad_wire,
@@ -452,6 +669,7 @@ TALES: dict[str, Tale] = {
     " shutdown": _shut_down,
     " close": _closed_by_call,
     " abandoned": _abandoned,
+    " elsewhere": _from_elsewhere,
     " gone": _gone,
     " verdicts": _ill_treated,
     " datagrams": _datagrams,

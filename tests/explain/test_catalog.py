@@ -4,6 +4,7 @@ import pytest
 
 from explain.tales import TALES
 from fourtuple.analyze import connections
+from fourtuple.event.model import Endpoint
 from fourtuple.explain.catalog import RULES, findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
@@ -185,3 +186,102 @@ def test_what_waited_behind_a_gap_was_not_acknowledged_late():
     story.client.send(100, seq=1)
     story.server.ack()
     assert "delayed-ack" not in codes(story)
+
+
+def test_what_the_wire_carried_of_an_offloaded_segment_is_told():
+    # the document's 2934 bytes, which its author saw as one segment
+    assert "cut to 1460 bytes each, the largest goes as 1460, 1460, 14" in texts(
+        "larger-than-mss", "larger-than-mss"
+    )
+
+
+def test_a_handshake_is_slow_only_if_nothing_was_repeated():
+    assert "slow-handshake" not in codes(TALES["syn-repeated"]())
+    quick = opened(complete=False)
+    assert "slow-handshake" not in codes(quick)
+
+
+def test_a_syn_ack_that_crossed_the_third_step_was_not_repeated_for_being_unheard():
+    story = Story(complete=False)
+    story.client.syn()
+    story.wait(200)
+    story.server.syn_ack()
+    story.client.ack()
+    story.server.syn_ack(seq=0)  # the timer had run out on the way
+    assert "accept-queue-suspected" not in codes(story)
+
+
+def test_a_large_segment_that_gets_through_at_last_fell_into_no_black_hole():
+    story = TALES["mtu-black-hole-suspected"]()
+    story.server.ack()
+    assert "mtu-black-hole-suspected" not in codes(story)
+
+
+def test_where_small_segments_vanish_as_well_no_size_is_to_blame():
+    story = opened(complete=False)
+    story.client.send(1460)
+    story.server.ack()
+    for wait_ms in (0, 200, 400, 800):
+        story.wait(wait_ms)
+        story.client.send(1460, seq=1461)
+    assert "mtu-black-hole-suspected" not in codes(story)
+
+
+def test_a_short_pause_of_the_receiver_is_no_standstill():
+    story = opened()
+    story.client.send(1000)
+    story.server.ack(window=0)
+    story.wait(50)
+    story.server.ack(window=500)
+    assert "receiver-stalled" not in codes(story)
+
+
+def test_in_a_capture_a_late_acknowledgment_may_come_from_far_away():
+    story = opened(complete=False)
+    for _ in range(2):
+        story.client.send(20)
+        story.wait(40)
+        story.server.ack()
+        story.client.send(30)
+    assert "nagle-meets-delayed-ack" not in codes(story)
+
+
+def test_an_icmp_error_is_tied_to_the_life_whose_number_it_quotes():
+    story = opened()
+    story.client.send(10)
+    story.reborn()
+    story.client.syn()
+    story.unreachable(story.client, 5)
+    assert [f.connection for f in found(story) if f.code == "icmp-unreachable"] == [1]
+
+
+def test_nobody_need_answer_what_was_sent_to_many():
+    for address in ("239.1.2.3", "255.255.255.255", "10.77.0.255"):
+        story = Story(ports=(40000, 1900))
+        story.server.endpoint = Endpoint(address, 1900)
+        story.datagram(story.client, 9)
+        assert codes(story) == set()
+
+
+def test_a_segment_for_nobody_is_half_open_only_if_its_receiver_took_part():
+    assert "half-open" not in codes(TALES["no-such-connection"]())
+    after_close = TALES["data-after-close"]()
+    assert "half-open" not in codes(after_close)
+
+
+def test_a_request_that_had_seen_the_close_crossed_nothing():
+    assert "request-crossed-close" not in codes(TALES["data-after-close"]())
+
+
+def test_likely_is_said_where_nothing_proves_it():
+    (likely,) = [f for f in found(TALES[" elsewhere"]()) if f.code == "forged-reset"]
+    assert "most likely" in Translator("en").text(Message(likely.rule.what, likely.params))
+    assert likely.rule.title == "Probably a forged RST"
+    (certain,) = [f for f in found(TALES["forged-reset"]()) if f.code == "forged-reset"]
+    assert "most likely" not in Translator("en").text(Message(certain.rule.what, certain.params))
+
+
+def test_what_can_be_likely_has_a_title_that_says_so():
+    for rule in RULES.values():
+        assert bool(rule.likely) == bool(rule.likely_title)
+        assert rule.likely != rule.what

@@ -74,7 +74,7 @@ def all_views_are_there(timeline: Timeline) -> None:
 def every_state_is_shown(timeline: Timeline, found: Sequence[Connection]) -> None:
     """The pictures of all connections together have every state that a kernel was in."""
     english, terminal = Translator("en"), Terminal(160)
-    shown = [report(timeline, english, terminal, connections=found, connection=one.index)
+    shown = [report(timeline, english, terminal, connections=[one], every=len(found))
              for one in found]  # fmt: skip
     assert {s.new for s in timeline.of(State) if s.remote.port} <= set(" ".join(shown).split())
 

@@ -31,10 +31,10 @@ def test_a_frame_of_no_connection_is_named_by_its_last_layer() -> None:
     assert listed(scene.timeline())[0].split() == ["1", "0.00", "ARP", "42", "bytes"]
 
 
-def test_one_connection_can_be_chosen() -> None:
+def test_frames_can_be_chosen_by_number() -> None:
     story = exchange()
     story.datagram(story.client, 9)
-    assert [line.split()[0] for line in listed(story.timeline(), connection=1)] == ["12"]
+    assert [line.split()[0] for line in listed(story.timeline(), numbers={12})] == ["12"]
 
 
 def test_a_narrow_list_goes_on_below_and_cuts_nothing() -> None:

@@ -68,7 +68,7 @@ def test_an_unknown_link_type_shows_the_bytes() -> None:
     builder = FrameTableBuilder()
     builder.add(b"nonsense", 0)
     text = report(Timeline((Vantage("radio", link_type=147),), builder.table()))
-    assert "link type 147 is not known here" in text
+    assert "link type USER0 (147) is not decoded" in text
     assert "000000  6e 6f 6e 73 65 6e 73 65" in text
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import COUNT_NAMES
+from fourtuple.analyze.truth import TRUTHS
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings
 from fourtuple.explain.text import Translator
@@ -33,7 +34,7 @@ def frames(timeline: Timeline) -> list[dict[str, Any]]:
 
 def test_a_connection_has_every_field_of_the_contract() -> None:
     found = connection(Scene().exchange(), file="x.pcapng")
-    assert {key: found[key] for key in list(found)[:14]} == {
+    assert {key: found[key] for key in list(found)[:22]} == {
         "kind": "connection",
         "connection": 0,
         "protocol": "tcp",
@@ -41,14 +42,25 @@ def test_a_connection_has_every_field_of_the_contract() -> None:
         "client": {"address": "10.77.0.1", "port": 40000},
         "server": {"address": "10.77.0.2", "port": 8888},
         "client_known": True,
+        "tunnel": None,
         "start": 1700000000.00041,
         "duration_s": 0.04222,
         "packets": {"client": 6, "server": 5},
         "payload_bytes": {"client": 14, "server": 14},
         "handshake": "complete",
         "close": "four-segment",
+        "first_closer": "client",
         "completeness": 31,
+        "initial_seq": {"client": 1_000_000_000, "server": 2_000_000_000},
+        "mss": {"client": None, "server": None},
+        "window_scale": {"client": None, "server": None},
+        "timestamps": False,
+        "sack": False,
+        "handshake_rtt_s": 0.00005,
     }
+    assert found["bytes_in_flight_max"] == {"client": 14, "server": 14}
+    assert set(found["rtt_s"]["client"]) == {"count", "min", "mean", "max"}
+    assert tuple(found["repeats"]["server"]) == TRUTHS
     assert tuple(found["counts"]) == COUNT_NAMES
     assert found["resets"] == []
     assert {tuple(f) for f in found["findings"]} == {("code", "severity", "frames", "text")}
@@ -60,7 +72,7 @@ def test_a_reset_names_sender_cause_and_confidence() -> None:
         "frame": 2,
         "from": "server",
         "cause": "port-closed",
-        "confidence": "certain",
+        "confidence": "likely",
         "kernel_reason": None,
     }
 

@@ -1,9 +1,9 @@
 """The whole report."""
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fourtuple.analyze import connections
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.text import Translator
 from fourtuple.render.summary import report
@@ -58,7 +58,8 @@ def test_several_connections_of_a_capture_are_a_table() -> None:
 
 
 def test_one_of_several_can_be_asked_for() -> None:
-    text = told(several().timeline(file="two.pcap"), connection=1)
+    timeline = several().timeline(file="two.pcap")
+    text = told(timeline, connections=connections(timeline)[1:], every=2)
     begun = "(its 0.00 ms is 11 ms after the first event of the recording)"
     assert f"TCP 10.77.0.1:40001 → 10.77.0.2:8888 {begun}" in " ".join(text.split())
 
@@ -79,9 +80,15 @@ def test_a_run_of_many_connections_tells_the_first_and_lists_all() -> None:
     assert "6 connections in 6 frames" in text
 
 
-def test_there_is_no_connection_beyond_the_last() -> None:
-    with pytest.raises(IndexError):
-        told(Scene().exchange(), connection=1)
+def test_where_none_is_asked_for_that_is_said() -> None:
+    text = told(several().timeline(file="two.pcap"), connections=[], every=2)
+    assert "None of the 2 connections of the capture is one that was asked for." in text
+
+
+def test_one_asked_for_is_told_even_of_a_run_with_claims() -> None:
+    timeline = Scene().exchange()
+    one = connections(timeline)
+    assert told(timeline, connections=one, every=1).count("four-tuple  ") == 1
 
 
 def test_an_empty_capture_says_so_and_what_to_check() -> None:

@@ -8,6 +8,7 @@ from fourtuple.wire import (
     Arp,
     Ethernet,
     FastOpen,
+    Gre,
     Icmp,
     Icmp6,
     Ipv4,
@@ -23,6 +24,7 @@ from fourtuple.wire import (
     Udp,
     UnknownOption,
     Vlan,
+    Vxlan,
     WindowScale,
     frame,
     ipv4_text,
@@ -135,12 +137,57 @@ def ipv6_packets(draw: st.DrawFn) -> bytes:
     return frame(*layers, draw(st.one_of(tcps, tcps, udps, icmp6s)), draw(payloads))
 
 
+@st.composite
+def icmp_errors(draw: st.DrawFn) -> bytes:
+    """An IP packet with an ICMP error that quotes the beginning of another packet."""
+    kept, rest = draw(st.integers(0, 120)), draw(st.sampled_from((0, 1400, 0x00050000, 0x00FF05DC)))
+    if draw(bit):
+        quoted = draw(st.one_of(ipv6_packets(), ipv6_chains()))
+        kind = draw(st.sampled_from((1, 2, 3, 4, 5)))
+        return frame(draw(ordinary_ipv6), Icmp6(kind, 0, rest), quoted[:kept])
+    kind, code = draw(st.sampled_from(((3, 1), (3, 3), (3, 4), (4, 0), (5, 1), (11, 0), (12, 0))))
+    return frame(draw(ordinary_ipv4), Icmp(kind, code, rest), draw(ipv4_packets())[:kept])
+
+
+@st.composite
+def tunneled(draw: st.DrawFn) -> bytes:
+    """An IP packet with another in it, and perhaps a third in that."""
+    packet = draw(st.one_of(ipv4_packets(), ipv6_packets(), ipv6_chains(), icmp_errors()))
+    for _ in range(draw(st.integers(1, 2))):
+        number = draw(st.sampled_from((0, 1, 5, 0xFFFFFF)))
+        ethertype = 0x86DD if packet[0] >> 4 == 6 else 0x0800
+        key = draw(st.sampled_from((None, number)))
+        gre = Gre(ethertype, key, draw(st.sampled_from((None, 7))), draw(bit))
+        bridged = replace(gre, type=0x6558)
+        inside = Ethernet(type=ethertype)
+        ip = draw(st.sampled_from((Ipv4("10.9.0.1", "10.9.0.2"), Ipv6("fd00::1", "fd00::2"))))
+        if draw(bit):
+            ip = replace(ip, source=ip.destination, destination=ip.source)
+        direct = 41 if ethertype == 0x86DD else 4
+        name = "protocol" if isinstance(ip, Ipv4) else "next_header"
+        layers = draw(
+            st.sampled_from(
+                (
+                    (replace(ip, **{name: direct}),),
+                    (ip, gre),
+                    (ip, bridged, inside),
+                    (ip, Udp(50000, 4789), Vxlan(number), inside),
+                )
+            )
+        )
+        packet = frame(*layers, packet)
+    return packet
+
+
 MACS = b"\2\0\0\0\0\2\2\0\0\0\0\1"
 #: link types and what stands before and after the ethertype
 WRAPPINGS = (
     (1, MACS, b""),
     (1, MACS + b"\x81\0\0\7", b""),
     (1, MACS + b"\x88\xa8\0\7\x81\0\0\7", b""),
+    (1, MACS + b"\x91\0\0\7", b""),
+    (104, b"\x0f\0", b""),
+    (9, b"\x8f\0", b""),
     (113, bytes(14), b""),
     (276, b"", bytes(18)),
 )
@@ -149,10 +196,13 @@ WRAPPINGS = (
 @st.composite
 def sound_captures(draw: st.DrawFn) -> tuple[bytes, int]:
     """A sound frame and its link type."""
-    six = draw(bit)
-    packet = draw(st.one_of(ipv6_packets(), ipv6_chains()) if six else ipv4_packets())
+    anything = (ipv4_packets(), ipv6_packets(), ipv6_chains(), icmp_errors(), tunneled())
+    packet = draw(st.one_of(*anything))
+    six = packet[0] >> 4 == 6
     family = (draw(st.sampled_from((10, 24, 28, 30))) if six else 2).to_bytes(4, "big")
     bare = ((101, b""), (228 + six, b""), (0, family), (0, family[::-1]), (108, family))
+    number = b"\x57" if six else b"\x21"
+    bare += ((12, b""), (14, b""), (9, b"\xff\3\0" + number), (50, b"\0" + number), (9, number))
     ethertype = b"\x86\xdd" if six else b"\x08\0"
     typed = tuple((link, before + ethertype + after) for link, before, after in WRAPPINGS)
     link, header = draw(st.sampled_from(typed + bare))
@@ -170,7 +220,8 @@ def damaged_captures(draw: st.DrawFn) -> tuple[bytes, int]:
 
 
 nonsense = st.tuples(
-    st.binary(max_size=120), st.sampled_from((*range(3), 101, 108, 113, 228, 229, 276))
+    st.binary(max_size=120),
+    st.sampled_from((*range(3), 9, 12, 50, 101, 104, 108, 113, 228, 229, 276)),
 )
 arp_frames = st.builds(lambda arp, rest: (frame(Ethernet(), arp, rest), 1), arps, payloads)
 #: bytes of every sort with a link type: sound, damaged, and no frame at all

@@ -15,40 +15,28 @@ from fourtuple.wire import (
     SYN,
     Arp,
     Ethernet,
-    ExtensionView,
     FastOpen,
     Icmp,
     Icmp6,
-    Icmp6View,
-    IcmpView,
     Ipv4,
-    Ipv4View,
     Ipv6,
     Ipv6Fragment,
-    Ipv6FragmentView,
-    Ipv6View,
     MaximumSegmentSize,
     NoOperation,
-    Packet,
     Sack,
     SackPermitted,
     Tcp,
     Timestamps,
     Udp,
-    View,
     Vlan,
     WindowScale,
     dissect,
     frame,
-    ip_bytes,
 )
-from fourtuple.wire import _kernels as kernels
-from fourtuple.wire.arp import ArpView
+from fourtuple.wire import _row as kernels
 from fourtuple.wire.columns import (
     ARP,
     FRAGMENT,
-    ICMP,
-    ICMP6,
     OTHER,
     PROBLEM_NAMES,
     TCP,
@@ -57,6 +45,7 @@ from fourtuple.wire.columns import (
     decode_columns,
 )
 
+from .naive import naive
 from .strategies import captures
 
 Capture = tuple[bytes, int, int]  # data, link type, bytes that were not captured
@@ -77,102 +66,9 @@ def row_of(columns: Columns, row: int = 0) -> dict[str, Any]:
 
 def moved(row: dict[str, Any], by: int) -> dict[str, Any]:
     """The row of the same frame `by` bytes further on in the buffer."""
-    has_payload = row["kind"] in (TCP, UDP, FRAGMENT)
-    return row | {"payload_start": row["payload_start"] + by} if has_payload else row
-
-
-# The slow twin: a row made of views.
-
-
-def naive(packet: Packet) -> dict[str, Any]:
-    row: dict[str, Any] = {field.name: 0 for field in fields(Columns)}
-    row |= dict.fromkeys(("mss", "window_scale", "ts_value", "ts_echo", "fast_open"), -1)
-    row |= {"sack_edges": [0] * 8, "kind": ARP if packet.arp else OTHER}
-    row["problems"] = naive_problems(packet)
-    if packet.ip is not None and packet.ip.sound:
-        row |= naive_ip(packet.ip) | naive_fragment(packet) | naive_inside(packet)
-    return row
-
-
-def naive_problems(packet: Packet) -> int:
-    inside = (ArpView, IcmpView, Icmp6View)  # what the columns do not look into
-    codes = {
-        code for view in packet.layers if not isinstance(view, inside) for code in view.problems()
-    }
-    codes |= {code for code in packet.problems() if code == "unknown-link-type"}
-    return sum(1 << PROBLEM_NAMES.index(code) for code in codes - {"bad-checksum"})
-
-
-def halves(text: str) -> tuple[int, int]:
-    data = ip_bytes(text).rjust(16, b"\0")
-    return int.from_bytes(data[:8], "big", signed=True), int.from_bytes(
-        data[8:], "big", signed=True
-    )
-
-
-def naive_ip(ip: Ipv4View | Ipv6View) -> dict[str, Any]:
-    row: dict[str, Any] = {"family": ip.family, "ip_length": ip.extent}
-    row["source_high"], row["source_low"] = halves(ip.source)
-    row["destination_high"], row["destination_low"] = halves(ip.destination)
-    if isinstance(ip, Ipv6View):
-        return row | {"hop_limit": ip.hop_limit}
-    return row | {
-        "hop_limit": ip.ttl,
-        "ip_id": ip.identification,
-        "fragment_offset": ip.fragment_offset,
-        "more_fragments": int(ip.more_fragments),
-    }
-
-
-def naive_fragment(packet: Packet) -> dict[str, Any]:
-    found = [view for view in packet.layers if isinstance(view, Ipv6FragmentView) and view.readable]
-    if not found:
-        return {}
-    return {
-        "ip_id": found[-1].identification,
-        "fragment_offset": found[-1].fragment_offset,
-        "more_fragments": max(view.more_fragments for view in found),
-    }
-
-
-def naive_inside(packet: Packet) -> dict[str, Any]:
-    last = [view for view in packet.layers if view.name != "Data"][-1]
-    if getattr(last, "fragment_offset", 0) and (not isinstance(last, ExtensionView) or last.sound):
-        return {"kind": FRAGMENT} | naive_payload(last)
-    if packet.icmp:
-        return {"kind": ICMP if isinstance(packet.icmp, IcmpView) else ICMP6}
-    if packet.udp and packet.udp.sound:
-        return {"kind": UDP} | naive_ports(packet.udp) | naive_payload(packet.udp)
-    return naive_tcp(packet) if packet.tcp and packet.tcp.sound else {}
-
-
-def naive_ports(view: object) -> dict[str, Any]:
-    return {name: getattr(view, name) for name in ("source_port", "destination_port")}
-
-
-def naive_payload(view: View) -> dict[str, Any]:
-    start = min(view.offset + view.header_length, len(view.data))
-    return {"payload_length": view.payload_length, "payload_start": start}
-
-
-def naive_tcp(packet: Packet) -> dict[str, Any]:
-    tcp = packet.tcp
-    assert tcp is not None
-    names = ("sequence", "acknowledgment", "flags", "window", "urgent_pointer")
-    row = {"kind": TCP} | naive_ports(tcp) | naive_payload(tcp)
-    row |= {name: getattr(tcp, name) for name in names}
-    if size := tcp.option(MaximumSegmentSize):
-        row["mss"] = size.size
-    if scale := tcp.option(WindowScale):
-        row["window_scale"] = scale.shift
-    if times := tcp.option(Timestamps):
-        row |= {"ts_value": times.value, "ts_echo": times.echo}
-    if cookie := tcp.option(FastOpen):
-        row["fast_open"] = len(cookie.cookie)
-    if sack := tcp.option(Sack):
-        edges = [edge for block in sack.blocks for edge in block]
-        row |= {"sack_count": len(sack.blocks), "sack_edges": edges + [0] * (8 - len(edges))}
-    return row | {"sack_permitted": int(tcp.option(SackPermitted) is not None)}
+    places = ["payload_start"] * (row["kind"] in (TCP, UDP, FRAGMENT))
+    places += ["fragment_start"] * (row["fragment_start"] > 0)
+    return row | {name: row[name] + by for name in places}
 
 
 missing_bytes = st.sampled_from((0, 0, 0, 7, 60))

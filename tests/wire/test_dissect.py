@@ -64,8 +64,8 @@ def test_an_unknown_link_type_has_no_layers() -> None:
 
 
 def test_an_unknown_protocol_is_payload() -> None:
-    packet = dissect(frame(Ethernet(), Ipv4("10.0.0.1", "10.0.0.2", protocol=47), b"GRE"))
-    assert (packet.payload, packet.tcp, packet.problems()) == (b"GRE", None, ())
+    packet = dissect(frame(Ethernet(), Ipv4("10.0.0.1", "10.0.0.2", protocol=89), b"OSPF"))
+    assert (packet.payload, packet.tcp, packet.problems()) == (b"OSPF", None, ())
 
 
 def test_an_original_length_below_the_captured_one_is_not_believed() -> None:

@@ -24,8 +24,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: an endpoint as numbers: address (high half, low half) and port
 End = tuple[int, int, int]
-#: protocol (wire.columns' kind), address family, and both ends, the smaller first
-Key = tuple[int, int, End, End]
+#: protocol (wire.columns' kind), address family, both ends, the smaller first, and the tunnel
+Key = tuple[int, int, End, End, int]
 
 _FIELDS = (
     "kind",
@@ -36,6 +36,7 @@ _FIELDS = (
     "destination_high",
     "destination_low",
     "destination_port",
+    "tunnel",
     "sequence",
     "acknowledgment",
     "flags",
@@ -47,6 +48,7 @@ _FIELDS = (
     "ts_value",
     "ts_echo",
     "fast_open",
+    "ip_id",
     "sack_count",
 )
 
@@ -55,12 +57,15 @@ _FIELDS = (
 class Raw:
     """One segment or datagram as its header has it.
 
-    `key` is the same for both directions; `forward` says that the smaller end sent it. `left_ns`
-    is 0 where it never left the wire. Options that are absent are -1; `sack` holds pairs.
-    `as_left` is what it was when it left the wire, where that differs.
+    `number` is that of its frame; `now_ns` the latest time of any frame so far. `key` is the same
+    for both directions; `forward` says that the smaller end sent it. `left_ns` is 0 where it never
+    left the wire. Options that are absent are -1; `sack` holds pairs. `as_left` is what it was when
+    it left the wire, where that differs.
     """
 
     row: int
+    number: int
+    now_ns: int
     t_ns: int
     left_ns: int
     verdict: int
@@ -77,6 +82,7 @@ class Raw:
     ts_value: int
     ts_echo: int
     fast_open: int
+    ip_id: int
     sack: tuple[int, ...]
     as_left: "Raw | None" = None
 
@@ -114,7 +120,8 @@ def batches(timeline: Timeline, rows: int, vantage: str | None = None) -> Iterat
 def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
     columns, frames = timeline.columns, timeline.frames
     lists = [getattr(columns, name)[part].tolist() for name in _FIELDS]
-    times = [column[part].tolist() for column in (frames.t_ns, frames.left_ns, frames.verdict)]
+    timed = (_numbers(timeline), _now(timeline), frames.t_ns, frames.left_ns, frames.verdict)
+    times = [column[part].tolist() for column in timed]
     edges = columns.sack_edges[part].tolist()
     for row, timed, header, sack in zip(
         part.tolist(), zip(*times, strict=True), zip(*lists, strict=True), edges, strict=True
@@ -123,8 +130,8 @@ def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
         source, destination = header[2:5], header[5:8]
         forward = source <= destination
         pair = (source, destination) if forward else (destination, source)
-        key = (kind, family, *pair)
-        rest = [*header[8:-1], tuple(sack[: 2 * header[-1]])]
+        key = (kind, family, *pair, header[8])
+        rest = [*header[9:-1], tuple(sack[: 2 * header[-1]])]
         yield Raw(*[row, *timed, key, forward, *rest])
 
 
@@ -156,6 +163,20 @@ def _arrivals(timeline: Timeline) -> dict[int, Raw]:
 def _usable(columns: Columns) -> Mask:
     usable: Mask = (columns.kind == TCP) | (columns.kind == UDP)
     return usable
+
+
+def _numbers(timeline: Timeline) -> npt.NDArray[np.int64]:
+    """The number of each frame."""
+    origin = timeline.frames.origin
+    return origin.number if origin else np.arange(1, len(timeline.frames) + 1)
+
+
+def _now(timeline: Timeline) -> npt.NDArray[np.int64]:
+    """At each frame the latest time of any so far."""
+    if "now" not in timeline.memo:
+        timeline.memo["now"] = np.maximum.accumulate(timeline.frames.t_ns)
+    found: npt.NDArray[np.int64] = timeline.memo["now"]
+    return found
 
 
 def _chosen(timeline: Timeline) -> Mask:

@@ -165,7 +165,9 @@ class _Evidence:
         """Whether its host is not at the cable on which the connection was seen: a router carries
         the frames on to it."""
         timeline = self._timeline
-        seen_at = timeline.vantages[int(timeline.frames.vantage[connection.frames[0] - 1])].name
+        seen_at = timeline.vantages[
+            int(timeline.frames.vantage[timeline.frames.row(connection.frames[0])])
+        ].name
         at_it = self._cables.get(seen_at)
         return isinstance(at_it, (list, tuple)) and end.host not in at_it
 

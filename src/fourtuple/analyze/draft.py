@@ -30,7 +30,7 @@ class Draft:
 
     @property
     def frame(self) -> int:
-        return self.raw.row + 1
+        return self.raw.number
 
     @property
     def end(self) -> int:
@@ -42,8 +42,10 @@ class Draft:
         """The blocks that SACK reports, as relative numbers of the peer."""
         if not self.raw.sack:
             return []
-        edges = [edge - self.raw.ack + (self.ack or 0) for edge in self.raw.sack]
-        near = [(edge + (1 << 31)) % (1 << 32) - (1 << 31) for edge in edges]
+        ahead = [
+            (edge - self.raw.ack + (1 << 31)) % (1 << 32) - (1 << 31) for edge in self.raw.sack
+        ]
+        near = [edge + (self.ack or 0) for edge in ahead]
         return list(zip(near[::2], near[1::2], strict=False))
 
     @property

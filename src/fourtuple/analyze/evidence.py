@@ -7,7 +7,7 @@ evidence, and every list is empty.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fourtuple.analyze.hosts import host_of, plain
@@ -20,6 +20,8 @@ __all__ = ["End", "Seen", "end_of", "rows_seen"]
 
 #: one end of a four-tuple: its host, its own endpoint, its peer's
 _Place = tuple[str, Endpoint, Endpoint]
+#: where a listener may be bound, besides the very address
+_ANYWHERE = ("0.0.0.0", "::")
 
 #: a row, and the snapshot that first shows it so; None: no row any more
 Seen = tuple[Snapshot, SocketRow | None]
@@ -28,18 +30,50 @@ Seen = tuple[Snapshot, SocketRow | None]
 @dataclass(frozen=True, slots=True)
 class End:
     """One end of a connection on its host: the rows that it had in the table, each with the
-    snapshot that first shows it so, and the calls."""
+    snapshot that first shows it so, and the calls.
+
+    `looks` are all snapshots of the host, and `seen_rows` what they showed of these endpoints,
+    whichever life they were of.
+    """
 
     local: Endpoint
     remote: Endpoint
     host: str | None
     rows: tuple[tuple[Snapshot, SocketRow], ...]
     calls: tuple[Call, ...]
+    looks: Sequence[Snapshot] = ()
+    seen_rows: Sequence[Seen] = ()
 
     def before(self, t_ns: int) -> SocketRow | None:
         """The last row that was seen no later than `t_ns`."""
         seen = bisect_right(self.rows, t_ns, key=lambda found: found[0].t_ns)
         return self.rows[seen - 1][1] if seen else None
+
+    def seen(self, t_ns: int, *, later: bool = False) -> SocketRow | None:
+        """The connection's row at the last look that began by `t_ns`, or (`later`) the first one
+        after it: None where the host had no such socket then."""
+        look = self._look(t_ns, later)
+        shown = look and bisect_right(self.seen_rows, look.t_ns, key=lambda found: found[0].t_ns)
+        return self.seen_rows[shown - 1][1] if shown else None
+
+    def listener(self, t_ns: int, *, later: bool = False) -> SocketRow | None:
+        """The row of the listener on this end's port at that look."""
+        look = self._look(t_ns, later)
+        for row in look.sockets if look else ():
+            local = plain(row.local)
+            here = local.address in (self.local.address, *_ANYWHERE)
+            listens = row.protocol == "tcp" and row.state == "LISTEN"
+            if listens and here and local.port == self.local.port:
+                return row
+        return None
+
+    def looked(self, t_ns: int, *, later: bool = False) -> bool:
+        """Whether there was such a look at the host."""
+        return self._look(t_ns, later) is not None
+
+    def _look(self, t_ns: int, later: bool) -> Snapshot | None:
+        at = bisect_right(self.looks, t_ns, key=lambda look: look.t_ns) - (0 if later else 1)
+        return self.looks[at] if 0 <= at < len(self.looks) else None
 
     def called(self, names: tuple[str, ...], t_ns: int) -> Call | None:
         """The last call of one of these names that had begun by `t_ns`."""
@@ -57,12 +91,14 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
     if host is None:
         return End(local, remote, None, (), ())
     index = _index(timeline)
-    rows = tuple(_since(index.rows.get((host, local, remote), []), connection.start_ns))
+    seen = index.rows.get((host, local, remote), [])
+    rows = tuple(_since(seen, connection.start_ns))
     inodes = {row.inode for _, row in rows} - {0}
     own = set(index.by_ends.get((host, local, remote), ()))
     own.update(place for inode in inodes for place in index.by_inode.get((host, inode), ()))
     calls = [index.calls[place] for place in sorted(own)]
-    return End(local, remote, host, rows, tuple(_of_one_life(calls, connection.start_ns)))
+    own_calls = tuple(_of_one_life(calls, connection.start_ns))
+    return End(local, remote, host, rows, own_calls, index.looks.get(host, ()), seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +111,7 @@ class _Index:
     by_inode: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     by_ends: dict[_Place, list[int]] = field(default_factory=dict)
     rows: dict[_Place, list[Seen]] = field(default_factory=dict)
+    looks: dict[str, list[Snapshot]] = field(default_factory=dict)
 
 
 def _index(timeline: Timeline) -> _Index:
@@ -87,7 +124,10 @@ def _index(timeline: Timeline) -> _Index:
             if call.local and call.remote:
                 ends = (call.host, plain(call.local), plain(call.remote))
                 index.by_ends.setdefault(ends, []).append(place)
-        _index_rows(index.rows, timeline.of(Snapshot))
+        snapshots = timeline.of(Snapshot)
+        _index_rows(index.rows, snapshots)
+        for snapshot in snapshots:
+            index.looks.setdefault(snapshot.host, []).append(snapshot)
     found: _Index = timeline.memo["evidence"]
     return found
 

@@ -8,7 +8,7 @@ marked as one. The roles turn sides into pairs (client, server): role 0 is the c
 from fourtuple.analyze import shape
 from fourtuple.analyze.draft import Draft
 from fourtuple.analyze.life import MAX_SCALE, Life
-from fourtuple.analyze.model import COUNT_NAMES, Connection, SegmentFact, StateChange
+from fourtuple.analyze.model import COUNT_NAMES, Connection, RoundTrips, SegmentFact, StateChange
 from fourtuple.analyze.states import UNKNOWN, after
 from fourtuple.event.model import Endpoint, Verdict
 from fourtuple.wire import ACK, RST, SYN
@@ -42,6 +42,7 @@ def connection_of(life: Life, index: int) -> Connection:
     if stray:  # no end has a state in what is no connection
         reached = dict.fromkeys(reached, ("", ""))
     segments = tuple(_fact(draft, client, reached[draft.frame]) for draft in life.drafts)
+    trips = [RoundTrips(*life.trails[side].rtts) for side in roles]
     ours, theirs = ([s for s in segments if s.from_client is ours] for ours in (True, False))
     return Connection(
         index=index,
@@ -66,6 +67,9 @@ def connection_of(life: Life, index: int) -> Connection:
         timestamps=all(side.timestamps for side in sides),
         sack=all(side.sack for side in sides),
         counts={name: sum(name in s.notes for s in segments) for name in COUNT_NAMES},
+        rtt_ns=life.rtt_ns,
+        round_trips=(trips[0], trips[1]),
+        flight_bytes=(life.trails[roles[0]].flight, life.trails[roles[1]].flight),
         initial_states=("", "") if stray else initial,
         changes=() if stray else changes,
     )
@@ -173,7 +177,7 @@ def _fact(draft: Draft, client: int, states: Pair) -> SegmentFact:
         arithmetic=draft.arithmetic,
         notes=draft.notes,
         options=_options(draft),
-        as_left=raw.as_left.row + 1 if raw.as_left else None,
+        as_left=raw.as_left.number if raw.as_left else None,
     )
 
 

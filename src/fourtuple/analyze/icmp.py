@@ -41,27 +41,28 @@ class IcmpError:
 def icmp_errors(timeline: Timeline, connection: Connection) -> list[IcmpError]:
     """The errors about a connection's packets, seen where the connection was."""
     frames = timeline.frames
-    point = frames.vantage[connection.frames[0] - 1]
+    point = frames.vantage[frames.row(connection.frames[0])]
     ends = (plain(connection.client), plain(connection.server))
     found = []
     for row, quoted in _errors(timeline):
         if frames.vantage[row] != point or quoted not in (ends, ends[::-1]):
             continue
-        message = timeline.packet(row + 1).icmp
+        number = frames.number(row)
+        message = timeline.packet(number).icmp
         assert message is not None
         left_ns, to_client = int(frames.left_ns[row]), quoted == ends
-        error = IcmpError(row + 1, left_ns, message.name, message.type, message.code, to_client)
+        error = IcmpError(number, left_ns, message.name, message.type, message.code, to_client)
         found.append(error)
     return found
 
 
 def _errors(timeline: Timeline) -> list[tuple[int, tuple[Endpoint, Endpoint]]]:
     """The row of each error, and the ends of what it quotes; worked out once a timeline."""
-    if "icmp" not in timeline.memo:
+    if "icmp errors" not in timeline.memo:
         rows = np.flatnonzero(np.isin(timeline.columns.kind, (ICMP, ICMP6))).tolist()
-        quotes = [(row, _quoted(timeline.packet(row + 1))) for row in rows]
-        timeline.memo["icmp"] = [(row, ends) for row, ends in quotes if ends]
-    found: list[tuple[int, tuple[Endpoint, Endpoint]]] = timeline.memo["icmp"]
+        quotes = [(row, _quoted(timeline.packet(timeline.frames.number(row)))) for row in rows]
+        timeline.memo["icmp errors"] = [(row, ends) for row, ends in quotes if ends]
+    found: list[tuple[int, tuple[Endpoint, Endpoint]]] = timeline.memo["icmp errors"]
     return found
 
 

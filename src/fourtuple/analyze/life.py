@@ -7,6 +7,7 @@ segment was sent by no end, so it is not judged by what its alleged sender sent;
 nobody. What an end acknowledges has reached it.
 """
 
+import sys
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
@@ -14,6 +15,7 @@ from fourtuple.analyze.batch import Raw
 from fourtuple.analyze.draft import Draft, Moment
 from fourtuple.analyze.judgment import answered, judge
 from fourtuple.analyze.numbers import Side, Taken, unwrapped
+from fourtuple.analyze.truth import Trail, truth
 from fourtuple.analyze.words import Past
 from fourtuple.event.model import Endpoint
 from fourtuple.wire import ACK, FIN, RST, SYN
@@ -29,7 +31,7 @@ class Life:
     """A connection in the making. `ends` are the endpoints of side 0 and side 1.
 
     Side 0 is the end that sorts first, whoever is client. `reused` says that the four-tuple had a
-    life before.
+    life before; `over` that an RST was taken, and nothing but RSTs came since.
     """
 
     ends: tuple[Endpoint, Endpoint]
@@ -37,6 +39,9 @@ class Life:
     reused: bool = False
     sides: tuple[Side, Side] = field(default_factory=lambda: (Side(), Side()))
     pasts: tuple[Past, Past] = field(default_factory=lambda: (Past(), Past()))
+    latest_ns: int = -sys.maxsize
+    over: bool = False
+    trails: tuple[Trail, Trail] = field(default_factory=lambda: (Trail(), Trail()))
     drafts: list[Draft] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     pending: list[tuple[int, int, Draft]] = field(default_factory=list)
@@ -47,8 +52,14 @@ class Life:
     fin_seen: list[bool] = field(default_factory=lambda: [False, False])
     probes: list[Draft | None] = field(default_factory=lambda: [None, None])
 
+    def __post_init__(self) -> None:
+        if self.complete:
+            for side in self.sides:
+                side.gaps = sys.maxsize
+
     def step(self, raw: Raw) -> None:
         """A segment entered the wire."""
+        self.latest_ns = max(self.latest_ns, raw.t_ns)
         draft = self._placed(raw)
         if raw.as_left and draft.arrives:
             draft.as_left = self._placed(raw.as_left)
@@ -105,10 +116,11 @@ class Life:
     def _forget(self, index: int) -> tuple[Side, Side]:
         """A SYN starts a side's numbers anew: what was counted from elsewhere means nothing."""
         sides, pasts = list(self.sides), list(self.pasts)
-        sides[index], pasts[index] = Side(), Past()
+        sides[index], pasts[index] = Side(gaps=self.sides[index].gaps), Past()
         peer, past = sides[1 - index], pasts[1 - index]
         sides[1 - index] = replace(peer, last_ack=None, highest_ack=None, received=None, beyond=[])
         pasts[1 - index] = replace(past, ack=None, duplicate_acks=0)
+        self.trails[index].restart()
         self.sides, self.pasts = (sides[0], sides[1]), (pasts[0], pasts[1])
         return self.sides[index], self.sides[1 - index]
 
@@ -130,10 +142,19 @@ class Life:
     def _judge(self, draft: Draft) -> None:
         side, peer = self.sides[draft.side], self.sides[1 - draft.side]
         pasts = (self.pasts[draft.side], self.pasts[1 - draft.side])
+        advanced_ns, expected = pasts[0].advanced_ns, pasts[0].next
         judge(draft, side, peer, pasts, self.rtt_ns, self.complete)
         if self.reused and not self.drafts and draft.raw.flags & (SYN | ACK) == SYN:
             draft.notes += ("reused_ports",)
         self._pair_probes(draft)
+        trails = self.trails[draft.side], self.trails[1 - draft.side]
+        repeats = pasts[1].duplicate_acks
+        following = bool(self.drafts) and self.drafts[-1].side == draft.side
+        draft.notes += truth(
+            draft, trails, (side, peer), advanced_ns, repeats, self.rtt_ns, self.complete, following
+        )
+        if pasts[0].next != expected:
+            trails[0].stamp = draft.raw.ts_value, draft.raw.ip_id
 
     def _pair_probes(self, draft: Draft) -> None:
         """A probe waits for its one answer until its sender says something else."""
@@ -202,6 +223,7 @@ class Life:
         raw, begin = draft.raw, max(draft.seq, side.sent if side.sent is not None else draft.seq)
         syn = int(bool(raw.flags & SYN) and begin == draft.seq)
         fin = int(bool(raw.flags & FIN))
+        self.trails[draft.side].take(draft, self.sides[1 - draft.side])
         side.take(Taken(begin, draft.end - begin - syn - fin, syn, fin, draft.frame))
 
     def _sent(self, flags: int) -> tuple[str, ...]:
@@ -216,6 +238,7 @@ class Life:
         assert draft.ack is not None
         if "handshake_ack" in draft.notes and self.syn_ns is not None:
             self.rtt_ns = self.rtt_ns or draft.raw.t_ns - self.syn_ns
+        self.trails[1 - draft.side].acknowledge(draft.ack, draft.raw.t_ns)
         side.last_ack = draft.ack
         side.highest_ack = max(draft.ack, side.highest_ack or 0)
         if not draft.raw.flags & RST and not self.complete:
@@ -243,7 +266,9 @@ class Life:
         events: tuple[str, ...]
         if seen.raw.flags & RST:
             events = self._reset(seen, index)
+            self.over = self.over or bool(events)
         else:
+            self.over = False
             events = self._greeted(seen, side) + self._confirmed(seen, side)
             if seen.end > seen.seq:
                 side.receive(seen.seq, seen.end)
@@ -292,6 +317,19 @@ class Life:
         self, t_ns: int, draft: Draft, side: int, arrived: bool, events: tuple[str, ...]
     ) -> None:
         self.moments.append(Moment(t_ns, draft, side, arrived, events))
+
+    @property
+    def ended(self) -> bool:
+        """Whether an RST was taken and nothing but RSTs came since, or both FINs are confirmed."""
+        return self.over or all(
+            side.fin is not None and peer.highest_ack is not None and peer.highest_ack > side.fin
+            for side, peer in (self.sides, self.sides[::-1])
+        )
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether only one end ever spoke."""
+        return len({draft.side for draft in self.drafts}) < 2
 
     def distance(self, raw: Raw) -> int:
         """How far the numbers of a segment are from those that this life would have next."""

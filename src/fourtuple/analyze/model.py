@@ -18,6 +18,7 @@ __all__ = [
     "Connection",
     "Disagreement",
     "Reset",
+    "RoundTrips",
     "SegmentFact",
     "StateChange",
 ]
@@ -77,7 +78,8 @@ class SegmentFact:
     step), "wrong_ack" (acknowledges what never reached its sender), "wrong_seq" (skips numbers),
     "probe" (an old number, sent because the peer's window is 0; also a "keep_alive"), "resent" (a
     "keep_alive" by Wireshark's rules, in truth a retransmission of one byte), "keepalive_answer"
-    and "probe_answer" (what a keepalive, or a probe of a window that is 0 still, brought back).
+    and "probe_answer" (what a keepalive, or a probe of a window that is 0 still, brought back), and
+    those of analyze.truth.
     `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128"). `as_left`
     is the frame that shows what left the wire, where that differs from what entered.
     """
@@ -142,13 +144,30 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """The times from segments of one end to their acknowledgment: how many were measured (one at a
+    time, none of what was sent again), the least, their sum, the most. Nanoseconds."""
+
+    count: int = 0
+    least_ns: int = 0
+    sum_ns: int = 0
+    most_ns: int = 0
+
+    @property
+    def mean_ns(self) -> int:
+        return self.sum_ns // self.count if self.count else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """One life of a four-tuple (TCP), or the datagrams between two endpoints (UDP).
 
     `client` sent the first SYN (or the first datagram); `client_known` is False where that is the
     best guess. `frames` are numbers, in order; `segments` is empty for UDP. `handshake`, `close`
     and `counts` use the words of the output contract. Pairs are (client, server). `changes` are the
-    inferred states of both ends, in order, beginning at `initial_states`.
+    inferred states of both ends, in order, beginning at `initial_states`. `rtt_ns` is from the SYN
+    to the third step of the handshake, 0 where they were not seen; `round_trips` belong to who
+    sent the data, and `flight_bytes` is the most that an end had sent and not seen acknowledged.
     """
 
     index: int
@@ -174,6 +193,9 @@ class Connection:
     sack: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     resets: tuple[Reset, ...] = ()
+    rtt_ns: int = 0
+    round_trips: tuple[RoundTrips, RoundTrips] = (RoundTrips(), RoundTrips())
+    flight_bytes: tuple[int, int] = (0, 0)
     initial_states: tuple[str, str] = ("", "")
     changes: tuple[StateChange, ...] = ()
 

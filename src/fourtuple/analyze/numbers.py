@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from fourtuple.analyze._layout import SPAN_LIMIT
 from fourtuple.analyze.model import Arithmetic
 
 __all__ = ["Side", "Taken", "acknowledgment", "continuation", "unwrapped"]
@@ -44,11 +45,12 @@ class Side:
     base      the raw number that is called 0; None while nothing is known
     sent      the number after the highest one it sent; None while it sent nothing
     last      its latest segment with new numbers; `open` are those not acknowledged yet
+    first     the first number it sent that took one
     fin       the number of its FIN; `forged_fin` that of one which the wire made in its name
     last_ack  the latest acknowledgment it sent; `highest_ack` the highest
     asked_at  the timestamps of its first and of its latest SYN
     received  the number after the last one that reached it without a gap; `beyond` what came early,
-              as spans in order
+              as up to `gaps` spans in order: what lies further ahead is forgotten
     """
 
     isn: int | None = None
@@ -56,12 +58,14 @@ class Side:
     sent: int | None = None
     last: Taken | None = None
     open: deque[Taken] = field(default_factory=deque)
+    first: int | None = None
     fin: int | None = None
     forged_fin: int | None = None
     last_ack: int | None = None
     highest_ack: int | None = None
     received: int | None = None
     beyond: list[tuple[int, int]] = field(default_factory=list)
+    gaps: int = SPAN_LIMIT
     mss: int | None = None
     scale: int | None = None
     timestamps: bool = False
@@ -76,6 +80,7 @@ class Side:
     def take(self, taken: Taken) -> None:
         """The side sent new numbers."""
         self.sent, self.last = taken.end, taken
+        self.first = taken.seq if self.first is None else self.first
         self.open.append(taken)
         if taken.fin and self.fin is None:
             self.fin = taken.end - 1
@@ -90,6 +95,12 @@ class Side:
             self.received = max(self.received, end)
             self._close_gaps()
 
+    def lacks(self, number: int) -> bool:
+        """Whether a number has not reached this side, for all that is known."""
+        if self.received is None or number < self.received:
+            return False
+        return not any(begin <= number < end for begin, end in self.beyond)
+
     def confirm(self, number: int) -> None:
         """Everything before `number` must have reached this side: it says so."""
         if self.received is None or number > self.received:
@@ -103,6 +114,7 @@ class Side:
         touched = self.beyond[first:last]
         spans = [(begin, end), *touched]
         self.beyond[first:last] = [(min(spans)[0], max(span[1] for span in spans))]
+        del self.beyond[self.gaps :]
 
     def _close_gaps(self) -> None:
         assert self.received is not None
@@ -127,7 +139,7 @@ def acknowledgment(side: Side, peer: Side, ack: int) -> Arithmetic | None:
 
     Beyond what the peer was seen to send, the sum stops: then it does not hold.
     """
-    first = 0 if peer.isn is not None else peer.open[0].seq if peer.open else None
+    first = 0 if peer.isn is not None else peer.first
     base = side.highest_ack if side.highest_ack is not None else first
     if base is None or ack <= base:
         return None

@@ -20,9 +20,11 @@ class Talk:
 
     ends: tuple[Endpoint, Endpoint]
     raws: list[Raw] = field(default_factory=list)
+    latest_ns: int = -(1 << 63)
 
     def step(self, raw: Raw) -> None:
         """A datagram entered the wire."""
+        self.latest_ns = max(self.latest_ns, raw.t_ns)
         self.raws.append(raw)
 
     def finish(self) -> None:
@@ -43,7 +45,7 @@ class Talk:
             client_known=asked,
             start_ns=min(r.t_ns for r in self.raws),
             end_ns=max(r.t_ns for r in self.raws),
-            frames=tuple(r.row + 1 for r in self.raws),
+            frames=tuple(r.number for r in self.raws),
             packets=(len(sent[0]), len(sent[1])),
             payload_bytes=(sum(r.length for r in sent[0]), sum(r.length for r in sent[1])),
         )

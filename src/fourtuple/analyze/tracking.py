@@ -5,18 +5,22 @@ file is many steps, a live one too, and how the frames are cut into batches chan
 a SYN whose number differs from the one known of its side begins a new life of the four-tuple; any
 other segment belongs to the life whose numbers it is nearest to, so an answer to a stale SYN
 stays with the connection that it disturbed. UDP has no lives: all datagrams between two endpoints
-are one conversation.
+are one conversation, until none comes for five minutes (RFC 4787, REQ-5). A life that has ended
+takes no segment after a minute without any, nor one on which only one end ever spoke after four: so
+a long capture needs memory for what is open, and no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
+from fourtuple.analyze._layout import OVER_NS, SILENT_NS, UNANSWERED_NS
 from fourtuple.analyze.batch import Batch, Key, Raw, batches
 from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.facts import connection_of
 from fourtuple.analyze.life import Life
 from fourtuple.analyze.model import Connection
 from fourtuple.analyze.resets import resets
+from fourtuple.analyze.services import Services, services_of
 from fourtuple.analyze.talks import Talk
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import ACK, SYN
@@ -35,20 +39,32 @@ class Tracking:
     met: list[Life | Talk] = field(default_factory=list)
     lives: dict[Key, list[Life]] = field(default_factory=dict)
     talks: dict[Key, Talk] = field(default_factory=dict)
+    used: set[Key] = field(default_factory=set)
+    reused: Container[int] = ()
 
 
 def connections(
-    timeline: Timeline, rows: int = _ROWS, vantage: str | None = None
+    timeline: Timeline,
+    rows: int = _ROWS,
+    vantage: str | None = None,
+    *,
+    services: Services | None = None,
+    reused: Container[int] = (),
 ) -> tuple[Connection, ...]:
     """The timeline's TCP connections and UDP conversations, in order of their first frame.
 
     `rows` is how many frames are taken in at a time; it changes nothing. With a `vantage` (the name
-    of one) only what was seen there counts, as in a capture.
+    of one) only what was seen there counts, as in a capture. Where the timeline is a part of a
+    capture, `services` are those of all of it, and `reused` the frames that begin another life of a
+    four-tuple.
     """
     tracking = start(timeline.complete and vantage is None)
+    tracking.reused = reused
     for batch in batches(timeline, rows, vantage):
         step(tracking, batch)
-    return tuple(_with_events(one, timeline) for one in finish(tracking))
+    found = finish(tracking)
+    known = services_of(found) if services is None else services
+    return tuple(_with_events(one, timeline, known) for one in found)
 
 
 def start(complete: bool) -> Tracking:
@@ -77,24 +93,34 @@ def _finished(one: Life | Talk, index: int) -> Connection:
 
 def _talk_of(tracking: Tracking, batch: Batch, raw: Raw) -> Talk:
     talk = tracking.talks.get(raw.key)
-    if talk is None:
+    if talk is None or raw.now_ns - talk.latest_ns > SILENT_NS:
         talk = tracking.talks[raw.key] = Talk(batch.ends(raw))
         tracking.met.append(talk)
     return talk
 
 
 def _life_of(tracking: Tracking, batch: Batch, raw: Raw) -> Life:
-    lives = tracking.lives.setdefault(raw.key, [])
+    lives = [life for life in tracking.lives.get(raw.key, []) if not _expired(life, raw.now_ns)]
     life = _belongs(lives, raw)
     if life is None:
         asked = lives[-1].taken_back(raw) if lives else None
-        life = Life(batch.ends(raw), tracking.complete, reused=bool(lives))
+        again = raw.key in tracking.used or raw.number in tracking.reused
+        life = Life(batch.ends(raw), tracking.complete, reused=again)
         if asked is not None:
             life.step(asked)
         tracking.met.append(life)
+        tracking.used.add(raw.key)
         # the latest two are all that a segment can still belong to
-        lives[:] = [*lives[-1:], life]
+        tracking.lives[raw.key] = [*lives[-1:], life]
     return life
+
+
+def _expired(life: Life, now_ns: int) -> bool:
+    """Whether no segment can belong to a life any more."""
+    quiet_ns = now_ns - life.latest_ns
+    if quiet_ns <= OVER_NS:
+        return False
+    return life.ended or (quiet_ns > UNANSWERED_NS and life.one_sided)
 
 
 def _belongs(lives: Sequence[Life], raw: Raw) -> Life | None:
@@ -124,14 +150,14 @@ def _opens(life: Life, raw: Raw) -> bool:
     return bool(raw.flags & ACK) or (peer.isn is not None and peer.sent == 1)
 
 
-def _with_events(connection: Connection, timeline: Timeline) -> Connection:
-    """What calls and socket tables add to the frames."""
+def _with_events(connection: Connection, timeline: Timeline, services: Services) -> Connection:
+    """What calls and socket tables, and other connections, add to the frames."""
     if connection.protocol != "tcp":
         return connection
     closing = connection.close
     if closing in ("open", "half-closed") and _timed_out(connection, timeline):
         closing = "timed-out"
-    return replace(connection, close=closing, resets=resets(connection, timeline))
+    return replace(connection, close=closing, resets=resets(connection, timeline, services))
 
 
 def _timed_out(connection: Connection, timeline: Timeline) -> bool:

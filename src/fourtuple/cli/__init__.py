@@ -26,6 +26,12 @@ def main() -> int:
         print(f"fourtuple {__version__}")
         return 0
     try:
+        if arguments[:1] == ["read"]:
+            from fourtuple.cli.plain import read_plainly
+
+            status = read_plainly(arguments[1:])
+            if status is not None:
+                return status
         with _what_takes_long_to_load(arguments):
             from fourtuple.cli.app import run
 

@@ -14,21 +14,19 @@ from fourtuple.cli.doctor import DOCTOR_HELP, doctor
 from fourtuple.cli.help import HelpfulCommand, HelpfulGroup, name_of
 from fourtuple.cli.lab import lab_app
 from fourtuple.cli.options import Lang
-from fourtuple.cli.output import asked_language, error_line, translator_for, write
+from fourtuple.cli.outcome import outcome
+from fourtuple.cli.output import asked_language, translator_for, write
 from fourtuple.cli.read import READ_HELP, read
 from fourtuple.cli.scan import SCAN_HELP, scan
 from fourtuple.cli.serve import SERVE_HELP, serve
 from fourtuple.cli.talk import TALK_HELP, talk
-from fourtuple.errors import FourtupleError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.text import clean
 
 __all__ = ["app", "run"]
 
-_FAILED, _USAGE_STATUS, _INTERRUPTED = 1, 2, 130
-_OUT_OF_MEMORY = N_("There is not enough memory for this.")
-_REFUSED_BY_SYSTEM = N_("The operating system refused something: {reason}.")
+_USAGE_STATUS = 2
 #: what typer raises for a command line that it cannot parse (click's own name for it moved)
 _Refused: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -94,25 +92,17 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; errors become one message and an exit status."""
     translator = Translator(asked_language(arguments, os.environ))
     command = typer.main.get_command(app)
-    try:
-        status = command.main(
-            list(arguments), prog_name="fourtuple", standalone_mode=False, obj=translator
-        )
-    except FourtupleError as error:
-        print(error_line(error, translator), file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except _Refused as error:
-        _explain(error, translator)
-        return _USAGE_STATUS
-    except (OSError, MemoryError) as error:
-        reason = error.strerror if isinstance(error, OSError) else ""
-        text = Message(_OUT_OF_MEMORY if isinstance(error, MemoryError) else _REFUSED_BY_SYSTEM,
-                       {"reason": reason or str(error)})  # fmt: skip
-        print(f"fourtuple: {clean(translator.text(text))}", file=sys.stderr)
-        return _FAILED
-    return status if isinstance(status, int) else 0
+
+    def carry_out() -> object:
+        try:
+            return command.main(
+                list(arguments), prog_name="fourtuple", standalone_mode=False, obj=translator
+            )
+        except _Refused as error:
+            _explain(error, translator)
+            return _USAGE_STATUS
+
+    return outcome(carry_out, translator)
 
 
 def _explain(error: Any, translator: Translator) -> None:

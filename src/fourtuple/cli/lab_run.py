@@ -15,11 +15,10 @@ from fourtuple.cli.options import (
     Raw,
     Width,
     jobs_at_once,
-    number,
-    seconds,
 )
 from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.recordings import recording_paths
+from fourtuple.cli.values import number, seconds
 from fourtuple.errors import UsageError
 from fourtuple.explain.text import N_, Translator, language_from
 

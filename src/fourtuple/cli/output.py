@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from fourtuple.cli.options import LANGUAGES, NARROWEST, WIDEST, number_between
+from fourtuple.cli.values import LANGUAGES, NARROWEST, WIDEST, number_between
 from fourtuple.errors import CapabilityMissing, FourtupleError, UsageError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator, language_from, language_of

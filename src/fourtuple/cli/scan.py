@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from fourtuple.cli.options import Json, Lang, NoColor, Width, number, number_between, seconds
+from fourtuple.cli.options import Json, Lang, NoColor, Width
 from fourtuple.cli.output import terminal_for, translator_for
+from fourtuple.cli.values import number, number_between, seconds
 from fourtuple.errors import InputError, UsageError
 from fourtuple.explain.text import N_
 from fourtuple.scan.ahead import ready_engine

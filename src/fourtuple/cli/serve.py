@@ -8,8 +8,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fourtuple.cli.options import Json, Lang, number_between, seconds
+from fourtuple.cli.options import Json, Lang
 from fourtuple.cli.output import translator_for
+from fourtuple.cli.values import number_between, seconds
 from fourtuple.errors import UsageError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourtuple.cli.options import Json, Lang, NoColor, Width, number_between, seconds
+from fourtuple.cli.options import Json, Lang, NoColor, Width
 from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.talk_output import Reporter
+from fourtuple.cli.values import number_between, seconds
 from fourtuple.errors import FourtupleError, InputError, UsageError
 from fourtuple.explain.text import N_
 

@@ -19,14 +19,11 @@ __all__ = [
     "FRAME_OVERRUNS",
     "FRAME_TOO_LONG",
     "HEADER_CUT",
+    "INTERFACES_TOO_MANY",
     "INTERFACE_UNKNOWN",
-    "MAX_FRAME",
     "VERSION_UNKNOWN",
     "Flaw",
 ]
-
-#: The longest frame, in bytes: libpcap's MAXIMUM_SNAPLEN. A longer one is a corrupt length.
-MAX_FRAME = 262_144
 
 HEADER_CUT = N_("{file} ends in the middle of its file header. Frames read: {count}.")
 FRAME_CUT = N_(
@@ -47,6 +44,10 @@ FRAME_OVERRUNS = N_(
 INTERFACE_UNKNOWN = N_(
     "{file} is damaged at byte {offset}: frame {frame} names interface {interface}, which no block"
     " before it describes. Frames read: {count}."
+)
+INTERFACES_TOO_MANY = N_(
+    "{file} is damaged at byte {offset}: it describes more than {limit} interfaces."
+    " Frames read: {count}."
 )
 BLOCK_LENGTH = N_(
     "{file} is damaged at byte {offset}: a block claims a length of {length} bytes, which must be"
@@ -72,4 +73,4 @@ class Flaw:
 
     offset: int
     text: str
-    params: Mapping[str, int] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)

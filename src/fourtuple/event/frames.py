@@ -10,9 +10,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from fourtuple.event._kernels import CAPTURED, ORIGINAL, START
 from fourtuple.event.model import Verdict
 
-__all__ = ["FrameTable", "FrameTableBuilder", "Vantage", "table_of"]
+__all__ = [
+    "FrameTable",
+    "FrameTableBuilder",
+    "Origin",
+    "Vantage",
+    "captured_table",
+    "table_of",
+]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -32,6 +40,20 @@ class Vantage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where the frames of a table come from, if they are not all those of one file.
+
+    number  int64[n]  the number (from 1) of a frame among all that were read, ascending
+    file    int64[n]  index into the timeline's meta["files"]
+    place   int64[n]  its number (from 1) in that file
+    """
+
+    number: Int64s
+    file: Int64s
+    place: Int64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameTable:
     """Frames in the order of the recording; equal where the same frames were seen in the same way.
 
@@ -43,6 +65,7 @@ class FrameTable:
     left_ns   int64[n]      when it left the wire for its receiver; 0: never; t_ns in a capture
     vantage   int64[n]      index into the timeline's vantage points
     verdict   int64[n]      a number of `Verdict`
+    origin    None where row 0 is frame 1 of the only file, row 1 frame 2 and so on
     """
 
     buffer: npt.NDArray[np.uint8]
@@ -53,9 +76,23 @@ class FrameTable:
     left_ns: Int64s
     vantage: Int64s
     verdict: Int64s
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def number(self, row: int) -> int:
+        """The number of a row's frame, from 1."""
+        return int(self.origin.number[row]) if self.origin else row + 1
+
+    def row(self, number: int) -> int:
+        """The row of a frame. IndexError where the table does not have it."""
+        row = number - 1
+        if self.origin:
+            row = int(np.searchsorted(self.origin.number, number))
+        if not 0 <= row < len(self) or self.number(row) != number:
+            raise IndexError(f"no frame {number}: there are {len(self)}")
+        return row
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FrameTable):
@@ -119,3 +156,20 @@ def table_of(frames: Iterable[tuple[bytes, int]]) -> FrameTable:
     for data, t_ns in frames:
         builder.add(data, t_ns)
     return builder.table()
+
+
+def captured_table(
+    octets: npt.NDArray[np.uint8], table: Int64s, t_ns: Int64s, vantage: Int64s
+) -> FrameTable:
+    """The frames that a walk has noted (`event._kernels`), as a capture of another tool has them:
+    each left the wire as it was seen."""
+    return FrameTable(
+        buffer=octets,
+        start=table[START],
+        captured=table[CAPTURED],
+        original=table[ORIGINAL],
+        t_ns=t_ns,
+        left_ns=t_ns.copy(),
+        vantage=vantage,
+        verdict=np.full(len(t_ns), Verdict.CAPTURED, np.int64),
+    )

@@ -69,18 +69,33 @@ def times(
     interface: Int64s,
     timed: npt.NDArray[np.bool_],
     interfaces: list[Interface],
+    before_ns: int = 0,
 ) -> Int64s:
     """Nanoseconds since 1970: `ticks` of the clock that `interface` (an index) names.
 
-    What is not `timed` (a simple packet block) gets the time of what is before it; the first, 0.
+    What is not `timed` (a simple packet block) gets the time of what is before it; the first,
+    `before_ns`.
     """
     if not len(ticks):
         return np.zeros(0, np.int64)
-    factor = np.array([each.numerator for each in interfaces], np.uint64)[interface]
-    limit = np.uint64(_LATEST) // factor
-    t_ns = np.where(ticks > limit, np.uint64(_LATEST), ticks * factor).astype(np.int64)
-    plain = np.array([each.plain for each in interfaces])[interface]
-    for row in np.flatnonzero(~plain).tolist():
-        t_ns[row] = interfaces[interface[row]].t_ns(int(ticks[row]))
+    t_ns = _of_clocks(ticks, interface, interfaces)
+    if timed.all():
+        return t_ns
     latest = np.maximum.accumulate(np.where(timed, np.arange(len(ticks)), -1))
-    return np.where(latest < 0, 0, t_ns[latest])
+    return np.where(latest < 0, before_ns, t_ns[latest])
+
+
+def _of_clocks(
+    ticks: npt.NDArray[np.uint64], interface: Int64s, interfaces: list[Interface]
+) -> Int64s:
+    clocks = {(each.numerator, each.plain) for each in interfaces}
+    factor: npt.NDArray[np.uint64] | np.uint64 = np.uint64(interfaces[0].numerator)
+    if len(clocks) > 1:
+        factor = np.array([each.numerator for each in interfaces], np.uint64)[interface]
+    limit = np.uint64(_LATEST) // factor
+    t_ns = np.where(ticks > limit, np.uint64(_LATEST), ticks * factor).view(np.int64)
+    if any(not plain for _, plain in clocks):
+        bent = ~np.array([each.plain for each in interfaces])[interface]
+        for row in np.flatnonzero(bent).tolist():
+            t_ns[row] = interfaces[interface[row]].t_ns(int(ticks[row]))
+    return t_ns

@@ -8,26 +8,27 @@ by `event.recording`. Nothing here knows of events or of files.
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fourtuple.errors import ValueNotLegal
+from fourtuple.event._kernels import (
+    CUSTOM_BLOCK,
+    ENHANCED_BLOCK,
+    INTERFACE_BLOCK,
+    SECTION_BLOCK,
+)
 
 __all__ = [
     "BYTE_ORDER_MAGIC",
     "COMMENT",
     "CUSTOM_BINARY",
-    "CUSTOM_BLOCK",
-    "ENHANCED_PACKET",
     "IF_DESCRIPTION",
     "IF_NAME",
     "IF_TSOFFSET",
     "IF_TSRESOL",
-    "INTERFACE",
-    "OBSOLETE_PACKET",
-    "PACKET_TYPES",
-    "SECTION",
     "SECTION_APPLICATION",
     "SECTION_OS",
-    "SIMPLE_PACKET",
+    "OptionList",
     "custom_block",
     "enhanced_packet",
     "interface_description",
@@ -36,17 +37,6 @@ __all__ = [
     "section_header",
     "text_option",
 ]
-
-# Block types.
-INTERFACE = 1
-OBSOLETE_PACKET = 2
-SIMPLE_PACKET = 3
-ENHANCED_PACKET = 6
-CUSTOM_BLOCK = 0x00000BAD  # one that a rewriting tool may copy
-SECTION = 0x0A0D0D0A  # reads the same in both byte orders
-
-#: the types of block that hold a frame
-PACKET_TYPES = (ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
 
@@ -64,6 +54,15 @@ IF_TSOFFSET = 14
 _LARGEST_OPTION = 0xFFFF
 _LENGTH_UNKNOWN = -1
 _NANOSECONDS = b"\x09"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionList:
+    """Where the options of a block are, and their byte order as struct writes it."""
+
+    begin: int
+    end: int
+    order: str
 
 
 def option(code: int, value: bytes) -> bytes:
@@ -86,7 +85,9 @@ def _block(kind: int, body: bytes, chosen: bytes) -> bytes:
 
 def section_header(chosen: bytes) -> bytes:
     """The block that opens a file; `chosen` are its options, one after another."""
-    return _block(SECTION, struct.pack("<IHHq", BYTE_ORDER_MAGIC, 1, 0, _LENGTH_UNKNOWN), chosen)
+    return _block(
+        SECTION_BLOCK, struct.pack("<IHHq", BYTE_ORDER_MAGIC, 1, 0, _LENGTH_UNKNOWN), chosen
+    )
 
 
 def interface_description(name: str, description: str, link_type: int, snap_length: int) -> bytes:
@@ -95,7 +96,7 @@ def interface_description(name: str, description: str, link_type: int, snap_leng
         raise ValueNotLegal(f"link type {link_type} or snap length {snap_length} is out of range")
     chosen = text_option(IF_NAME, name) + text_option(IF_DESCRIPTION, description)
     chosen += option(IF_TSRESOL, _NANOSECONDS)
-    return _block(INTERFACE, struct.pack("<HHI", link_type, 0, snap_length), chosen)
+    return _block(INTERFACE_BLOCK, struct.pack("<HHI", link_type, 0, snap_length), chosen)
 
 
 def enhanced_packet(
@@ -104,7 +105,7 @@ def enhanced_packet(
     """The block that carries a frame."""
     high, low = divmod(since_1970_ns, 1 << 32)
     body = struct.pack("<IIIII", interface, high, low, len(data), original)
-    return _block(ENHANCED_PACKET, body + data + bytes(-len(data) % 4), chosen)
+    return _block(ENHANCED_BLOCK, body + data + bytes(-len(data) % 4), chosen)
 
 
 def custom_block(enterprise: int, chosen: bytes) -> bytes:

@@ -21,6 +21,7 @@ import msgspec
 
 from fourtuple import __version__
 from fourtuple.errors import ValueNotLegal
+from fourtuple.event._kernels import MAX_FRAME
 from fourtuple.event.attachment import (
     ENTERPRISE,
     SIGNATURE,
@@ -29,7 +30,6 @@ from fourtuple.event.attachment import (
     Head,
     pack,
 )
-from fourtuple.event.flaw import MAX_FRAME
 from fourtuple.event.looks import LookWriter, encode_written
 from fourtuple.event.model import Event, Snapshot
 from fourtuple.event.pcapng import (

@@ -30,8 +30,8 @@ from fourtuple.event.frames import FrameTable
 from fourtuple.event.interfaces import clamped
 from fourtuple.event.looks import Look, LookReader, Written, decode_written
 from fourtuple.event.model import Event, Note, Snapshot, State, Verdict
-from fourtuple.event.packets import OptionList, Packets
-from fourtuple.event.pcapng import SECTION_APPLICATION
+from fourtuple.event.packets import Packets
+from fourtuple.event.pcapng import SECTION_APPLICATION, OptionList
 from fourtuple.event.timeline import Timeline
 
 __all__ = ["remains", "restore", "unknown_format"]

@@ -8,12 +8,14 @@ by iterating.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
-from fourtuple.wire import Packet, TcpView, dissect
-from fourtuple.wire.columns import Columns, decode_columns
+from fourtuple.wire.columns import Columns, Seen, decode_columns
+
+if TYPE_CHECKING:
+    from fourtuple.wire import Packet, TcpView
 
 __all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 
@@ -29,7 +31,7 @@ class FrameSeen:
     left_ns: int
     vantage: str
     verdict: str
-    packet: Packet
+    packet: "Packet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Segment(FrameSeen):
     """A frame that carries a TCP segment."""
 
     @property
-    def tcp(self) -> TcpView:
+    def tcp(self) -> "TcpView":
         assert self.packet.tcp is not None
         return self.packet.tcp
 
@@ -83,8 +85,9 @@ class Timeline:
         """The frames' headers, decoded: one row a frame (see wire.columns)."""
         frames = self.frames
         link_types = [self.vantages[v].link_type for v in frames.vantage.tolist()]
+        seen = Seen(frames.t_ns, frames.vantage, frames.left_ns == 0)
         return decode_columns(
-            frames.buffer, frames.start, frames.captured, frames.original, link_types
+            frames.buffer, frames.start, frames.captured, frames.original, link_types, seen
         )
 
     @cached_property
@@ -104,17 +107,25 @@ class Timeline:
         begins += [self.events[0].t_ns] if self.events else []
         return min(begins, default=0)
 
-    def packet(self, number: int) -> Packet:
+    def origin(self, number: int) -> tuple[str, int]:
+        """The file that frame `number` is from, and its number in it (from 1)."""
+        row, origin = self.frames.row(number), self.frames.origin
+        files = self.meta.get("files") or [self.meta.get("file", "")]
+        if origin is None:
+            return str(files[0]), number
+        return str(files[int(origin.file[row])]), int(origin.place[row])
+
+    def packet(self, number: int) -> "Packet":
         """Frame `number` (from 1), dissected. IndexError where there is none."""
-        row = number - 1
-        if not 0 <= row < len(self.frames):
-            raise IndexError(f"no frame {number}: there are {len(self.frames)}")
+        from fourtuple.wire import dissect
+
+        row = self.frames.row(number)
         vantage = self.vantages[int(self.frames.vantage[row])]
         return dissect(self.frames.data(row), vantage.link_type, int(self.frames.original[row]))
 
     def frame(self, number: int) -> FrameSeen:
         """Frame `number` (from 1) as an event."""
-        packet, row, frames = self.packet(number), number - 1, self.frames
+        packet, row, frames = self.packet(number), self.frames.row(number), self.frames
         kind = Segment if packet.tcp else Datagram if packet.udp else OtherFrame
         return kind(
             number,
@@ -127,13 +138,13 @@ class Timeline:
 
     def __iter__(self) -> Iterator[FrameSeen | Event]:
         """Everything in time order; at equal times a frame comes before what followed from it."""
-        numbers = iter(range(1, len(self.frames) + 1))
-        number = next(numbers, None)
+        rows = iter(range(len(self.frames)))
+        row = next(rows, None)
         for event in self.events:
-            while number is not None and int(self.frames.t_ns[number - 1]) <= event.t_ns:
-                yield self.frame(number)
-                number = next(numbers, None)
+            while row is not None and int(self.frames.t_ns[row]) <= event.t_ns:
+                yield self.frame(self.frames.number(row))
+                row = next(rows, None)
             yield event
-        while number is not None:
-            yield self.frame(number)
-            number = next(numbers, None)
+        while row is not None:
+            yield self.frame(self.frames.number(row))
+            row = next(rows, None)

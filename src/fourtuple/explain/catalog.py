@@ -10,7 +10,17 @@ from types import MappingProxyType
 from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Rule
-from fourtuple.explain.rules import close, handshake, loss, numbers, process, resets
+from fourtuple.explain.rules import (
+    close,
+    ends,
+    handshake,
+    loss,
+    numbers,
+    pace,
+    paths,
+    process,
+    resets,
+)
 
 __all__ = ["RULES", "findings"]
 
@@ -21,8 +31,11 @@ _FAMILIES: tuple[tuple[tuple[Rule, ...], Family], ...] = (
     (process.RULES, process.findings),
     (numbers.RULES, numbers.findings),
     (loss.RULES, loss.findings),
+    (pace.RULES, pace.findings),
+    (paths.RULES, paths.findings),
     (close.RULES, close.findings),
     (resets.RULES, resets.findings),
+    (ends.RULES, ends.findings),
 )
 
 #: every rule by its code, in the order of the catalog

@@ -84,8 +84,8 @@ def _seen_there(timeline: Timeline) -> dict[tuple[str, int], int]:
         names = [vantage.name for vantage in timeline.vantages]
         rows = zip(timeline.frames.vantage.tolist(), timeline.frames.t_ns.tolist(), strict=True)
         timeline.memo["at hosts"] = {
-            (names[vantage], t_ns): row
-            for row, (vantage, t_ns) in enumerate(rows, 1)
+            (names[vantage], t_ns): timeline.frames.number(row)
+            for row, (vantage, t_ns) in enumerate(rows)
             if not is_cable(names[vantage])
         }
     found: dict[tuple[str, int], int] = timeline.memo["at hosts"]
@@ -93,12 +93,12 @@ def _seen_there(timeline: Timeline) -> dict[tuple[str, int], int]:
 
 
 def _payload(timeline: Timeline, number: int) -> int:
-    return int(timeline.columns.payload_length[number - 1])
+    return int(timeline.columns.payload_length[timeline.frames.row(number)])
 
 
 def _last_of(about: About, timeline: Timeline, whole: int) -> bool:
     """Whether the segment ends where the whole one does."""
-    begin = int(timeline.columns.sequence[whole - 1])
+    begin = int(timeline.columns.sequence[timeline.frames.row(whole)])
     end = (begin + _payload(timeline, whole)) % (1 << 32)
     return (about.segment.raw_seq + about.segment.length) % (1 << 32) == end
 

@@ -28,7 +28,8 @@ class Rule:
 
     `severity` is one of chat, note, warning, error. `what` says what happened, `why` how the
     evidence shows it, `remedy` what to do, `reference` where to read on (RFC section, kernel
-    file, lab experiment). All but `code`, `severity`, `reference` are message ids.
+    file, lab experiment). All but `code`, `severity`, `reference` are message ids. `likely`
+    and `likely_title` take the places of `what` and `title` where the evidence shows no more.
     """
 
     code: str
@@ -38,6 +39,8 @@ class Rule:
     why: str
     remedy: str
     reference: str
+    likely: str = ""
+    likely_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,11 @@ def join(parts: Iterable[Message]) -> Message:
     return whole or Message("")
 
 
-def frames_text(frames: Sequence[int]) -> Message:
-    """ "frame 3", "frames 3-5, 9"."""
+def frames_text(frames: Sequence[int], more: int = 0) -> Message:
+    """ "frame 3", "frames 3-5, 9", "frames 3-18 and 40 more"."""
     drawn = runs(frames)
+    if more > 0:
+        return Message("frames {frames} and {more} more", {"frames": drawn, "more": more})
     return Message("frame {frames}", {"frames": drawn}, "frames {frames}", len(frames))
 
 

@@ -26,5 +26,11 @@ def findings_markdown() -> str:
 
 def _section(rule: Rule) -> Iterator[str]:
     yield from ("", f"## {rule.code}", "", f"**{rule.title}** ({rule.severity})", "")
-    parts = (("What", rule.what), ("Why", rule.why), ("Do", rule.remedy), ("Read", rule.reference))
-    yield from (f"- *{name}:* {text}" for name, text in parts)
+    parts = (
+        ("What", rule.what),
+        ("Or, if likely", rule.likely),
+        ("Why", rule.why),
+        ("Do", rule.remedy),
+        ("Read", rule.reference),
+    )
+    yield from (f"- *{name}:* {text}" for name, text in parts if text)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Arithmetic, Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
+from fourtuple.explain import resets
 from fourtuple.explain.about import About
 from fourtuple.explain.again import again
 from fourtuple.explain.fate import fate
@@ -35,7 +36,7 @@ def _role(about: About) -> list[Message]:
     if about.segment.verdict == "injected":
         return [about.says("No host sent this segment: the wire made it, in the name of {sender}.")]
     if about.flags & RST:
-        return [_reset(about)]
+        return [resets.told(about)]
     if about.segment.stray:
         return [about.says(_STRAY[about.flags & FIN])]
     if about.flags & SYN:
@@ -63,49 +64,6 @@ _STRAY: Mapping[int, str] = MappingProxyType(
         ),
     }
 )
-
-#: what an RST says, by cause; where the cause is not certain, by cause and "?"
-_RESETS: Mapping[str, str] = MappingProxyType(
-    {
-        "port-closed": N_(
-            "{Sender}'s kernel refuses: nothing accepts connections on port {port}. {sum} names "
-            "the SYN that it refuses; connect() fails with ECONNREFUSED."
-        ),
-        "port-closed-stray": N_(
-            "{Sender}'s kernel answers for port {port}, which no socket has: a closed port answers "
-            "any segment but RST with RST. {sum}."
-        ),
-        "unread-data": N_(
-            "{Sender}'s program closed the socket with bytes in its own receive buffer that it had "
-            "not read. They are lost, and its kernel says so: RST instead of FIN."
-        ),
-        "unread-data?": N_(
-            "{Sender} breaks the connection off, most likely because its program closed the socket "
-            "without having read all that had arrived."
-        ),
-        "data-after-close": N_(
-            "Data came for a socket that {sender}'s program had closed: nobody can read it any "
-            "more, so its kernel answers with RST."
-        ),
-        "no-such-connection": N_(
-            "{Sender}'s kernel knows of no such connection and answers with RST; its number is the "
-            "one that {receiver} acknowledged."
-        ),
-        "invalid-ack": N_("{Sender} never sent what {receiver} acknowledges: it answers with RST."),
-    }
-)
-
-
-def _reset(about: About) -> Message:
-    reset = about.reset
-    doubt = "" if reset and reset.confidence == "certain" else "?"
-    cause = reset.cause if reset else ""
-    if cause == "port-closed" and about.connection.segments[0].stray:
-        cause, doubt = "port-closed-stray", ""
-    text = _RESETS.get(cause + doubt) or _RESETS.get(cause)
-    if text is None:
-        return about.says("{Sender} breaks the connection off; the frames do not tell why.")
-    return about.says(text, port=about.connection.server.port)
 
 
 def _probe(about: About) -> Message:

@@ -87,9 +87,10 @@ def _evidence(
     if connection.protocol == "tcp":
         yield Message(_STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
-    vantages = timeline.frames.vantage
-    total = int((vantages == vantages[connection.frames[0] - 1]).sum())
-    yield Message(text, {"own": own, "total": total})
+    frames = timeline.frames
+    here = int((frames.vantage == frames.vantage[frames.row(connection.frames[0])]).sum())
+    # a timeline may have chosen frames of a larger capture
+    yield Message(text, {"own": own, "total": timeline.meta.get("frames", here)})
 
 
 def _explanations(

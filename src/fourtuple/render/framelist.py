@@ -3,7 +3,7 @@
 What a narrow terminal has no room for goes on below, indented.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import FrameSeen, Timeline
@@ -30,18 +30,18 @@ def frame_list(
     translator: Translator,
     terminal: Terminal,
     *,
-    connection: int | None = None,
+    numbers: Container[int] | None = None,
     raw: bool = False,
 ) -> str:
-    """Number, milliseconds from the first frame, connection, from and to, what it is."""
+    """Number, milliseconds from the first frame, connection, from and to, what it is: of all frames
+    of the timeline, or those whose `numbers` are given."""
     painter = Painter(terminal, translator)
     cells = _cells(timeline, connections)
     first_ns = int(timeline.frames.t_ns.min()) if len(timeline.frames) else 0
     lines: list[str] = []
-    for number in range(1, len(timeline.frames) + 1):
-        found = cells.get(number)
-        if connection is None or (found and found[0].index == connection):
-            lines += _lines(timeline.frame(number), first_ns, found, painter, raw)
+    for number in map(timeline.frames.number, range(len(timeline.frames))):
+        if numbers is None or number in numbers:
+            lines += _lines(timeline.frame(number), first_ns, cells.get(number), painter, raw)
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -19,6 +19,7 @@ from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import width_of, wrap
 from fourtuple.render.wires import VERDICT_WORDS
 from fourtuple.wire import FieldValue, View
+from fourtuple.wire.link_types import link_name
 
 __all__ = ["frame_report"]
 
@@ -92,9 +93,11 @@ def _circumstances(frame: FrameSeen) -> Iterator[Message]:
         yield Message("what the wire did with it: {verdict}", {"verdict": verdict})
     if "unknown-link-type" in frame.packet.problems():
         yield Message(
-            "link type {number} is not known here: the bytes as they are",
-            {"number": frame.packet.link_type},
+            "link type {name} ({number}) is not decoded: the bytes as they are",
+            {"name": link_name(frame.packet.link_type), "number": frame.packet.link_type},
         )
+    if "too-deep" in frame.packet.problems():
+        yield Message("more headers are nested here than are looked at")
 
 
 def _told(

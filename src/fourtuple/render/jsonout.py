@@ -6,18 +6,27 @@ from typing import Any
 
 import msgspec
 
-from fourtuple.analyze.model import Connection, Reset, SegmentFact
+from fourtuple.analyze.model import Connection, Reset, RoundTrips, SegmentFact
 from fourtuple.analyze.trace import trace
+from fourtuple.analyze.truth import TRUTHS
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
+from fourtuple.explain.tunnels import tunnels_of
 from fourtuple.render.verdicts import checks_of, claims_of, failures_of, passed
 from fourtuple.render.view import Text
 from fourtuple.render.wires import crossings
 from fourtuple.wire import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 
-__all__ = ["connection_objects", "experiment_object", "frame_objects", "json_lines"]
+__all__ = [
+    "NO_CONNECTION",
+    "connection_objects",
+    "experiment_object",
+    "flag_letters",
+    "frame_objects",
+    "json_lines",
+]
 
 Object = dict[str, Any]
 
@@ -44,18 +53,30 @@ def connection_objects(
     connections: Iterable[Connection],
     findings: Iterable[Finding],
     translator: Translator,
-    file: str | None = None,
+    file: str | Sequence[str] | None = None,
 ) -> Iterator[Object]:
-    """An object for each connection. `file` is the name that the user gave."""
-    name = timeline.meta.get("file") if file is None else file
-    if isinstance(name, str):  # bytes of a file name that are no UTF-8 have no place in JSON
-        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """An object for each connection. `file` is the name that the user gave, or several: a
+    connection is of the file that its first frame is in."""
     own: dict[int, list[Finding]] = {}
     for finding in findings:
         own.setdefault(finding.connection, []).append(finding)
-    for connection in connections:
+    told = list(connections)
+    tunnels = tunnels_of(timeline, told)
+    for connection in told:
         found = own.get(connection.index, [])
-        yield _connection(timeline, connection, found, translator, name)
+        name = _file(timeline, connection.frames[0], file)
+        head = {"file": name, "tunnel": tunnels.get(connection.frames[0])}
+        yield _connection(timeline, connection, found, translator, head)
+
+
+def _file(timeline: Timeline, frame: int, given: str | Sequence[str] | None) -> str | None:
+    """The name of the file that a frame is from."""
+    origin = timeline.frames.origin
+    names = timeline.meta.get("file") if given is None else given
+    index = int(origin.file[timeline.frames.row(frame)]) if origin else 0
+    name = names if isinstance(names, str | None) else names[index]
+    # Bytes of a file name that are no UTF-8 have no place in JSON.
+    return name and str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _connection(
@@ -63,16 +84,17 @@ def _connection(
     connection: Connection,
     findings: list[Finding],
     translator: Translator,
-    file: str | None,
+    head: Mapping[str, str | None],
 ) -> Object:
     found: Object = {
         "kind": "connection",
         "connection": connection.index,
         "protocol": connection.protocol,
-        "file": file,
+        "file": head["file"],
         "client": _endpoint(connection.client),
         "server": _endpoint(connection.server),
         "client_known": connection.client_known,
+        "tunnel": head["tunnel"],
         "start": _seconds(connection.start_ns + timeline.epoch_ns),
         "duration_s": _seconds(connection.end_ns - connection.start_ns),
         "packets": _pair(connection.packets),
@@ -82,8 +104,18 @@ def _connection(
         found |= {
             "handshake": connection.handshake,
             "close": connection.close,
+            "first_closer": connection.first_closer,
             "completeness": connection.completeness,
+            "initial_seq": _pair(connection.initial_seq),
+            "mss": _pair(connection.mss),
+            "window_scale": _pair(connection.window_scale),
+            "timestamps": connection.timestamps,
+            "sack": connection.sack,
+            "handshake_rtt_s": _seconds(connection.rtt_ns) if connection.rtt_ns else None,
+            "rtt_s": _both(map(_round_trips, connection.round_trips)),
+            "bytes_in_flight_max": _pair(connection.flight_bytes),
             "counts": dict(connection.counts),
+            "repeats": _both(_repeats(connection, client) for client in (True, False)),
             "resets": [_reset(reset) for reset in connection.resets],
         }
     return found | {"findings": [_finding(finding, translator) for finding in findings]}
@@ -93,12 +125,29 @@ def _endpoint(endpoint: Endpoint) -> Object:
     return {"address": endpoint.address, "port": endpoint.port}
 
 
-def _pair(values: tuple[int, int]) -> Object:
+def _pair(values: tuple[int | None, int | None]) -> Object:
     return {"client": values[0], "server": values[1]}
 
 
+def _both(values: Iterable[Object | None]) -> Object:
+    return dict(zip(("client", "server"), values, strict=True))
+
+
+def _round_trips(trips: RoundTrips) -> Object | None:
+    if not trips.count:
+        return None
+    times = {"min": trips.least_ns, "mean": trips.mean_ns, "max": trips.most_ns}
+    return {"count": trips.count} | {name: _seconds(t_ns) for name, t_ns in times.items()}
+
+
+def _repeats(connection: Connection, client: bool) -> Object:
+    """What is known of the segments of one end that came again: notes of analyze.truth."""
+    sent = [segment.notes for segment in connection.segments if segment.from_client is client]
+    return {name: sum(name in notes for notes in sent) for name in TRUTHS}
+
+
 def _seconds(t_ns: int) -> float:
-    return round(t_ns / 1e9, 9)
+    return t_ns / 10**9
 
 
 def _reset(reset: Reset) -> Object:
@@ -128,16 +177,24 @@ def frame_objects(timeline: Timeline, connections: Iterable[Connection]) -> Iter
             known[segment.frame] = _segment(connection, segment)
         if not connection.segments:
             known |= _datagrams(timeline, connection)
-    for number, t_ns in enumerate(timeline.frames.t_ns.tolist(), 1):
+    for row, t_ns in enumerate(timeline.frames.t_ns.tolist()):
+        number = timeline.frames.number(row)
         head = {"kind": "frame", "frame": number, "t": _seconds(t_ns + timeline.epoch_ns)}
-        yield head | (known.get(number) or _NO_CONNECTION)
+        if "files" in timeline.meta:
+            head["file"], head["file_frame"] = timeline.origin(number)
+        yield head | (known.get(number) or NO_CONNECTION)
+
+
+def flag_letters(flags: int) -> str:
+    """TCP's flags in the contract's letters."""
+    return "".join(letter for flag, letter in _LETTERS if flags & flag)
 
 
 def _segment(connection: Connection, segment: SegmentFact) -> Object:
     return {
         "connection": connection.index,
         "from": "client" if segment.from_client else "server",
-        "flags": "".join(letter for flag, letter in _LETTERS if segment.flags & flag),
+        "flags": flag_letters(segment.flags),
         "seq": segment.seq,
         "ack": segment.ack,
         "len": segment.length,
@@ -151,7 +208,7 @@ def _segment(connection: Connection, segment: SegmentFact) -> Object:
     }
 
 
-_NO_CONNECTION: Object = {
+NO_CONNECTION: Object = {
     "connection": None,
     "from": None,
     "flags": "",
@@ -169,7 +226,7 @@ _NO_CONNECTION: Object = {
 
 def _datagrams(timeline: Timeline, connection: Connection) -> dict[int, Object]:
     return {
-        crossing.cell.frame: _NO_CONNECTION
+        crossing.cell.frame: NO_CONNECTION
         | {
             "connection": connection.index,
             "from": "client" if crossing.cell.from_client else "server",

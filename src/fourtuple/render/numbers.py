@@ -1,6 +1,6 @@
-"""Times as people read them."""
+"""Times and amounts as people read them."""
 
-__all__ = ["duration", "milliseconds"]
+__all__ = ["byte_count", "duration", "milliseconds"]
 
 
 def milliseconds(t_ns: int) -> str:
@@ -16,6 +16,14 @@ def duration(t_ns: int) -> str:
     minutes, seconds = divmod(round(t_ns / 1e9), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def byte_count(octets: int) -> str:
+    """A number of bytes in the unit that suits it: 512 B, 40.2 kB, 1.02 GB. A kB is 1000 bytes."""
+    for unit, size in (("B", 1), ("kB", 10**3), ("MB", 10**6), ("GB", 10**9)):
+        if octets / size < 999.5:
+            return f"{_short(octets / size)} {unit}"
+    return f"{_short(octets / 10**12)} TB"
 
 
 def _short(value: float) -> str:

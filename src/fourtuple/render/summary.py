@@ -2,21 +2,25 @@
 recording read the same, byte for byte.
 
 One connection is told in full. A run of the lab is told connection by connection; a capture of
-several is a table, and `--connection N` tells one.
+several is a table, and `--connection N` tells one; one of many is summed up.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fourtuple.analyze import connections as connections_of
 from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings as findings_of
-from fourtuple.explain.model import Message
+from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import N_, Translator
+from fourtuple.explain.tunnels import tunnels_of
 from fourtuple.render.blocks import Blocks
 from fourtuple.render.build import build_view
 from fourtuple.render.cells import Painter
 from fourtuple.render.ladder import ladder
+from fourtuple.render.leftover import leftover_of
+from fourtuple.render.overview import Measures, summary
+from fourtuple.render.sums import Sums
 from fourtuple.render.table import connection_table
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import (
@@ -27,8 +31,10 @@ from fourtuple.render.verdicts import (
     try_next_of,
 )
 
-__all__ = ["report"]
+__all__ = ["MOST_LISTED", "listing", "report"]
 
+#: more connections than this are summed up, not listed
+MOST_LISTED = 60
 #: a run with more connections than this shows the others in a table
 _LADDERS = 4
 
@@ -37,6 +43,7 @@ _NO_FRAMES = N_(
     "made with."
 )
 _MUTATED = N_("This run is under the experiment's mutation: {what}. Its expectations are to fail.")
+_NOT_ONE = N_("None of the {count} connections of the capture is one that was asked for.")
 _NO_TALK = N_("None of the frames is TCP or UDP: --frames lists them.")
 
 
@@ -46,39 +53,78 @@ def report(
     terminal: Terminal,
     *,
     connections: Sequence[Connection] | None = None,
-    connection: int | None = None,
+    every: int | None = None,
     raw: bool = False,
 ) -> str:
-    """The whole report, lines ended by newlines. `connections` are the timeline's, where they are
-    known already; `connection` asks for one of them by index, IndexError where there is none."""
+    """The whole report, lines ended by newlines. `connections` are those of the timeline that are
+    asked for, where not all are, and `every` is how many there are."""
     found = connections_of(timeline) if connections is None else connections
-    reporter = _Reporter(timeline, found, Painter(terminal, translator), raw)
-    blocks = reporter.blocks(connection)
+    reporter = _Reporter(timeline, found, Painter(terminal, translator), raw, every)
+    blocks = reporter.blocks()
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def listing(
+    connections: Sequence[Connection],
+    findings: Sequence[Finding],
+    measures: Measures,
+    painter: Painter,
+    tunnels: Mapping[int, str],
+) -> Iterator[list[str]]:
+    """Several connections: a table, or what they add up to where they are many; as paragraphs."""
+    if len(connections) > MOST_LISTED:
+        yield from summary(Sums.of(connections, findings), measures, painter)
+        return
+    text, count = Blocks(painter), len(connections)
+    head = ", ".join(measures.names), painter.words(_counted(count, measures))
+    yield text.labelled([head], style="bold")
+    if not connections:
+        total = measures.frames
+        missing = _NOT_ONE if measures.connections else _NO_TALK if total else _NO_FRAMES
+        yield text.bullets([Message(missing, {"count": measures.connections})])
+        return
+    yield connection_table(connections, findings, painter, tunnels)
+    yield text.bullets([Message("--connection N tells one of them in full")])
+
+
+def _counted(count: int, measures: Measures) -> Message:
+    values = {"count": count, "every": measures.connections, "total": measures.frames}
+    if count != measures.connections:
+        return Message("{count} of {every} connections; the capture has {total} frames", values)
+    return Message(
+        "{count} connection in {total} frames",
+        values,
+        "{count} connections in {total} frames",
+        count,
+    )
 
 
 class _Reporter:
     def __init__(
-        self, timeline: Timeline, connections: Sequence[Connection], painter: Painter, raw: bool
+        self,
+        timeline: Timeline,
+        connections: Sequence[Connection],
+        painter: Painter,
+        raw: bool,
+        every: int | None,
     ) -> None:
         self.timeline = timeline
         self.connections = connections
         self.painter = painter
         self.raw = raw
+        self.every = every
         self.text = Blocks(painter)
         self.findings = findings_of(timeline, connections)
 
-    def blocks(self, connection: int | None) -> Iterator[list[str]]:
+    def blocks(self) -> Iterator[list[str]]:
         """The report's paragraphs, in order."""
-        if connection is not None:
-            yield from self._one(connection)
-        elif "experiment" in self.timeline.meta:
+        if "experiment" in self.timeline.meta and self.every is None:
             yield from self._run()
         elif len(self.connections) == 1:
             yield from self._one(0)
         else:
             yield from self._many(self.connections)
-        yield self.text.bullets(degraded_of(self.timeline))
+        yield self.text.bullets([*leftover_of(self.timeline), *degraded_of(self.timeline)])
 
     def _run(self) -> Iterator[list[str]]:
         yield self._mutation()
@@ -108,19 +154,15 @@ class _Reporter:
         yield self.text.findings(view.findings)
 
     def _many(self, connections: Sequence[Connection]) -> Iterator[list[str]]:
-        total = len(self.timeline.frames)
-        count = Message(
-            "{count} connection in {total} frames",
-            {"count": len(connections), "total": total},
-            "{count} connections in {total} frames",
-            len(connections),
+        count = len(connections) if self.every is None else self.every
+        measures = Measures([self._name()], len(self.timeline.frames), count)
+        yield from listing(
+            connections,
+            self.findings,
+            measures,
+            self.painter,
+            tunnels_of(self.timeline, connections),
         )
-        yield self.text.labelled([(self._name(), self.painter.words(count))], style="bold")
-        if not connections:
-            yield self.text.bullets([Message(_NO_TALK if total else _NO_FRAMES)])
-            return
-        yield connection_table(connections, self.findings, self.painter)
-        yield self.text.bullets([Message("--connection N tells one of them in full")])
 
     def _name(self) -> str:
         return str(self.timeline.meta.get("experiment") or self.timeline.meta.get("file") or "")

@@ -4,7 +4,8 @@ Where a terminal is too narrow for the columns, each connection is a paragraph. 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from fourtuple.analyze.model import Connection
 from fourtuple.explain.model import Finding, Message
@@ -13,14 +14,12 @@ from fourtuple.explain.text import N_
 from fourtuple.render.cells import Painter
 from fourtuple.render.text import width_of, wrap
 
-__all__ = ["connection_table"]
+__all__ = ["CLOSE_WORDS", "HANDSHAKE_WORDS", "connection_table"]
 
-#: more lines than this are no overview
-_MOST_LINES = 60
 _GAP = 2
 _SERIOUS = ("error", "warning")
 
-_HANDSHAKES = {
+HANDSHAKE_WORDS = {
     "complete": N_("complete"),
     "simultaneous": N_("simultaneous"),
     "fast-open": N_("fast open"),
@@ -29,7 +28,7 @@ _HANDSHAKES = {
     "refused": N_("refused"),
     "none": N_("not captured"),
 }
-_CLOSES = {
+CLOSE_WORDS = {
     "four-segment": N_("four segments"),
     "three-segment": N_("three segments"),
     "simultaneous": N_("simultaneous"),
@@ -50,6 +49,8 @@ _HEADS = (
 )
 #: columns that are numbers
 _RIGHT = frozenset((0, 3, 4))
+#: before the findings, which are filled
+_TUNNEL_AT = -1
 #: the last column is filled, and no narrower than this
 _LEAST_FINDINGS = 16
 #: stands where TCP has its handshake
@@ -57,27 +58,35 @@ _DATAGRAMS = "UDP"
 
 
 def connection_table(
-    connections: Sequence[Connection], findings: Sequence[Finding], painter: Painter
+    connections: Sequence[Connection],
+    findings: Sequence[Finding],
+    painter: Painter,
+    tunnels: Mapping[int, str] = MappingProxyType({}),
 ) -> list[str]:
-    """The table's lines, the first is its head."""
+    """The table's lines, the first is its head. `tunnels` names those that connections are in, by
+    first frame: where there is one, they have a column."""
     serious = Counter(f.connection for f in findings if f.severity in _SERIOUS)
-    shown = connections[:_MOST_LINES]
     head = ["#", *(painter.words(Message(name)) for name in _HEADS[1:])]
-    found = {c.index: [f for f in findings if f.connection == c.index] for c in shown}
-    rows = [_row(connection, found[connection.index], painter) for connection in shown]
+    found: dict[int, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.connection, []).append(finding)
+    rows = [_row(one, found.get(one.index, ()), painter) for one in connections]
+    if any(one.frames[0] in tunnels for one in connections):
+        for one, row in zip(connections, rows, strict=True):
+            row.insert(_TUNNEL_AT, tunnels.get(one.frames[0], ""))
+        head.insert(_TUNNEL_AT, painter.words(Message("tunnel")))
     widths = [max(width_of(row[column]) for row in (head, *rows)) for column in range(len(head))]
     room = painter.terminal.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
     if room >= min(widths[-1], _LEAST_FINDINGS):
         widths[-1] = room
         lines = list(_lines(head, widths, painter, "bold"))
-        for connection, row in zip(shown, rows, strict=True):
+        for connection, row in zip(connections, rows, strict=True):
             lines += _lines(row, widths, painter, _style(connection, serious))
     else:
         lines = []
-        for connection, row in zip(shown, rows, strict=True):
+        for connection, row in zip(connections, rows, strict=True):
             lines += _paragraph(row, head, painter, _style(connection, serious))
-    legend = wrap(painter.legend(), painter.terminal.width) if shown else []
-    return lines + legend + _rest(len(connections) - len(shown), painter)
+    return lines + (wrap(painter.legend(), painter.terminal.width) if connections else [])
 
 
 def _style(connection: Connection, serious: Counter[int]) -> str:
@@ -86,8 +95,8 @@ def _style(connection: Connection, serious: Counter[int]) -> str:
 
 def _row(connection: Connection, findings: Sequence[Finding], painter: Painter) -> list[str]:
     udp = connection.protocol != "tcp"
-    handshake = _HANDSHAKES.get(connection.handshake, connection.handshake)
-    close = _CLOSES.get(connection.close, connection.close)
+    handshake = HANDSHAKE_WORDS.get(connection.handshake, connection.handshake)
+    close = CLOSE_WORDS.get(connection.close, connection.close)
     return [
         str(connection.index),
         str(connection.client),
@@ -150,15 +159,3 @@ def _paragraph(
         for line in wrap(text, painter.terminal.width - width_of(start)):
             yield painter.terminal.paint(style, start + line)
             start = " " * width_of(start)
-
-
-def _rest(count: int, painter: Painter) -> list[str]:
-    if not count:
-        return []
-    rest = Message(
-        "and {count} more connection: --json lists it",
-        {"count": count},
-        "and {count} more connections: --json lists them",
-        count,
-    )
-    return [painter.words(rest)]

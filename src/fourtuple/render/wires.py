@@ -71,6 +71,7 @@ _ICMP = {
     ("ICMPv6", 3, 1): N_("a fragment is missing"),
 }
 _ICMP_OTHER = N_("type {type}, code {code}")
+_UDP_HEADER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Crossing:
 def crossings(timeline: Timeline, connection: Connection) -> list[Crossing]:
     """The connection's frames, in order of the recording: its segments or datagrams, and the ICMP
     messages about them."""
-    found = {s.frame - 1: _of_segment(s) for s in connection.segments}
+    found = {timeline.frames.row(s.frame): _of_segment(s) for s in connection.segments}
     if not connection.segments:
         found = _of_datagrams(timeline, connection)
     found |= _told_by_icmp(timeline, connection)
@@ -131,7 +132,7 @@ def _labels(segment: SegmentFact) -> tuple[Message, ...]:
 def _of_datagrams(timeline: Timeline, connection: Connection) -> dict[int, Crossing]:
     """The datagrams, and the later fragments of those that IP cut: row -> crossing."""
     client = (connection.client.address, connection.client.port)
-    rows = [number - 1 for number in connection.frames]
+    rows = [timeline.frames.row(number) for number in connection.frames]
     sent = {row: timeline.columns.source(row) == client for row in rows}
     sent |= _later_fragments(timeline, connection, sent)
     return {row: _datagram(timeline, row, ours) for row, ours in sent.items()}
@@ -147,7 +148,7 @@ def _later_fragments(
         return {}
     firsts = {_identity(columns, row): sent[row] for row in cut}
     vantages = timeline.frames.vantage
-    here = vantages == vantages[connection.frames[0] - 1]
+    here = vantages == vantages[timeline.frames.row(connection.frames[0])]
     rows = np.flatnonzero((columns.kind == FRAGMENT) & here).tolist()
     found = {row: firsts.get(_identity(columns, row)) for row in rows}
     return {row: ours for row, ours in found.items() if ours is not None}
@@ -165,6 +166,8 @@ def _datagram(timeline: Timeline, row: int, from_client: bool) -> Crossing:
     part = bool(offset or columns.more_fragments[row])
     labels = [Message("fragment from byte {offset} on", {"offset": offset})] * part
     length = int(columns.payload_length[row])
+    if part and not offset:  # the columns tell the length of the whole datagram there
+        length = max(0, int(columns.fragment_length[row]) - _UDP_HEADER)
     return _crossing(timeline, row, "IP" if offset else "UDP", from_client, labels, length)
 
 
@@ -180,7 +183,7 @@ def _crossing(
     verdict = Verdict.NAMES[int(frames.verdict[row])]
     fate = [Message(VERDICT_WORDS[verdict])] if verdict in VERDICT_WORDS else []
     cell = WireCell(
-        frame=row + 1,
+        frame=frames.number(row),
         flags=kind,
         from_client=from_client,
         verdict=verdict,
@@ -197,6 +200,6 @@ def _told_by_icmp(timeline: Timeline, connection: Connection) -> dict[int, Cross
     for error in icmp_errors(timeline, connection):
         text = _ICMP.get((error.protocol, error.type, error.code), _ICMP_OTHER)
         label = Message(text, {"type": error.type, "code": error.code})
-        row = error.frame - 1
+        row = timeline.frames.row(error.frame)
         found[row] = _crossing(timeline, row, error.protocol, not error.to_client, [label])
     return found

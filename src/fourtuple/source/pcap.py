@@ -1,112 +1,106 @@
-"""The classic capture file: where its records are, and its frames as columns.
+"""The walk over a classic capture file: a file header of 24 bytes, then records.
 
-A file header of 24 bytes, then records: 16 bytes of header, a frame (draft-ietf-opsawg-pcap).
-Microsecond and nanosecond files, both byte orders. As with pcapng, one step notes where records
-begin while the buffer may still grow, another reads all record headers at once.
+Both byte orders, micro- and nanoseconds (draft-ietf-opsawg-pcap), Kuznetsov's longer record header,
+and what libpcap still reads of the versions before 2.4, which give the two lengths of a record the
+other way round. Records are found by `event._kernels`.
 """
 
 import struct
-from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from fourtuple.errors import N_
-from fourtuple.event.flaw import FRAME_CUT, FRAME_TOO_LONG, HEADER_CUT, MAX_FRAME, Flaw
-from fourtuple.event.frames import FrameTable, Vantage
-from fourtuple.event.model import Verdict
-from fourtuple.event.packets import words
+from fourtuple.event._kernels import (
+    ALWAYS,
+    AT,
+    FOUND,
+    HIGH,
+    LOW,
+    MAX_FRAME,
+    NEVER,
+    ROW,
+    TOO_LONG,
+    WHERE_LONGER,
+)
+from fourtuple.event.flaw import FRAME_CUT, FRAME_TOO_LONG, HEADER_CUT, Flaw
+from fourtuple.event.frames import Vantage
+from fourtuple.event.walk import PLAIN, Kernels, Window, new_state
 
-__all__ = ["MAGICS", "PcapWalk", "frame_table", "vantage"]
+__all__ = ["MAGICS", "PcapWalk"]
 
-#: first four bytes: byte order as struct writes it, nanoseconds in a unit of the fraction
+Int64s = npt.NDArray[np.int64]
+
+#: first four bytes: byte order as struct writes it, nanoseconds in a unit of the fraction, bytes
+#: of a record's header
 MAGICS = {
-    b"\xd4\xc3\xb2\xa1": ("<", 1000),
-    b"\xa1\xb2\xc3\xd4": (">", 1000),
-    b"\x4d\x3c\xb2\xa1": ("<", 1),
-    b"\xa1\xb2\x3c\x4d": (">", 1),
+    b"\xd4\xc3\xb2\xa1": ("<", 1000, 16),
+    b"\xa1\xb2\xc3\xd4": (">", 1000, 16),
+    b"\x4d\x3c\xb2\xa1": ("<", 1, 16),
+    b"\xa1\xb2\x3c\x4d": (">", 1, 16),
+    b"\x34\xcd\xb2\xa1": ("<", 1000, 24),
+    b"\xa1\xb2\xcd\x34": (">", 1000, 24),
 }
 
 _FILE_HEADER = 24
-_RECORD_HEADER = 16
-_VERSION = (2, 4)
+#: written by the tcpdump of DG/UX
+_DGUX = (543, 0)
 
 VERSION_UNKNOWN = N_(
-    "{file} is a pcap file of version {major}.{minor}; only version 2.4, in use since 1998, is"
-    " known. Frames read: {count}."
+    "{file} is a pcap file of version {major}.{minor}; versions 2.0 to 2.4 are known, 2.4 in use"
+    " since 1998. Frames read: {count}."
 )
 
 
 @dataclass(slots=True)
 class PcapWalk:
-    """Notes where records begin, in a buffer that grows; `event.blocks.BlockWalk` is its like."""
+    """A walk over the records of a pcap file (see `event.walk.Walk`), by its first four bytes."""
 
-    order: str
-    position: int = 0
+    magic: bytes
+    kernels: Kernels = field(default_factory=lambda: PLAIN, repr=False)
+    swapped: int = NEVER
     flaw: Flaw | None = None
-    offsets: "array[int]" = field(default_factory=lambda: array("q"))
+    vantages: list[Vantage] = field(default_factory=list)
 
-    def step(self, buffer: bytearray) -> None:
-        if self.position == 0 and len(buffer) >= _FILE_HEADER:
-            self._open(buffer)
-        if self.position and not self.flaw:
-            self.position, self.flaw = _walk(buffer, self.position, self.order, self.offsets)
+    def step(self, window: Window, table: Int64s) -> int:
+        order, _, head = MAGICS[self.magic]
+        if window.offset == 0 and window.filled >= _FILE_HEADER:
+            self._open(window)
+        if self.flaw or not self.vantages:
+            return 0
+        state = new_state(window)
+        walk = self.kernels["walk_pcap"]
+        big = int(order == ">")
+        given = (window.octets, window.filled, big, head, self.swapped, state, table)
+        outcome = walk(*given, table.shape[1])
+        window.position = int(state[AT])
+        if outcome == TOO_LONG:
+            limits = {"length": int(state[FOUND]), "limit": MAX_FRAME}
+            self.flaw = Flaw(window.offset, FRAME_TOO_LONG, limits)
+        return int(state[ROW])
 
-    def _open(self, buffer: bytearray) -> None:
-        self.position = _FILE_HEADER
-        major, minor = struct.unpack_from(self.order + "HH", buffer, 4)
-        if (major, minor) != _VERSION:
+    def _open(self, window: Window) -> None:
+        order = MAGICS[self.magic][0]
+        major, minor = struct.unpack_from(order + "HH", window.buffer, 4)
+        snap_length, link = struct.unpack_from(order + "II", window.buffer, 16)
+        if (major, minor) != _DGUX and not (major == 2 and minor <= 4):
             self.flaw = Flaw(0, VERSION_UNKNOWN, {"major": major, "minor": minor})
+        elif (major, minor) == _DGUX or minor < 3:
+            self.swapped = ALWAYS
+        elif minor == 3:
+            # Both orders were written under this number.
+            self.swapped = WHERE_LONGER
+        # The upper half tells of a frame check sequence and of other things that no frame needs.
+        self.vantages.append(Vantage("capture", link & 0xFFFF, snap_length=snap_length))
+        window.position = _FILE_HEADER
 
-    def finish(self, buffer: bytearray) -> None:
-        if not self.position:
+    def finish(self, window: Window) -> None:
+        if not self.vantages:
             self.flaw = Flaw(0, HEADER_CUT)
-        elif not self.flaw and self.position < len(buffer):
-            self.flaw = Flaw(self.position, FRAME_CUT)
+        elif not self.flaw and window.position < window.filled:
+            self.flaw = Flaw(window.offset, FRAME_CUT)
 
-
-def _walk(
-    buffer: bytearray, begin: int, order: str, offsets: "array[int]"
-) -> tuple[int, Flaw | None]:
-    """Note the whole records from `begin` on; where that ended, and why."""
-    captured = struct.Struct(order + "I")
-    position, end = begin, len(buffer)
-    while end - position >= _RECORD_HEADER:
-        (length,) = captured.unpack_from(buffer, position + 8)
-        if length > MAX_FRAME:
-            limits = {"length": length, "limit": MAX_FRAME}
-            return position, Flaw(position, FRAME_TOO_LONG, limits)
-        following = position + _RECORD_HEADER + length
-        if following > end:
-            break
-        offsets.append(position)
-        position = following
-    return position, None
-
-
-def vantage(buffer: bytearray, order: str) -> Vantage:
-    """The one interface of the file, which does not name it."""
-    if len(buffer) < _FILE_HEADER:
-        return Vantage("capture")
-    snap_length, link = struct.unpack_from(order + "II", buffer, 16)
-    # The upper half tells of a frame check sequence and of other things that no frame needs.
-    return Vantage("capture", link & 0xFFFF, snap_length=snap_length)
-
-
-def frame_table(buffer: bytearray, walk: PcapWalk) -> FrameTable:
-    """The frames of all noted records; times are nanoseconds since 1970."""
-    _, unit_ns = MAGICS[bytes(buffer[:4])]
-    octets, offset = np.frombuffer(buffer, np.uint8), np.array(walk.offsets, np.int64)
-    big = np.full(len(offset), walk.order == ">")
-    seconds, fraction, captured, original = words(octets, offset, 4, big).T.copy()
-    t_ns = seconds * 10**9 + fraction * unit_ns
-    return FrameTable(
-        buffer=octets,
-        start=offset + _RECORD_HEADER,
-        captured=captured,
-        original=original,
-        t_ns=t_ns,
-        left_ns=t_ns.copy(),
-        vantage=np.zeros(len(offset), np.int64),
-        verdict=np.full(len(offset), Verdict.CAPTURED, np.int64),
-    )
+    def times(self, table: Int64s) -> Int64s:
+        t_ns: Int64s = table[HIGH] * 10**9 + table[LOW] * MAGICS[self.magic][1]
+        return t_ns

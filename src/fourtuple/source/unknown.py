@@ -8,15 +8,11 @@ _TEXT_SAMPLE = 1024
 
 #: files that another program turns into a capture, by their first bytes
 _COMPRESSED = {
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
     b"\xfd7zXZ\0": "xz",
     b"BZh": "bzip2",
     b"\x04\x22\x4d\x18": "lz4",
 }
 _OTHER_CAPTURES = {
-    b"\xa1\xb2\xcd\x34": "modified pcap (Kuznetsov's patch)",
-    b"\x34\xcd\xb2\xa1": "modified pcap (Kuznetsov's patch)",
     b"snoop\0\0\0": "snoop",
     b"GMBU": "Microsoft Network Monitor",
     b"RTSS": "Microsoft Network Monitor",
@@ -25,6 +21,9 @@ _OTHER_CAPTURES = {
 EMPTY = N_(
     "{file} is empty: it has no bytes, not even a file header. Capture again, and end the tool "
     "with Ctrl-C, so that it writes what it has."
+)
+NOTHING_INSIDE = N_(
+    "{file} holds nothing: its {format} data decompress to no bytes, not even a file header."
 )
 COMPRESSED = N_("{file} is compressed. Decompress it first: {program} -d {file}")
 OTHER_CAPTURE = N_(
@@ -40,14 +39,16 @@ UNKNOWN = N_(
 )
 
 
-def unknown(buffer: bytearray, file: str) -> CaptureUnknown:
-    """The error that says what the bytes seem to be."""
+def unknown(buffer: bytearray, file: str, compression: str = "") -> CaptureUnknown:
+    """The error that says what the bytes seem to be; `compression` is what held them."""
     for magic, program in _COMPRESSED.items():
         if buffer.startswith(magic):
             return CaptureUnknown(COMPRESSED, {"file": file, "program": program})
     for magic, name in _OTHER_CAPTURES.items():
         if buffer.startswith(magic):
             return CaptureUnknown(OTHER_CAPTURE, {"file": file, "format": name})
+    if not buffer and compression:
+        return CaptureUnknown(NOTHING_INSIDE, {"file": file, "format": compression})
     if not buffer:
         return CaptureUnknown(EMPTY, {"file": file})
     if _is_text(bytes(buffer[:_TEXT_SAMPLE])):

@@ -1,67 +1,94 @@
 """Many frames -> rows of numbers: the hot loop, as plain functions over arrays.
 
-Rules, so that a compiler may take these functions as they are, and the interpreter meanwhile: no
-Python objects; every load meets a plain integer before anything else is done with it, which makes
-it 64 bits wide for a compiler, while the interpreter is handed memoryviews, whose items are
-integers already (numpy's narrow scalars would wrap, and all of them are slow to it); every length
-is checked here, for a compiled index may be out of bounds unseen; one output array, a row a
-frame, with the columns named below.
-
-`out` comes in as zeros. Positions are indices into `buffer`. In all functions `at` is where a
-header begins, `end` where the captured bytes end, and `stop` where the layer around it ends on
-the wire: before `end` if there is a trailer, after it if the frame was cut.
-
-The views of this package say the same, slowly; the rules of each protocol stand there.
+`wire._row` has the columns of a row and the rules of a kernel; here are the loop over the headers
+of a frame, and IP.
 """
 
-Bytes = memoryview  # uint8[bytes]
-Column = memoryview  # int64[n]
-Table = memoryview  # int64[n, WIDTH]
+from __future__ import annotations
 
-OTHER, TCP, UDP, ICMP, ICMP6, ARP, FRAGMENT = range(7)
-
-(
-    KIND,
-    FAMILY,
-    SOURCE_HIGH,
-    SOURCE_LOW,
+from fourtuple.wire._links import (
+    is_bare,
+    link_layer,
+    typed,
+)
+from fourtuple.wire._quotes import (
+    icmp,
+)
+from fourtuple.wire._row import (
+    ARP,
+    ARP_LAYER,
+    BAD_HEADER_LENGTH,
+    BAD_OPTION,
+    BAD_VERSION,
+    DEEPEST,
     DESTINATION_HIGH,
     DESTINATION_LOW,
-    SOURCE_PORT,
     DESTINATION_PORT,
-    IP_LENGTH,
-    IP_ID,
-    HOP_LIMIT,
+    ETHERNET_LAYER,
+    EXTENSION_LAYER,
+    FAMILY,
+    FAST_OPEN,
+    FRAGMENT,
+    FRAGMENT_LENGTH,
     FRAGMENT_OFFSET,
+    FRAGMENT_START,
+    GRE_LAYER,
+    HOP_LIMIT,
+    ICMP_LAYER,
+    IP_ID,
+    IP_LENGTH,
+    IPV4_LAYER,
+    IPV4_PROTOCOL,
+    IPV6_LAYER,
+    IPV6_PROTOCOL,
+    KIND,
+    LENGTH_BEYOND_FRAME,
+    LENGTH_TOO_SMALL,
     MORE_FRAGMENTS,
-    SEQUENCE,
-    ACKNOWLEDGMENT,
-    FLAGS,
-    WINDOW,
-    URGENT_POINTER,
+    MSS,
+    NONE,
+    NOTHING,
     PAYLOAD_LENGTH,
     PAYLOAD_START,
-    MSS,
-    WINDOW_SCALE,
-    SACK_PERMITTED,
-    TS_VALUE,
-    TS_ECHO,
-    FAST_OPEN,
-    SACK_COUNT,
     PROBLEMS,
-    SACK_EDGES,
-) = range(29)
-WIDTH = SACK_EDGES + 8
+    PROTOCOL,
+    SOURCE_HIGH,
+    SOURCE_LOW,
+    SOURCE_PORT,
+    TCP_LAYER,
+    TOO_DEEP,
+    TOO_SHORT,
+    TS_ECHO,
+    TS_VALUE,
+    TUNNEL,
+    UDP_LAYER,
+    VLAN_LAYER,
+    VXLAN_HEADER,
+    VXLAN_LAYER,
+    WINDOW_SCALE,
+    i64,
+    missing_part,
+    note_payload,
+    options_whole,
+    u8,
+    u16,
+    u32,
+)
+from fourtuple.wire._transport import (
+    tcp,
+    udp,
+)
+from fourtuple.wire._tunnels import (
+    gre,
+    gre_key,
+    tunnel_number,
+    vxlan,
+    vxlan_number,
+)
 
-TOO_SHORT = 1
-CUT = 2
-BAD_VERSION = 4
-BAD_HEADER_LENGTH = 8
-LENGTH_TOO_SMALL = 16
-LENGTH_BEYOND_FRAME = 32
-LENGTH_BEYOND_PACKET = 64
-BAD_OPTION = 128
-UNKNOWN_LINK_TYPE = 256
+Bytes = memoryview
+Column = memoryview
+Table = memoryview
 
 
 def decode_rows(
@@ -79,213 +106,200 @@ def decode_rows(
         at = min(max(0, start[row]), len(buffer))
         end = min(at + max(0, captured[row]), len(buffer))
         stop = max(end, at + original[row])
-        at, ethertype = _link(buffer, row, at, end, stop, link[row], out)
-        if ethertype == 0x0806:
-            out[row, KIND] = ARP
-        elif ethertype == 0x0800:
-            _ipv4(buffer, row, at, end, stop, out)
-        elif ethertype == 0x86DD:
-            _ipv6(buffer, row, at, end, stop, out)
+        _decode(buffer, row, at, end, stop, link[row] + 0, out)
 
 
-def _u8(buffer: Bytes, at: int) -> int:
-    return buffer[at] + 0
+def _decode(buffer: Bytes, row: int, at: int, end: int, stop: int, link: int, out: Table) -> None:
+    """Header after header. The row tells of the innermost IP packet that is sound, of a fragment
+    nothing that is inside of a tunnel; `tunnel` is the one that the present header is in."""
+    at, following = link_layer(buffer, row, at, end, stop, link, out)
+    depth = 0 if is_bare(link) else 1
+    partial, tunnel = 0, 0
+    while True:
+        layer = _layer(following)
+        in_ip = IPV4_PROTOCOL <= following < VXLAN_HEADER
+        nested = in_ip and layer in (IPV4_LAYER, IPV6_LAYER, GRE_LAYER)
+        if layer == NONE or (nested and partial == 1):
+            return
+        if depth == DEEPEST:
+            out[row, PROBLEMS] |= TOO_DEEP
+            return
+        depth += 1
+        if layer in (IPV4_LAYER, IPV6_LAYER):
+            if in_ip:
+                tunnel = tunnel_number(row, 4, 0, out)
+            if layer == IPV4_LAYER:
+                at, stop, following = _ipv4(buffer, row, at, end, stop, tunnel, out)
+            else:
+                at, stop, following = _ipv6(buffer, row, at, end, stop, tunnel, out)
+            partial = out[row, MORE_FRAGMENTS] + 0
+        elif layer == TCP_LAYER:
+            tcp(buffer, row, at, end, stop, out)
+            return
+        elif layer == UDP_LAYER:
+            at, stop, following = udp(buffer, row, at, end, stop, partial == 1, out)
+        elif layer == ETHERNET_LAYER:
+            at, following = typed(buffer, row, at, 14, 12, end, stop, out)
+        elif layer == VLAN_LAYER:
+            at, following = typed(buffer, row, at, 4, 2, end, stop, out)
+        elif layer == EXTENSION_LAYER:
+            protocol = following & 0xFF
+            before = at
+            at, following = _extension(buffer, row, at, following, end, stop, out)
+            if protocol == 43 and following != NOTHING and u8(buffer, before + 3) > 0:
+                partial = 1
+            partial |= out[row, MORE_FRAGMENTS] + 0
+        elif layer == GRE_LAYER:
+            tunnel = tunnel_number(row, 47, gre_key(buffer, at, min(end, stop)), out)
+            at, following = gre(buffer, row, at, end, stop, out)
+        elif layer == VXLAN_LAYER:
+            tunnel = tunnel_number(row, 17, vxlan_number(buffer, at, min(end, stop)), out)
+            at, following = vxlan(buffer, row, at, end, stop, out)
+        elif layer == ICMP_LAYER:
+            icmp(buffer, row, at, end, stop, out)
+            return
+        else:
+            if out[row, FAMILY] == 0:
+                out[row, KIND] = ARP
+            return
 
 
-def _u16(buffer: Bytes, at: int) -> int:
-    return buffer[at] * 0x100 + buffer[at + 1]
+def _layer(following: int) -> int:
+    """The kind of the header that comes next."""
+    if following < IPV4_PROTOCOL:
+        if following == 0x0800:
+            return IPV4_LAYER
+        if following == 0x86DD:
+            return IPV6_LAYER
+        if following == 0x0806:
+            return ARP_LAYER
+        if following in (0x8100, 0x88A8, 0x9100):
+            return VLAN_LAYER
+        return ETHERNET_LAYER if following == 0x6558 else NONE
+    if following == VXLAN_HEADER:
+        return VXLAN_LAYER
+    protocol, six = following & 0xFF, following >= IPV6_PROTOCOL
+    if protocol == 6:
+        return TCP_LAYER
+    if protocol == 17:
+        return UDP_LAYER
+    if protocol == (58 if six else 1):
+        return ICMP_LAYER
+    if protocol == 51 or (six and protocol in (0, 43, 44, 60)):
+        return EXTENSION_LAYER
+    if protocol == 47:
+        return GRE_LAYER
+    if protocol == 4:
+        return IPV4_LAYER
+    return IPV6_LAYER if protocol == 41 else NONE
 
 
-def _u32(buffer: Bytes, at: int) -> int:
-    high = buffer[at] * 0x1000000 + buffer[at + 1] * 0x10000
-    return high + buffer[at + 2] * 0x100 + buffer[at + 3]
-
-
-def _i64(buffer: Bytes, at: int) -> int:
-    """Eight bytes in two's complement."""
-    high = _u32(buffer, at)
-    if high >= 1 << 31:
-        high -= 1 << 32
-    return high * 0x100000000 + _u32(buffer, at + 4)
-
-
-def _missing(at: int, size: int, end: int, stop: int) -> int:
-    """The problem of a header of `size` bytes that is not all there; 0 for none."""
-    if at + size > stop:
-        return TOO_SHORT
-    return CUT if at + size > end else 0
-
-
-def _link(
-    buffer: Bytes, row: int, at: int, end: int, stop: int, link: int, out: Table
-) -> tuple[int, int]:
-    """Where the header after the link layer begins, and its ethertype; -1 where unknown."""
-    size, type_at = 0, 0
-    if link == 1:
-        size, type_at = 14, 12
-    elif link == 113:
-        size, type_at = 16, 14
-    elif link == 276:
-        size, type_at = 20, 0
-    elif link == 0 or link == 108:
-        size = 4
-    elif link == 101:
-        return at, 0x86DD if at < end and _u8(buffer, at) >> 4 == 6 else 0x0800
-    elif link == 228:
-        return at, 0x0800
-    elif link == 229:
-        return at, 0x86DD
-    else:
-        out[row, PROBLEMS] |= UNKNOWN_LINK_TYPE
-        return at, -1
-    missing = _missing(at, size, end, stop)
-    if missing:
-        out[row, PROBLEMS] |= missing
-        return at, -1
-    if size == 4:
-        return at + 4, _ethertype_of_family(_u32(buffer, at), link == 0)
-    return _vlan(buffer, row, at + size, _u16(buffer, at + type_at), end, stop, out)
-
-
-def _ethertype_of_family(family: int, either_order: bool) -> int:
-    if either_order and family > 0xFFFF:
-        swapped = (family & 0xFF) << 24 | (family & 0xFF00) << 8
-        family = swapped | family >> 8 & 0xFF00 | family >> 24
-    if family == 2:
-        return 0x0800
-    if family == 10 or family == 24 or family == 28 or family == 30:
-        return 0x86DD
-    return -1
-
-
-def _vlan(
-    buffer: Bytes, row: int, at: int, ethertype: int, end: int, stop: int, out: Table
-) -> tuple[int, int]:
-    """What comes after any VLAN tags."""
-    while ethertype == 0x8100 or ethertype == 0x88A8:
-        missing = _missing(at, 4, end, stop)
-        if missing:
-            out[row, PROBLEMS] |= missing
-            return at, -1
-        ethertype = _u16(buffer, at + 2)
-        at += 4
-    return at, ethertype
-
-
-def _ipv4(buffer: Bytes, row: int, at: int, end: int, stop: int, out: Table) -> None:
+def _ipv4(
+    buffer: Bytes, row: int, at: int, end: int, stop: int, tunnel: int, out: Table
+) -> tuple[int, int, int]:
+    """Where the header and the packet end, and what is inside."""
     if min(end, stop) - at < 20:
-        out[row, PROBLEMS] |= _missing(at, _ipv4_size(buffer, at, min(end, stop)), end, stop)
-        return
+        out[row, PROBLEMS] |= missing_part(at, _ipv4_size(buffer, at, min(end, stop)), end, stop)
+        return at, stop, NOTHING
     size = _ipv4_size(buffer, at, end)
-    total = _u16(buffer, at + 2)
+    total = u16(buffer, at + 2)
     extent = total if total else stop - at
-    problems = _missing(at, size, end, stop)
-    if _u8(buffer, at) >> 4 != 4:
+    problems = missing_part(at, size, end, stop)
+    if u8(buffer, at) >> 4 != 4:
         problems |= BAD_VERSION
-    if _u8(buffer, at) & 15 < 5:
+    if u8(buffer, at) & 15 < 5:
         problems |= BAD_HEADER_LENGTH
     if extent < size:
         problems |= LENGTH_TOO_SMALL
     if extent > stop - at:
         problems |= LENGTH_BEYOND_FRAME
-    if at + size <= min(end, stop) and not _options_whole(buffer, at + 20, at + size, 0, 1, 0):
+    if at + size <= min(end, stop) and not options_whole(buffer, at + 20, at + size, 0, 1, 0):
         problems |= BAD_OPTION
     out[row, PROBLEMS] |= problems
     if problems & (TOO_SHORT | BAD_VERSION | BAD_HEADER_LENGTH | LENGTH_TOO_SMALL):
-        return
-    place = _u16(buffer, at + 6)
+        return at, stop, NOTHING
+    place, protocol = u16(buffer, at + 6), u8(buffer, at + 9)
+    _enter(row, tunnel, out)
     out[row, FAMILY] = 4
+    out[row, PROTOCOL] = protocol
     out[row, IP_LENGTH] = extent
-    out[row, IP_ID] = _u16(buffer, at + 4)
+    out[row, IP_ID] = u16(buffer, at + 4)
     out[row, FRAGMENT_OFFSET] = place & 0x1FFF
     out[row, MORE_FRAGMENTS] = place >> 13 & 1
-    out[row, HOP_LIMIT] = _u8(buffer, at + 8)
-    out[row, SOURCE_LOW] = _u32(buffer, at + 12)
-    out[row, DESTINATION_LOW] = _u32(buffer, at + 16)
-    _after_ip(buffer, row, at + size, _u8(buffer, at + 9), end, at + extent, out)
+    out[row, HOP_LIMIT] = u8(buffer, at + 8)
+    out[row, SOURCE_LOW] = u32(buffer, at + 12)
+    out[row, DESTINATION_LOW] = u32(buffer, at + 16)
+    if place & 0x3FFF:
+        _fragment(row, at + size, end, at + extent, out)
+    if place & 0x1FFF:
+        return at, stop, NOTHING
+    return at + size, at + extent, IPV4_PROTOCOL + protocol
 
 
 def _ipv4_size(buffer: Bytes, at: int, limit: int) -> int:
-    return max((_u8(buffer, at) & 15) * 4, 20) if at < limit else 20
+    return max((u8(buffer, at) & 15) * 4, 20) if at < limit else 20
 
 
-def _options_whole(buffer: Bytes, at: int, limit: int, last: int, single: int, extra: int) -> bool:
-    """Whether options of the form kind, length, body fill the space (`tlv.Style`)."""
-    while at < limit:
-        kind = _u8(buffer, at)
-        if kind == last:
-            return True
-        size = 1
-        if kind != single:
-            size = _u8(buffer, at + 1) + extra if at + 1 < limit else 0
-            if size < 2 or at + size > limit:
-                return False
-        at += size
-    return True
-
-
-def _ipv6(buffer: Bytes, row: int, at: int, end: int, stop: int, out: Table) -> None:
-    missing = _missing(at, 40, end, stop)
+def _ipv6(
+    buffer: Bytes, row: int, at: int, end: int, stop: int, tunnel: int, out: Table
+) -> tuple[int, int, int]:
+    """Where the header and the packet end, and what is inside."""
+    missing = missing_part(at, 40, end, stop)
     if missing:
         out[row, PROBLEMS] |= missing
-        return
-    declared = _u16(buffer, at + 4)
+        return at, stop, NOTHING
+    declared = u16(buffer, at + 4)
     extent = declared + 40 if declared else stop - at
     if extent > stop - at:
         out[row, PROBLEMS] |= LENGTH_BEYOND_FRAME
-    if _u8(buffer, at) >> 4 != 6:
+    if u8(buffer, at) >> 4 != 6:
         out[row, PROBLEMS] |= BAD_VERSION
-        return
+        return at, stop, NOTHING
+    _enter(row, tunnel, out)
     out[row, FAMILY] = 6
+    out[row, PROTOCOL] = u8(buffer, at + 6)
     out[row, IP_LENGTH] = extent
-    out[row, HOP_LIMIT] = _u8(buffer, at + 7)
-    out[row, SOURCE_HIGH] = _i64(buffer, at + 8)
-    out[row, SOURCE_LOW] = _i64(buffer, at + 16)
-    out[row, DESTINATION_HIGH] = _i64(buffer, at + 24)
-    out[row, DESTINATION_LOW] = _i64(buffer, at + 32)
-    _after_ip(buffer, row, at + 40, _u8(buffer, at + 6), end, at + extent, out)
+    out[row, HOP_LIMIT] = u8(buffer, at + 7)
+    out[row, SOURCE_HIGH] = i64(buffer, at + 8)
+    out[row, SOURCE_LOW] = i64(buffer, at + 16)
+    out[row, DESTINATION_HIGH] = i64(buffer, at + 24)
+    out[row, DESTINATION_LOW] = i64(buffer, at + 32)
+    return at + 40, at + extent, IPV6_PROTOCOL + u8(buffer, at + 6)
 
 
-def _after_ip(
-    buffer: Bytes, row: int, at: int, protocol: int, end: int, stop: int, out: Table
-) -> None:
-    """Extension headers, then the transport header; a later fragment has neither."""
-    six = out[row, FAMILY] == 6
-    under_way = False
-    while out[row, FRAGMENT_OFFSET] == 0 and _is_extension(protocol, six):
-        size = _extension(buffer, row, at, protocol, end, stop, out)
-        if size == 0:
-            return
-        if protocol == 43 and _u8(buffer, at + 3) > 0:
-            under_way = True
-        protocol = _u8(buffer, at)
-        at += size
-    if out[row, FRAGMENT_OFFSET] > 0:
-        _found(row, FRAGMENT, at, end, stop, out)
-    elif protocol == 6:
-        _tcp(buffer, row, at, end, stop, out)
-    elif protocol == 17:
-        partial = under_way or out[row, MORE_FRAGMENTS] == 1
-        _udp(buffer, row, at, end, stop, partial, out)
-    elif protocol == 1 and not six:
-        out[row, KIND] = ICMP
-    elif protocol == 58 and six:
-        out[row, KIND] = ICMP6
+def _enter(row: int, tunnel: int, out: Table) -> None:
+    """A sound IP header: what was noted of one around it goes."""
+    if out[row, FAMILY] == 0:
+        return
+    out[row, KIND] = 0
+    out[row, IP_ID] = 0
+    out[row, FRAGMENT_OFFSET] = 0
+    out[row, MORE_FRAGMENTS] = 0
+    out[row, FRAGMENT_START] = 0
+    out[row, FRAGMENT_LENGTH] = 0
+    out[row, SOURCE_HIGH] = 0
+    out[row, DESTINATION_HIGH] = 0
+    out[row, SOURCE_PORT] = 0
+    out[row, DESTINATION_PORT] = 0
+    out[row, PAYLOAD_START] = 0
+    out[row, PAYLOAD_LENGTH] = 0
+    out[row, TUNNEL] = tunnel
 
 
-def _is_extension(protocol: int, six: bool) -> bool:
-    if protocol == 51:
-        return True
-    return six and (protocol == 0 or protocol == 43 or protocol == 44 or protocol == 60)
+def _fragment(row: int, at: int, end: int, stop: int, out: Table) -> None:
+    """A packet that is a part of one: its share goes from `at` to `stop`."""
+    out[row, FRAGMENT_START] = min(at, end)
+    out[row, FRAGMENT_LENGTH] = stop - at
+    note_payload(row, FRAGMENT, at, end, stop, out)
 
 
 def _extension(
-    buffer: Bytes, row: int, at: int, protocol: int, end: int, stop: int, out: Table
-) -> int:
-    """The size of an extension header (RFC 8200, section 4; RFC 4302); 0 where what follows it
-    cannot be found."""
+    buffer: Bytes, row: int, at: int, following: int, end: int, stop: int, out: Table
+) -> tuple[int, int]:
+    """Where an extension header (RFC 8200, section 4; RFC 4302) ends, and what follows it."""
+    protocol, family = following & 0xFF, following - (following & 0xFF)
     limit = min(end, stop)
-    units = _u8(buffer, at + 1) if at + 2 <= limit else 0
+    units = u8(buffer, at + 1) if at + 2 <= limit else 0
     fixed, size = 2, units * 8 + 8
     if protocol == 43:
         fixed = 4
@@ -293,110 +307,24 @@ def _extension(
         fixed, size = 8, 8
     elif protocol == 51:
         fixed, size = 12, max(units * 4 + 8, 12)
-    out[row, PROBLEMS] |= _missing(at, size, end, stop)
+    out[row, PROBLEMS] |= missing_part(at, size, end, stop)
     if at + fixed > limit or at + size > stop:
-        return 0
+        return at, NOTHING
     if protocol == 51 and units == 0:
         out[row, PROBLEMS] |= BAD_HEADER_LENGTH
-        return 0
-    if protocol == 44:
-        out[row, FRAGMENT_OFFSET] = _u16(buffer, at + 2) >> 3
-        out[row, MORE_FRAGMENTS] |= _u16(buffer, at + 2) & 1
-        out[row, IP_ID] = _u32(buffer, at + 4)
+        return at, NOTHING
     has_options = protocol == 0 or protocol == 60
-    if has_options and at + size <= end and not _options_whole(buffer, at + 2, at + size, -1, 0, 2):
+    if has_options and at + size <= end and not options_whole(buffer, at + 2, at + size, -1, 0, 2):
         out[row, PROBLEMS] |= BAD_OPTION
-    return size
-
-
-def _found(row: int, kind: int, payload_at: int, end: int, stop: int, out: Table) -> None:
-    """Note the kind and the payload, which goes to `stop`."""
-    out[row, KIND] = kind
-    out[row, PAYLOAD_START] = min(payload_at, end)
-    out[row, PAYLOAD_LENGTH] = stop - payload_at
-
-
-def _udp(buffer: Bytes, row: int, at: int, end: int, stop: int, partial: bool, out: Table) -> None:
-    missing = _missing(at, 8, end, stop)
-    if missing:
-        out[row, PROBLEMS] |= missing
-        return
-    declared = _u16(buffer, at + 4)
-    if declared > 0 and declared < 8:
-        out[row, PROBLEMS] |= LENGTH_TOO_SMALL
-        return
-    if declared > stop - at and not partial:
-        out[row, PROBLEMS] |= LENGTH_BEYOND_PACKET
-    _ports(buffer, row, at, out)
-    last = min(at + declared, stop) if declared else stop
-    _found(row, UDP, at + 8, end, last, out)
-
-
-def _ports(buffer: Bytes, row: int, at: int, out: Table) -> None:
-    out[row, SOURCE_PORT] = _u16(buffer, at)
-    out[row, DESTINATION_PORT] = _u16(buffer, at + 2)
-
-
-def _tcp(buffer: Bytes, row: int, at: int, end: int, stop: int, out: Table) -> None:
-    limit = min(end, stop)
-    size = max((_u8(buffer, at + 12) >> 4) * 4, 20) if at + 13 <= limit else 20
-    out[row, PROBLEMS] |= _missing(at, size, end, stop)
-    if at + 20 > limit:
-        return
-    if _u8(buffer, at + 12) >> 4 < 5:
-        out[row, PROBLEMS] |= BAD_HEADER_LENGTH
-        return
-    if at + size > stop:
-        return
-    _ports(buffer, row, at, out)
-    out[row, SEQUENCE] = _u32(buffer, at + 4)
-    out[row, ACKNOWLEDGMENT] = _u32(buffer, at + 8)
-    out[row, FLAGS] = _u16(buffer, at + 12) & 0x1FF
-    out[row, WINDOW] = _u16(buffer, at + 14)
-    out[row, URGENT_POINTER] = _u16(buffer, at + 18)
-    _found(row, TCP, at + size, end, stop, out)
-    legal = _tcp_options(buffer, row, at + 20, min(at + size, limit), out)
-    if not legal and at + size <= limit:
-        out[row, PROBLEMS] |= BAD_OPTION
-
-
-def _tcp_options(buffer: Bytes, row: int, at: int, limit: int, out: Table) -> bool:
-    """Note the options; whether all are legal. Of several of a kind the last one counts."""
-    legal = True
-    while at < limit:
-        kind = _u8(buffer, at)
-        if kind == 0:
-            break
-        size = 1
-        if kind != 1:
-            size = _u8(buffer, at + 1) if at + 1 < limit else 0
-            if size < 2 or at + size > limit:
-                return False
-            if not _tcp_option(buffer, row, kind, at + 2, size - 2, out):
-                legal = False
-        at += size
-    return legal
-
-
-def _tcp_option(buffer: Bytes, row: int, kind: int, at: int, size: int, out: Table) -> bool:
-    """Note an option with a body of `size` bytes; whether its RFC allows it so."""
-    if kind == 2 and size == 2:
-        out[row, MSS] = _u16(buffer, at)
-    elif kind == 3 and size == 1:
-        out[row, WINDOW_SCALE] = min(_u8(buffer, at), 14)
-        return _u8(buffer, at) <= 14
-    elif kind == 4 and size == 0:
-        out[row, SACK_PERMITTED] = 1
-    elif kind == 5 and (size == 8 or size == 16 or size == 24 or size == 32):
-        out[row, SACK_COUNT] = size // 8
-        for edge in range(8):
-            there = edge * 4 < size
-            out[row, SACK_EDGES + edge] = _u32(buffer, at + edge * 4) if there else 0
-    elif kind == 8 and size == 8:
-        out[row, TS_VALUE] = _u32(buffer, at)
-        out[row, TS_ECHO] = _u32(buffer, at + 4)
-    elif kind == 34 and (size == 0 or (4 <= size <= 16 and size % 2 == 0)):
-        out[row, FAST_OPEN] = size
-    else:
-        return not (2 <= kind <= 5 or kind == 8 or kind == 34)
-    return True
+    if protocol == 44 or out[row, MORE_FRAGMENTS] == 0:
+        out[row, PROTOCOL] = u8(buffer, at)
+    if protocol == 44:
+        place = u16(buffer, at + 2)
+        out[row, FRAGMENT_OFFSET] = place >> 3
+        out[row, MORE_FRAGMENTS] |= place & 1
+        out[row, IP_ID] = u32(buffer, at + 4)
+        if place & 0xFFF9:
+            _fragment(row, at + size, end, stop, out)
+        if place >> 3:
+            return at, NOTHING
+    return at + size, family + u8(buffer, at)

@@ -11,8 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fourtuple.wire import _kernels as kernels
-from fourtuple.wire._kernels import ARP, FRAGMENT, ICMP, ICMP6, OTHER, TCP, UDP
+from fourtuple.wire._row import (
+    ARP,
+    FRAGMENT,
+    ICMP,
+    ICMP6,
+    OTHER,
+    QUOTED_PROTOCOL,
+    SACK_EDGES,
+    TCP,
+    UDP,
+    WIDTH,
+)
 from fourtuple.wire.address import ip_text
+from fourtuple.wire.reassembly import Reassembly, Seen
 
 __all__ = [
     "ARP",
@@ -24,6 +36,8 @@ __all__ = [
     "TCP",
     "UDP",
     "Columns",
+    "Quoted",
+    "Seen",
     "decode_columns",
 ]
 
@@ -40,16 +54,33 @@ PROBLEM_NAMES = (
     "length-beyond-packet",
     "bad-option",
     "unknown-link-type",
+    "too-deep",
+    "fragment-overlap",
+    "fragment-misfit",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The packet that an ICMP error quotes: who sent it to whom. Ports are 0 where they are not
+    quoted, and other than TCP and UDP; `sequence` is TCP's number, None where it is not quoted."""
+
+    protocol: int
+    source: tuple[str, int]
+    destination: tuple[str, int]
+    sequence: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Headers of n frames; int64[n] unless said. What a frame does not have is 0.
 
-    kind              OTHER, TCP, UDP, ICMP, ICMP6, ARP or FRAGMENT (one that is not the first).
-                      TCP and UDP only where a kernel would take the header for one
-    family            4 or 6; 0 without a sound IP header
+    kind              OTHER, TCP, UDP, ICMP, ICMP6, ARP or FRAGMENT. TCP and UDP only where a kernel
+                      would take the header for one. The first fragment of a datagram or of an ICMP
+                      message has their kind, every other fragment is FRAGMENT (see
+                      `wire.reassembly`)
+    family            4 or 6 of the innermost IP packet whose header is sound, which all the rest
+                      is about; 0 without one
     source_high, source_low, destination_high, destination_low
                       the addresses as two 64-bit halves in two's complement; IPv4's is all in low
     source_port, destination_port
@@ -60,8 +91,8 @@ class Columns:
     more_fragments    0 or 1
     sequence, acknowledgment, flags, window, urgent_pointer
                       TCP's fields as they are in the header, the window unscaled
-    payload_length    bytes of TCP or UDP payload, or of a later fragment, by the IP header:
-                      captured or not
+    payload_length    bytes of TCP or UDP payload, or of a fragment, by the IP header: captured or
+                      not. The first fragment of a datagram tells the length of all its payload
     payload_start     where that payload begins in the buffer
     mss, window_scale, ts_value, ts_echo
                       -1 where the option is absent
@@ -70,6 +101,16 @@ class Columns:
     sack_count        how many blocks
     sack_edges        int64[n, 8]: left and right edge of each block
     problems          bit mask, see PROBLEM_NAMES
+    protocol          the number of what the IP packet carries, behind extension headers; of a
+                      fragment, that of what its share begins with in the first one
+    fragment_start, fragment_length
+                      of a fragment: where its share begins in the buffer, and how long it is
+    tunnel            a number for the tunnel that the packet is in, the same in both directions;
+                      0 outside of tunnels
+    icmp_type, icmp_code
+    icmp_mtu          of "fragmentation needed" and "packet too big"; else 0
+
+    An ICMP error has in `sack_edges` what it quotes; `quoted` reads it.
     """
 
     kind: Int64s
@@ -100,6 +141,13 @@ class Columns:
     fast_open: Int64s
     sack_count: Int64s
     problems: Int64s
+    protocol: Int64s
+    fragment_start: Int64s
+    fragment_length: Int64s
+    tunnel: Int64s
+    icmp_type: Int64s
+    icmp_code: Int64s
+    icmp_mtu: Int64s
     sack_edges: Int64s
 
     def __len__(self) -> int:
@@ -114,12 +162,28 @@ class Columns:
         high, low = self.destination_high, self.destination_low
         return self._endpoint(row, high, low, self.destination_port)
 
+    def quoted(self, row: int) -> Quoted | None:
+        """What an ICMP error is about, as far as it is quoted; None of anything else."""
+        kind = int(self.kind[row])
+        cells = self.sack_edges[row].tolist()
+        protocol = cells[QUOTED_PROTOCOL - SACK_EDGES]
+        if kind not in (ICMP, ICMP6) or not protocol:
+            return None
+        family = int(self.family[row])
+        source, destination = (_address(family, *cells[at : at + 2]) for at in (0, 2))
+        sequence = None if cells[7] < 0 else cells[7]
+        return Quoted(protocol, (source, cells[4]), (destination, cells[5]), sequence)
+
     def _endpoint(self, row: int, high: Int64s, low: Int64s, port: Int64s) -> tuple[str, int]:
         family = int(self.family[row])
         if family == 0:
             return "", 0
-        halves = (int(half[row]).to_bytes(8, "big", signed=True) for half in (high, low))
-        return ip_text(b"".join(halves)[12 if family == 4 else 0 :]), int(port[row])
+        return _address(family, int(high[row]), int(low[row])), int(port[row])
+
+
+def _address(family: int, high: int, low: int) -> str:
+    halves = (half.to_bytes(8, "big", signed=True) for half in (high, low))
+    return ip_text(b"".join(halves)[12 if family == 4 else 0 :])
 
 
 def decode_columns(
@@ -128,8 +192,10 @@ def decode_columns(
     captured: Int64s,
     original: Int64s,
     link_types: Sequence[int] | Int64s,
+    seen: Seen | None = None,
 ) -> Columns:
-    """Decode n frames that lie in one buffer.
+    """Decode n frames that lie in one buffer, and put fragments together where it is known when
+    they were `seen`.
 
     buffer      uint8[bytes]
     start       int64[n]  where each frame begins in it
@@ -139,8 +205,10 @@ def decode_columns(
     """
     link = np.asarray(link_types, dtype=np.int64)
     # Stored by column, so that each column is one piece of memory.
-    table = np.zeros((kernels.WIDTH, len(start)), dtype=np.int64)
+    table = np.zeros((WIDTH, len(start)), dtype=np.int64)
     arrays = (buffer, start, captured, original, link, table.T)
     kernels.decode_rows(*(array.data for array in arrays))
-    single, edges = np.split(table, [kernels.SACK_EDGES])
+    if seen:
+        Reassembly().step(buffer, table.T, seen)
+    single, edges = np.split(table, [SACK_EDGES])
     return Columns(*[*single, edges.T])

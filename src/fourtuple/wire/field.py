@@ -73,6 +73,11 @@ class Field(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    def placed(self, name: str, bit_offset: int) -> Self:
+        """The field, outside of a table."""
+        self.name, self.bit_offset = name, bit_offset
+        return self
+
     @overload
     def __get__(self, view: None, owner: type) -> Self: ...
     @overload

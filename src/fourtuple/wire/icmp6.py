@@ -81,6 +81,11 @@ class Icmp6View(View):
         return self.rest & 0xFFFF
 
     @property
+    def next_hop_mtu(self) -> int:
+        """Of "packet too big": the MTU that is too small; else 0."""
+        return self.rest if self.type == 2 else 0
+
+    @property
     def target(self) -> str:
         """Of a neighbor message or redirect: the address it is about; else ""."""
         address = self.raw(8, 16) if self.type in (135, 136, 137) else None

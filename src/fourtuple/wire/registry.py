@@ -3,11 +3,12 @@
 Data only. These names are terms, not sentences: they are not translated.
 """
 
-__all__ = ["ETHERTYPES", "HARDWARE", "PROTOCOLS"]
+__all__ = ["ETHERTYPES", "HARDWARE", "PPP_PROTOCOLS", "PROTOCOLS"]
 
 ETHERTYPES = {
     0x0800: "IPv4",
     0x0806: "ARP",
+    0x6558: "Ethernet",
     0x8035: "RARP",
     0x8100: "802.1Q",
     0x86DD: "IPv6",
@@ -17,6 +18,7 @@ ETHERTYPES = {
     0x888E: "802.1X",
     0x88A8: "802.1ad",
     0x88CC: "LLDP",
+    0x9100: "802.1Q, older",
 }
 
 PROTOCOLS = {
@@ -42,6 +44,16 @@ PROTOCOLS = {
     132: "SCTP",
     135: "mobility",
     136: "UDP-Lite",
+}
+
+PPP_PROTOCOLS = {
+    0x0021: "IPv4",
+    0x0057: "IPv6",
+    0x8021: "IPCP",
+    0x8057: "IPv6CP",
+    0xC021: "LCP",
+    0xC023: "PAP",
+    0xC223: "CHAP",
 }
 
 HARDWARE = {1: "Ethernet", 772: "loopback", 65534: "none"}

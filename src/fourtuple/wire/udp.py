@@ -38,6 +38,11 @@ class UdpView(View):
         return self.readable and self.extent >= self.MINIMUM
 
     @property
+    def inner(self) -> tuple[str, int] | None:
+        complete = self.envelope is None or self.envelope.complete
+        return ("udp", self.destination_port) if self.sound and complete else None
+
+    @property
     def checksum_holds(self) -> bool | None:
         """Whether the checksum is right; None where that cannot be told, or none was sent."""
         if self.checksum == 0 and not (self.envelope and len(self.envelope.source) == 16):

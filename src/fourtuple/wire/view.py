@@ -135,9 +135,9 @@ class View:
 
     @property
     def inner(self) -> tuple[str, int] | None:
-        """What the payload is: a registry ("ethertype", "ipv4", "ipv6": what a protocol number
-        means depends on the version) and a number of it. None where that is unknown or the header
-        is not to be trusted."""
+        """What the payload is: a registry ("ethertype", "udp", "ipv4", "ipv6": what a protocol
+        number means depends on the version) and a number of it. None where that is unknown or the
+        header is not to be trusted."""
         return None
 
     def inner_envelope(self) -> Envelope | None:

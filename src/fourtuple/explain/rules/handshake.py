@@ -10,7 +10,7 @@ from fourtuple.explain.rules.making import finding
 from fourtuple.explain.text import N_
 from fourtuple.wire import ACK, SYN
 
-__all__ = ["RULES", "findings"]
+__all__ = ["RULES", "SLOW_NS", "findings"]
 
 REFUSED = Rule(
     code="connection-refused",
@@ -142,18 +142,80 @@ SYN_ACK_AGAIN = Rule(
     ),
     reference=N_("RFC 6298, section 5; net/ipv4/tcp_ipv4.c, tcp_v4_syn_recv_sock; tcp(7)"),
 )
+SLOW = Rule(
+    code="slow-handshake",
+    severity="note",
+    title=N_("A slow handshake"),
+    what=N_("The handshake of {client} and {server} took {ms} ms, though nothing was sent twice."),
+    why=N_(
+        "The SYN+ACK came {there_ms} ms after the SYN, and the ACK {back_ms} ms after that "
+        "({frames}). Kernels answer at once, so that is the way there and back."
+    ),
+    remedy=N_(
+        "The longer of the two lies beyond the place of the capture. A long way cannot be helped: "
+        "keep connections open instead of making new ones. Else look for full queues on the way "
+        "(ping at the same time), or a busy host."
+    ),
+    reference=N_("RFC 9293, section 3.5; RFC 6298, section 2"),
+)
+QUEUE_FULL = Rule(
+    code="accept-queue-suspected",
+    severity="warning",
+    title=N_("The accept queue may be full"),
+    what=N_("{server} repeated its SYN+ACK although {client} had confirmed it: as if unheard."),
+    why=N_(
+        "The ACK comes before the repeated SYN+ACK ({frames}). A kernel whose listener has no room "
+        "in its accept queue ignores that ACK and repeats."
+    ),
+    remedy=N_(
+        "On the server, see whether Recv-Q of the listener exceeds Send-Q (ss -ltn) and whether "
+        "nstat -az TcpExtListenOverflows grows; accept faster, or raise backlog and "
+        "net.core.somaxconn. If neither grows, the ACK was lost behind the place of the capture, "
+        "or TCP_DEFER_ACCEPT waits for data."
+    ),
+    reference=N_("listen(2); net/ipv4/tcp_ipv4.c, tcp_v4_syn_recv_sock; tcp(7)"),
+)
+REUSED_SOON = Rule(
+    code="port-reused-too-soon",
+    severity="warning",
+    title=N_("The same ports again, too soon"),
+    what=N_(
+        "{client} used the ports of an earlier connection again, and {server} did not agree at "
+        "once: it most likely still held the earlier one."
+    ),
+    why=N_(
+        "The four-tuple had a life before, and this SYN was not answered by SYN+ACK, or only when "
+        "it was repeated ({frames})."
+    ),
+    remedy=N_(
+        "Do not bind() the client to a fixed port. Where ports run out, use more addresses or "
+        "keep connections open (net.ipv4.ip_local_port_range has 28,232 ports by default)."
+    ),
+    reference=N_(
+        "RFC 9293, sections 3.5.2 and 3.10.7.4; RFC 6191; net/ipv4/tcp_minisocks.c, "
+        "tcp_timewait_state_process"
+    ),
+)
 RULES = (
     REFUSED,
     SYN_UNANSWERED,
     SYN_ACK_UNANSWERED,
     SYN_AGAIN,
     SYN_ACK_AGAIN,
+    SLOW,
+    QUEUE_FULL,
+    REUSED_SOON,
     STARTS_LATE,
     STRAY,
     SIMULTANEOUS,
     FAST_OPEN,
     REUSED,
 )
+
+#: what a way around the world and back takes, and some more
+SLOW_NS = 400_000_000
+#: a SYN+ACK and an ACK that cross each other are no further apart than that, or a round trip
+_CROSSED_NS = 100_000_000
 
 
 def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
@@ -182,10 +244,53 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         yield finding(FAST_OPEN, connection, [*syns, *agreed[:1]], count=early)
     if connection.counts["reused_ports"]:
         yield finding(REUSED, connection, syns[:1])
+    if connection.handshake in ("complete", "fast-open"):
+        yield from _slow(connection, syns, agreed)
+        yield from _unheard(connection, agreed)
+    if connection.counts["reused_ports"] and connection.handshake != "refused":
+        yield from _too_soon(connection, syns, agreed)
     if connection.handshake != "syn-only":
         yield from _repeated(SYN_AGAIN, connection, syns)
     if connection.handshake != "syn-ack-unanswered":
         yield from _repeated(SYN_ACK_AGAIN, connection, agreed)
+
+
+def _slow(
+    connection: Connection, syns: list[SegmentFact], agreed: list[SegmentFact]
+) -> Iterator[Finding]:
+    """A handshake that took its time without a repetition."""
+    third = next((s for s in connection.segments if "handshake_ack" in s.notes), None)
+    if third is None or len(syns) != 1 or len(agreed) != 1:
+        return
+    steps = [syns[0], agreed[0], third]
+    times = [steps[0].t_ns, steps[1].left_ns, third.left_ns]
+    if times[2] - times[0] >= SLOW_NS and times == sorted(times):
+        spans = {
+            "ms": (times[2] - times[0]) // 1_000_000,
+            "there_ms": (times[1] - times[0]) // 1_000_000,
+            "back_ms": (times[2] - times[1]) // 1_000_000,
+        }
+        yield finding(SLOW, connection, steps, **spans)
+
+
+def _unheard(connection: Connection, agreed: list[SegmentFact]) -> Iterator[Finding]:
+    """SYN+ACKs that were repeated after the third step had come."""
+    third = next((s for s in connection.segments if "handshake_ack" in s.notes), None)
+    if third is None or not third.arrived:
+        return
+    round_ns = third.t_ns - agreed[0].t_ns
+    late = [s for s in agreed if s.t_ns > third.left_ns + max(round_ns, _CROSSED_NS)]
+    if late and "captured_twice" not in late[0].notes:
+        yield finding(QUEUE_FULL, connection, [third, *late])
+
+
+def _too_soon(
+    connection: Connection, syns: list[SegmentFact], agreed: list[SegmentFact]
+) -> Iterator[Finding]:
+    """A four-tuple's later life that its server did not take at once."""
+    asked = [s for s in syns if not agreed or s.frame < agreed[0].frame]
+    if asked and (not agreed or len(asked) > 1):
+        yield finding(REUSED_SOON, connection, asked)
 
 
 def _refused(connection: Connection, syns: list[SegmentFact]) -> Finding:

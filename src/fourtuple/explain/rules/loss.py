@@ -42,7 +42,10 @@ AGAIN = Rule(
     severity="warning",
     title=N_("Sent again"),
     what=N_("{Side} sent {count} of its segments again."),
-    why=N_("Their numbers had been sent before and were not acknowledged ({frames})."),
+    why=N_(
+        "Their numbers had been sent before and were not acknowledged ({frames}). {told} followed "
+        "duplicate acknowledgments or SACK, {timed} a timer."
+    ),
     remedy=N_(
         "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
         "few are normal on the Internet; on a local network they are a fault."
@@ -136,7 +139,65 @@ TIMED_OUT = Rule(
         "lab run half-open-user-timeout"
     ),
 )
-RULES = (DROPPED, CORRUPTED, AGAIN, SPURIOUS, GAP, ZERO_WINDOW, KEEPALIVE, DELAYED_ACK, TIMED_OUT)
+REORDERED = Rule(
+    code="reordering",
+    severity="note",
+    title=N_("Overtaken on the way"),
+    what=N_("{count} of the segments that {side} sent were overtaken by later ones."),
+    why=N_(
+        "They fill gaps, and their timestamps, IP ids or times show that they had been sent before "
+        "the segments that came first ({frames})."
+    ),
+    remedy=N_(
+        "Nothing was lost. Look for several paths (load shared packet by packet) or a device with "
+        "several queues. Receivers answer with duplicate acknowledgments, so a sender may repeat "
+        "without need and slow down."
+    ),
+    reference=N_("RFC 4737; RFC 9293, section 3.10.7.4; net.ipv4.tcp_reordering"),
+)
+TWICE = Rule(
+    code="captured-twice",
+    severity="note",
+    title=N_("The capture has segments twice"),
+    what=N_("{count} of the segments that {side} sent stand in the capture twice."),
+    why=N_(
+        "The very same packet, with the same numbers, options and IP id, follows just after the "
+        "first ({frames}): a retransmission would have a new IP id."
+    ),
+    remedy=N_(
+        "These are no retransmissions. Capture on one interface instead of any; where a port is "
+        "mirrored, mirror one direction of each link."
+    ),
+    reference=N_("RFC 6864, section 4; tcpdump(1), -i any"),
+)
+RECEIVED_TWICE = Rule(
+    code="received-twice",
+    severity="note",
+    title=N_("Data arrived twice"),
+    what=N_("{Side} reported that data had arrived twice: {count} in all."),
+    why=N_(
+        "Its first SACK block lies below what it acknowledges, or inside the second ({frames})."
+    ),
+    remedy=N_(
+        "{Other} repeated what had arrived: its acknowledgments were lost or late, or reordering "
+        "looked like loss. Or the network duplicates packets."
+    ),
+    reference=N_("RFC 2883, section 4; net/ipv4/tcp_input.c, tcp_check_dsack"),
+)
+RULES = (
+    DROPPED,
+    CORRUPTED,
+    AGAIN,
+    SPURIOUS,
+    REORDERED,
+    TWICE,
+    RECEIVED_TWICE,
+    GAP,
+    ZERO_WINDOW,
+    KEEPALIVE,
+    DELAYED_ACK,
+    TIMED_OUT,
+)
 
 #: an ACK this late was delayed on purpose: Linux waits 40 ms at least, half a second is the limit
 #: (RFC 9293, section 3.8.6.3); the upper bound leaves out what a busy machine does
@@ -157,37 +218,37 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 
 def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     sent = [s for s in connection.segments if s.from_client is client]
-    again = [s for s in sent if _sent_before(s)]
+    told = sum("by_acks" in s.notes for s in sent if _unconfirmed(s))
+    again = [s for s in sent if _unconfirmed(s)]
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
         (CORRUPTED, [s for s in sent if s.verdict == "corrupted"]),
-        (AGAIN, [s for s in again if _unconfirmed(s)]),
-        (SPURIOUS, [s for s in again if _needless(s)]),
+        (AGAIN, again),
+        (SPURIOUS, [s for s in sent if _needless(s)]),
+        (REORDERED, [s for s in sent if "reordered" in s.notes]),
+        (TWICE, [s for s in sent if "captured_twice" in s.notes]),
+        (RECEIVED_TWICE, [s for s in sent if "dsack" in s.notes]),
         (ZERO_WINDOW, [s for s in sent if "zero_window" in s.notes]),
         (KEEPALIVE, [s for s in probes if not {"probe", "resent"}.intersection(s.notes)]),
     )
     for rule, segments in groups:
         if segments:
-            yield finding(rule, connection, segments, count=len(segments), **of_side(client))
-
-
-def _sent_before(segment: SegmentFact) -> bool:
-    """A retransmission; the SYN+ACK that answers a crossing SYN only looks like one."""
-    answers_syn = segment.flags & SYN and segment.acked
-    return bool({"retransmission", "resent"}.intersection(segment.notes)) and not answers_syn
+            counts = {"count": len(segments), "told": told, "timed": len(again) - told}
+            yield finding(rule, connection, segments, **counts, **of_side(client))
 
 
 def _unconfirmed(segment: SegmentFact) -> bool:
     """Sent again because no acknowledgment came; a SYN is the handshake's business."""
-    return not segment.flags & SYN and "spurious_retransmission" not in segment.notes
+    return not segment.flags & SYN and bool({"by_acks", "by_timer"}.intersection(segment.notes))
 
 
 def _needless(segment: SegmentFact) -> bool:
     """Sent again though the other side had acknowledged it. With a SYN+ACK it is the ACK that was
-    not taken."""
-    agrees = segment.flags & (SYN | ACK) == SYN | ACK
-    return not agrees and "spurious_retransmission" in segment.notes
+    not taken, and a SYN that acknowledges only answers one that it crossed."""
+    if segment.flags & SYN and (segment.flags & ACK or segment.acked):
+        return False
+    return "spurious_retransmission" in segment.notes and "captured_twice" not in segment.notes
 
 
 def _gaps(connection: Connection) -> Iterator[Finding]:

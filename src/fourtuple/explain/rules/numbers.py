@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
 
 from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Connection, SegmentFact
@@ -11,7 +12,7 @@ from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
 
-__all__ = ["RULES", "findings"]
+__all__ = ["RULES", "TIMESTAMP_BYTES", "cut_up", "findings"]
 
 SEGMENTED = Rule(
     code="segmented-send",
@@ -50,9 +51,9 @@ TOO_LARGE = Rule(
     title=N_("Segments larger than the MSS"),
     what=N_("Segments of {side} carry up to {length} bytes, though the MSS is {mss}."),
     why=N_(
-        "No such segment crossed a wire ({frames}). The capture was made where the sender's kernel "
-        "had not cut it up yet (TSO, GSO), or where the receiver's had put it together already "
-        "(GRO, LRO)."
+        "No such segment crossed a wire ({frames}): cut to {room} bytes each, the largest goes as "
+        "{pieces}. The capture was made where the sender's kernel had not cut it up yet (TSO, "
+        "GSO), or where the receiver's had put it together already (GRO, LRO)."
     ),
     remedy=N_(
         "To see what the wire carries, switch offloading off (ethtool -K IFACE tso off gso off gro "
@@ -90,7 +91,7 @@ _SENDING = ("send", "sendall", "sendmsg", "write")
 #: so many lengths are listed one by one
 _FEW = 4
 #: kind and length, two numbers of four bytes, and two NOPs to end on a word (RFC 7323, appendix A)
-_TIMESTAMP_BYTES = 12
+TIMESTAMP_BYTES = 12
 
 
 def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
@@ -108,14 +109,26 @@ def _sizes(connection: Connection, client: bool) -> Iterator[Finding]:
     carried = [s for s in connection.segments if s.from_client is client and s.length]
     if mss is None or not carried:
         return
-    full = [s for s in carried if s.length == mss - _TIMESTAMP_BYTES]
+    full = [s for s in carried if s.length == mss - TIMESTAMP_BYTES]
     larger = [s for s in carried if s.length > mss]
     if full and connection.timestamps:
-        length = mss - _TIMESTAMP_BYTES
+        length = mss - TIMESTAMP_BYTES
         yield finding(TIMESTAMPS, connection, full, mss=mss, length=length, **of_side(client))
     if larger:
         length = max(s.length for s in larger)
-        yield finding(TOO_LARGE, connection, larger, length=length, mss=mss, **of_side(client))
+        about = cut_up(length, mss, connection.timestamps) | of_side(client)
+        yield finding(TOO_LARGE, connection, larger, **about)
+
+
+def cut_up(length: int, mss: int, timestamps: bool) -> dict[str, Any]:
+    """What a wire carries of a segment that is larger than the MSS: the parameters of TOO_LARGE."""
+    room = max(mss - TIMESTAMP_BYTES * timestamps, 1)
+    full, rest = divmod(length, room)
+    if full <= 4:
+        pieces = ", ".join(map(str, [room] * full + [rest] * (rest > 0)))
+    else:
+        pieces = f"{full} × {room}" + f" + {rest}" * (rest > 0)
+    return {"length": length, "mss": mss, "room": room, "pieces": pieces}
 
 
 def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iterator[Finding]:
