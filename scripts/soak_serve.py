@@ -258,8 +258,8 @@ def no_descriptors(model: str, options: argparse.Namespace) -> str:
             _each_hears_its_own([early])
             for _ in range(500):
                 stack.enter_context(server.client())
+            server.await_said("Clients are turned away")
             _each_hears_its_own([early])
-        server.await_said("Clients are turned away")
         until_s = time.monotonic() + WAIT_S
         while True:
             with suppress(OSError, AssertionError), server.client() as late:

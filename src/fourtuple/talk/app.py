@@ -79,5 +79,5 @@ class App:
         return [Finish(client)]
 
     def closed(self, client: Client) -> Answer:
-        """A client is gone: nothing can be sent to it any more. An answer in bytes is for nobody."""
+        """A client is gone: nothing can be sent to it any more. Bytes are for nobody."""
         return None

@@ -14,7 +14,7 @@ to the sender.
 import codecs
 from collections.abc import Callable
 
-from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -32,6 +32,11 @@ except ImportError:  # built without a C compiler
 __all__ = ["WebSocket"]
 
 NOT_WEBSOCKET = N_("it does not speak WebSocket: {reason}")
+#: small windows and little memory where it is ours to choose (RFC 7692, section 7.1.2.1), as many
+#: clients may be here; theirs is left to clients, some of which cannot choose
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_max_window_bits=12, compress_settings={"memLevel": 5}
+)
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _TEXT, _BINARY = 0x81, 0x82  # FIN and opcode (RFC 6455, section 5.2)
 _MASKED = 0x80
@@ -51,7 +56,7 @@ class WebSocket:
     has_more = False
 
     def __init__(self, limit: int, *, compress: bool = True, text: bool = False) -> None:
-        extensions = enable_server_permessage_deflate(None) if compress else None
+        extensions = [_DEFLATE] if compress else None
         self._protocol = ServerProtocol(extensions=extensions, max_size=limit)
         self._longest_short = _MASKED + min(_LONG - 1, limit)
         self._text = text
