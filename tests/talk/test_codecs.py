@@ -248,6 +248,12 @@ def test_a_close_is_answered_with_a_close() -> None:
     assert ended
 
 
+def test_a_close_may_come_between_the_parts_of_a_message() -> None:
+    data = masked(0x01, b"Hel") + masked(0x88, (1000).to_bytes(2, "big")) + masked(0x80, b"lo")
+    messages, answer, ended = fed(opened(), [data])
+    assert (messages, answer, ended) == ([], bytes.fromhex("880203e8"), True)
+
+
 def test_a_request_that_is_none_is_refused() -> None:
     with pytest.raises(Broken, match="does not speak WebSocket") as broken:
         fed(WebSocket(1000), [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])

@@ -162,7 +162,7 @@ class Files:
 
     def _listing(self, request: Request, directory: Path) -> Response:
         if not request.quoted_path.endswith("/"):
-            there = quote(request.path) + "/"
+            there = f"/{quote(request.path.strip('/'))}/"
             return plain(HTTPStatus.MOVED_PERMANENTLY, "It is a directory.", ("Location", there))
         with os.scandir(directory) as found:
             names = sorted(each.name + "/" * each.is_dir() for each in found)

@@ -39,7 +39,10 @@ _DEFLATE = ServerPerMessageDeflateFactory(
 )
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _TEXT, _BINARY = 0x81, 0x82  # FIN and opcode (RFC 6455, section 5.2)
+_OPCODE = 0x0F
 _MASKED = 0x80
+#: a final continuation of nothing, masked
+_LAST_PART = bytes((0x80, _MASKED, 0, 0, 0, 0))
 _LENGTH = 0x7F
 #: payloads from here on have a longer header: 16 bits of length, or with _LENGTH 64
 _LONG = 126
@@ -109,6 +112,8 @@ class WebSocket:
             if not self._owed:
                 self._begun = data[at:]
                 return len(data)
+            if self._parts and data[at] & _OPCODE == Opcode.CLOSE:
+                self._abandon_message()
         here = min(self._owed, len(data) - at)
         self._owed -= here
         try:
@@ -120,6 +125,13 @@ class WebSocket:
         found.answer += by_library.answer
         found.ended = by_library.ended
         return at + here
+
+    def _abandon_message(self) -> None:
+        """A close may come between the parts of a message (RFC 6455, section 5.4), which then stays
+        without its end. The library would call that an error: so it is given an end."""
+        self._protocol.receive_data(_LAST_PART)
+        self._protocol.events_received()
+        self._parts.clear()
 
     def _by_library(self, data: bytes) -> Received:
         if data:
