@@ -235,11 +235,14 @@ def test_any_messages_go_there_and_back(
         assert back[0].opcode is (Opcode.TEXT if isinstance(message, str) else Opcode.BINARY)
 
 
-def test_what_was_said_before_a_mistake_is_heard() -> None:
-    found = opened().receive(MASKED_HELLO + masked(0x83, b"") + MASKED_HELLO)
+def test_what_was_said_before_a_mistake_is_heard_and_answered() -> None:
+    codec = opened()
+    found = codec.receive(MASKED_HELLO + masked(0x83, b"") + MASKED_HELLO)
     assert found.messages == [b"Hello"]
     assert found.broken is not None
     assert found.ended
+    assert codec.send(b"Hello") == bytes.fromhex("810548656c6c6f")
+    assert codec.send(b"x" * 200) == b""  # that way is closed by now
 
 
 def test_a_close_is_answered_with_a_close() -> None:

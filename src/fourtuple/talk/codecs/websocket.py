@@ -139,13 +139,14 @@ class WebSocket:
         else:
             self._protocol.receive_eof()
         messages = self._messages()
-        self._open = self._protocol.state is State.OPEN
         answer = b"".join(self._protocol.data_to_send())
         if self._failed and not data:
             return Received(messages, answer, ended=True)
         error = self._wrong or self._protocol.handshake_exc or self._protocol.parser_exc
         if error is not None and not isinstance(error, EOFError):
+            # what was said before can still be answered: `answer` goes out after that
             raise Broken(Message(NOT_WEBSOCKET, {"reason": str(error)}), answer)
+        self._open = self._protocol.state is State.OPEN
         ended = not data or self._protocol.close_expected()
         return Received(messages, answer, ended)
 
@@ -154,6 +155,8 @@ class WebSocket:
             return b""
         if len(message) < _LONG:
             return _SHORT_HEADS[_TEXT if self._text else _BINARY][len(message)] + message
+        if self._protocol.state is not State.OPEN:
+            return b""
         if self._text:
             self._protocol.send_text(message)
         else:
