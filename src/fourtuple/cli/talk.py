@@ -1,7 +1,6 @@
 """`fourtuple talk`: the client's side of a conversation, with the four views of it."""
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ from fourtuple.explain.text import N_
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import Timeline
+    from fourtuple.system.sniffer import Sniffer
     from fourtuple.talk.dial.conversation import Conversation
     from fourtuple.talk.dial.pump import Habits
     from fourtuple.talk.dial.source import Source
@@ -228,16 +228,21 @@ class _Views:
         self._reporter = reporter
         self._explain, self._ladder, self._save = explain, ladder, save
         self._stack = ExitStack()
-        self._sniffer: Callable[[], object] | None = None
+        self._seen: Sniffer | None = None
 
     def watch(self) -> None:
         """Begin to record frames, where somebody wants them and this machine allows it."""
         from fourtuple.system.sniffer import Sniffer, may_sniff
+        from fourtuple.talk.dial.filter import port_filter
 
         if self._save is not None:
             _require_writable(self._save)
         wanted = self._explain or self._ladder or self._save is not None
-        self._seen = self._stack.enter_context(Sniffer()) if wanted and may_sniff() else None
+        url = self._conversation.wish.url
+        if wanted and url.kind.transport != "unix" and may_sniff():
+            # a raw packet has no port: everything is taken
+            program = () if url.kind.transport == "raw" else port_filter(url.port)
+            self._seen = self._stack.enter_context(Sniffer(program))
 
     def __enter__(self) -> "_Views":
         return self

@@ -421,6 +421,16 @@ def test_2950_bytes_are_one_segment_over_loopback_and_the_frames_are_all_ours() 
 
 
 @needs_root
+def test_ipv6_has_the_same_frames() -> None:
+    program = ECHO.replace("AF_INET", "AF_INET6").replace("127.0.0.1", "::1")
+    with textbook(program) as server:
+        result = talk(f"tcp://[::1]:{server.port}", "--send", "hello", "--explain")
+    assert (result.returncode, result.stdout) == (0, b"HELLO\n")
+    assert "SYN, SYN ACK and ACK are frames 1-3." in words(result)
+    assert "each segment with data: sent 6; received 6." in words(result)
+
+
+@needs_root
 def test_frames_of_others_are_left_out(tmp_path: Path) -> None:
     kept = tmp_path / "kept.pcapng"
     with textbook(ECHO) as server:
