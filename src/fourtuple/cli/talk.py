@@ -48,6 +48,7 @@ _EOLS = {"lf": b"\n", "crlf": b"\r\n", "none": b""}
 _PATTERN = b"0123456789"
 #: how long UDP and raw IP are listened to after the last datagram
 _DATAGRAM_WAIT_S = 2.0
+_WEBSOCKET_WAIT_S = 1.0
 #: input of a pipe becomes datagrams of at most this, as with ncat
 _DATAGRAM_BYTES = 8192
 
@@ -91,8 +92,8 @@ def talk(
         typer.Option(
             metavar="SECONDS",
             help=N_(
-                "End after so much silence once all is sent. Default: 2 for udp and raw; else wait"
-                " for the other side's end."
+                "End after so much silence once all is sent. Default: 2 for udp and raw, 1 for"
+                " WebSocket; else wait for the other side's end."
             ),
         ),
     ] = "",
@@ -153,7 +154,7 @@ def talk(
     messages = _messages(where, send, size, eol)
     times = number_between("--count", count, 1, _MOST), _optional_seconds("--interval", interval)
     typed = messages is None and where.kind.over != "http" and _at_terminal() and not json
-    wait_s = seconds("--wait", wait) if wait else None if _is_stream(where) else _DATAGRAM_WAIT_S
+    wait_s = seconds("--wait", wait) if wait else _usual_wait_s(where)
     wish = Wish(
         url=where,
         timeout_s=seconds("--timeout", timeout),
@@ -272,6 +273,14 @@ def _at_terminal() -> bool:
 
 def _is_stream(url: "Url") -> bool:
     return url.kind.transport in ("tcp", "unix")
+
+
+def _usual_wait_s(url: "Url") -> float | None:
+    """A WebSocket's end is one for both sides at once: a server that has not answered by then may
+    not answer any more."""
+    if url.kind.over == "ws":
+        return _WEBSOCKET_WAIT_S
+    return None if _is_stream(url) else _DATAGRAM_WAIT_S
 
 
 def _is_bytes(url: "Url") -> bool:

@@ -256,7 +256,7 @@ def test_websocket_messages_are_lines_and_their_frames_are_shown(
     options = [] if compress else ["--no-compress"]
     with textbook(program) as server:
         url = f"ws://127.0.0.1:{server.port}/"
-        result = talk(url, "--explain", *options, given=b"hello\n\nyou there")
+        result = talk(url, "--explain", "--wait", "4", *options, given=b"hello\n\nyou there")
     assert (result.returncode, result.stdout) == (0, b"HELLO\n\nYOU THERE\n")
     said = words(result)
     assert "101 Switching Protocols" in said
