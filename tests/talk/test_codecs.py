@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
+from websockets.frames import Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from fourtuple.talk.apps.pages import Files, Hello, Request
 from fourtuple.talk.certificate import server_context
@@ -187,10 +192,69 @@ def test_what_the_rfc_forbids_ends_the_connection_with_its_code(frames: bytes, c
     assert int.from_bytes(broken.value.last_words[2:4], "big") == code
 
 
+def client_of(codec: WebSocket, compress: bool) -> ClientProtocol:
+    """The library's client, after its handshake with the codec."""
+    extensions = enable_client_permessage_deflate(None) if compress else None
+    client = ClientProtocol(parse_uri("ws://localhost/"), extensions=extensions)
+    client.send_request(client.connect())
+    client.receive_data(codec.receive(b"".join(client.data_to_send())).answer)
+    assert client.state is State.OPEN
+    client.events_received()
+    return client
+
+
+said = st.lists(st.one_of(st.text(max_size=150), st.binary(max_size=150)), max_size=8)
+
+
+@given(said, st.booleans(), st.booleans(), cuts)
+def test_any_messages_go_there_and_back(
+    messages: list[str | bytes], compress: bool, chatty: bool, where: list[int]
+) -> None:
+    """Short messages and all others, masks and compression of a client that is not ours."""
+    codec = WebSocket(1000)
+    client = client_of(codec, compress)
+    echo = codec.direct(bytes)
+    assert echo is not None
+    for message in messages:
+        if isinstance(message, str):
+            client.send_text(message.encode())
+        else:
+            client.send_binary(message)
+        if chatty:
+            client.send_ping(b"?")
+        frames = b"".join(client.data_to_send())
+        data = message.encode() if isinstance(message, str) else message
+        answer = echo(frames)
+        if answer is None:
+            heard, answer, _ = fed(codec, pieces_of(frames, where))
+            assert heard == [data]
+            answer += codec.send(data)
+        client.receive_data(answer)
+        back = [event for event in client.events_received() if event.opcode is not Opcode.PONG]
+        assert [bytes(frame.data) for frame in back] == [data]
+        assert back[0].opcode is (Opcode.TEXT if isinstance(message, str) else Opcode.BINARY)
+
+
+def test_what_was_said_before_a_mistake_is_heard_and_answered() -> None:
+    codec = opened()
+    found = codec.receive(MASKED_HELLO + masked(0x83, b"") + MASKED_HELLO)
+    assert found.messages == [b"Hello"]
+    assert found.broken is not None
+    assert found.ended
+    assert codec.send(b"Hello") == bytes.fromhex("810548656c6c6f")
+    assert codec.send(b"x" * 200) == b""  # that way is closed by now
+
+
 def test_a_close_is_answered_with_a_close() -> None:
     _, answer, ended = fed(opened(), [masked(0x88, (1000).to_bytes(2, "big"))])
     assert answer == bytes.fromhex("880203e8")
     assert ended
+
+
+def test_a_close_may_come_between_the_parts_of_a_message() -> None:
+    data = masked(0x01, b"Hel") + masked(0x88, (1000).to_bytes(2, "big")) + masked(0x80, b"lo")
+    messages, answer, ended = fed(opened(), [data])
+    assert (messages, answer, ended) == ([], bytes.fromhex("880203e8"), True)
 
 
 def test_a_request_that_is_none_is_refused() -> None:
@@ -235,6 +299,9 @@ def client_and_server(inner: Callable[[], Codec]) -> tuple[ssl.SSLObject, Tls, C
             found = server.receive(data)
             messages.extend(found.messages)
             into.write(found.answer)
+            if found.broken is not None:
+                into.write(found.broken.last_words)
+                raise found.broken
             while more := server.more():
                 into.write(more)
         heard = b"".join(messages)
@@ -262,6 +329,14 @@ def test_http_in_tls() -> None:
     client.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     carry()
     assert b"Hello, world!" in client.read(10_000)
+
+
+def test_a_mistake_inside_of_tls_is_answered_in_tls() -> None:
+    client, _, carry = client_and_server(web)
+    client.write(b"this is no HTTP\r\n\r\n")
+    with pytest.raises(Broken, match="does not speak HTTP"):
+        carry()
+    assert client.read(10_000).startswith(b"HTTP/1.1 400 ")
 
 
 def test_what_is_no_tls_is_refused() -> None:
@@ -307,6 +382,11 @@ def test_nothing_outside_is_served(files: Files, path: str) -> None:
 @given(st.text(max_size=40))
 def test_no_path_is_an_error(path: str) -> None:
     assert get(Files(Path("tests")), "/" + path)[0] in (200, 301, 404)
+
+
+def test_a_whole_address_means_its_path() -> None:
+    assert get(Hello(), "http://127.0.0.1:8080/index.html?a=b")[0] == 200
+    assert get(Hello(), "//[")[0] == 404
 
 
 def test_a_file_that_is_shorter_than_promised_ends_the_connection(tmp_path: Path) -> None:

@@ -121,6 +121,18 @@ def test_saying_good_bye_to_all_leaves_what_waits_for_them() -> None:
     assert all(seat.over for seat in seats)
 
 
+def test_a_message_of_nothing_is_a_message() -> None:
+    class Sized(Lines):
+        def send(self, message: bytes) -> bytes:
+            return b"%d:%b;" % (len(message), message)
+
+    hall = Hall(Echo())
+    seat = hall.open("192.0.2.1:5", "ws", Sized(100))
+    assert seat is not None
+    hall.receive(seat, b"\nab\n")
+    assert taken(hall, seat) == b"0:;2:ab;"
+
+
 def test_nobody_is_let_in_beyond_the_limit() -> None:
     told = Told()
     hall = Hall(Echo(), Limits(clients=1), told)

@@ -1,6 +1,7 @@
 """Every application behaves alike under every model: real sockets on loopback, plain clients."""
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -63,8 +64,15 @@ def all_of(client: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-@pytest.fixture(params=sorted(MODELS))
-def model(request: pytest.FixtureRequest) -> str:
+#: asyncio's model without uvloop, as on a machine that has none
+OWN_LOOP = "asyncio, its own loop"
+
+
+@pytest.fixture(params=[*sorted(MODELS), OWN_LOOP])
+def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == OWN_LOOP:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+        return "asyncio"
     return str(request.param)
 
 

@@ -1,7 +1,6 @@
 """`fourtuple talk`: the client's side of a conversation, with the four views of it."""
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ from fourtuple.explain.text import N_
 
 if TYPE_CHECKING:
     from fourtuple.event.timeline import Timeline
+    from fourtuple.system.sniffer import Sniffer
     from fourtuple.talk.dial.conversation import Conversation
     from fourtuple.talk.dial.pump import Habits
     from fourtuple.talk.dial.source import Source
@@ -49,6 +49,7 @@ _EOLS = {"lf": b"\n", "crlf": b"\r\n", "none": b""}
 _PATTERN = b"0123456789"
 #: how long UDP and raw IP are listened to after the last datagram
 _DATAGRAM_WAIT_S = 2.0
+_WEBSOCKET_WAIT_S = 1.0
 #: input of a pipe becomes datagrams of at most this, as with ncat
 _DATAGRAM_BYTES = 8192
 
@@ -92,8 +93,8 @@ def talk(
         typer.Option(
             metavar="SECONDS",
             help=N_(
-                "End after so much silence once all is sent. Default: 2 for udp and raw; else wait"
-                " for the other side's end."
+                "End after so much silence once all is sent. Default: 2 for udp and raw, 1 for"
+                " WebSocket; else wait for the other side's end."
             ),
         ),
     ] = "",
@@ -154,7 +155,7 @@ def talk(
     messages = _messages(where, send, size, eol)
     times = number_between("--count", count, 1, _MOST), _optional_seconds("--interval", interval)
     typed = messages is None and where.kind.over != "http" and _at_terminal() and not json
-    wait_s = seconds("--wait", wait) if wait else None if _is_stream(where) else _DATAGRAM_WAIT_S
+    wait_s = seconds("--wait", wait) if wait else _usual_wait_s(where)
     wish = Wish(
         url=where,
         timeout_s=seconds("--timeout", timeout),
@@ -229,16 +230,21 @@ class _Views:
         self._reporter = reporter
         self._explain, self._ladder, self._save = explain, ladder, save
         self._stack = ExitStack()
-        self._sniffer: Callable[[], object] | None = None
+        self._seen: Sniffer | None = None
 
     def watch(self) -> None:
         """Begin to record frames, where somebody wants them and this machine allows it."""
         from fourtuple.system.sniffer import Sniffer, may_sniff
+        from fourtuple.talk.dial.filter import port_filter
 
         if self._save is not None:
             _require_writable(self._save)
         wanted = self._explain or self._ladder or self._save is not None
-        self._seen = self._stack.enter_context(Sniffer()) if wanted and may_sniff() else None
+        url = self._conversation.wish.url
+        if wanted and url.kind.transport != "unix" and may_sniff():
+            # a raw packet has no port: everything is taken
+            program = () if url.kind.transport == "raw" else port_filter(url.port)
+            self._seen = self._stack.enter_context(Sniffer(program))
 
     def __enter__(self) -> "_Views":
         return self
@@ -268,6 +274,14 @@ def _at_terminal() -> bool:
 
 def _is_stream(url: "Url") -> bool:
     return url.kind.transport in ("tcp", "unix")
+
+
+def _usual_wait_s(url: "Url") -> float | None:
+    """A WebSocket's end is one for both sides at once: a server that has not answered by then may
+    not answer any more."""
+    if url.kind.over == "ws":
+        return _WEBSOCKET_WAIT_S
+    return None if _is_stream(url) else _DATAGRAM_WAIT_S
 
 
 def _is_bytes(url: "Url") -> bool:

@@ -7,6 +7,7 @@ pieces, taken one at a time as they can be sent, so a large file is never in mem
 import html
 import mimetypes
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,12 +15,13 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import BinaryIO, Protocol
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from fourtuple.explain.text import N_, Translator
 
 __all__ = ["ChatPage", "Files", "Hello", "Request", "Response", "Site", "plain"]
 
+_ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _PIECE_BYTES = 256 * 1024
 _HTML = "text/html; charset=utf-8"
 
@@ -46,7 +48,12 @@ class Request:
     @property
     def path(self) -> str:
         """The path in plain letters: without query, escapes undone."""
-        return unquote(urlsplit(self.target).path)
+        return unquote(self.quoted_path)
+
+    @property
+    def quoted_path(self) -> str:
+        """The path as it was sent. Clients of a proxy send a whole address (RFC 9112, 3.2.2)."""
+        return _ORIGIN.sub("", self.target.partition("?")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +161,8 @@ class Files:
         return Response(HTTPStatus.OK, (("Content-Type", kind),), _pieces(opened, size), size)
 
     def _listing(self, request: Request, directory: Path) -> Response:
-        if not urlsplit(request.target).path.endswith("/"):
-            there = quote(request.path) + "/"
+        if not request.quoted_path.endswith("/"):
+            there = f"/{quote(request.path.strip('/'))}/"
             return plain(HTTPStatus.MOVED_PERMANENTLY, "It is a directory.", ("Location", there))
         with os.scandir(directory) as found:
             names = sorted(each.name + "/" * each.is_dir() for each in found)

@@ -14,7 +14,7 @@ to the sender.
 import codecs
 from collections.abc import Callable
 
-from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -32,9 +32,17 @@ except ImportError:  # built without a C compiler
 __all__ = ["WebSocket"]
 
 NOT_WEBSOCKET = N_("it does not speak WebSocket: {reason}")
+#: small windows and little memory where it is ours to choose (RFC 7692, section 7.1.2.1), as many
+#: clients may be here; theirs is left to clients, some of which cannot choose
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_max_window_bits=12, compress_settings={"memLevel": 5}
+)
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _TEXT, _BINARY = 0x81, 0x82  # FIN and opcode (RFC 6455, section 5.2)
+_OPCODE = 0x0F
 _MASKED = 0x80
+#: a final continuation of nothing, masked
+_LAST_PART = bytes((0x80, _MASKED, 0, 0, 0, 0))
 _LENGTH = 0x7F
 #: payloads from here on have a longer header: 16 bits of length, or with _LENGTH 64
 _LONG = 126
@@ -51,7 +59,7 @@ class WebSocket:
     has_more = False
 
     def __init__(self, limit: int, *, compress: bool = True, text: bool = False) -> None:
-        extensions = enable_server_permessage_deflate(None) if compress else None
+        extensions = [_DEFLATE] if compress else None
         self._protocol = ServerProtocol(extensions=extensions, max_size=limit)
         self._longest_short = _MASKED + min(_LONG - 1, limit)
         self._text = text
@@ -104,6 +112,8 @@ class WebSocket:
             if not self._owed:
                 self._begun = data[at:]
                 return len(data)
+            if self._parts and data[at] & _OPCODE == Opcode.CLOSE:
+                self._abandon_message()
         here = min(self._owed, len(data) - at)
         self._owed -= here
         try:
@@ -116,19 +126,27 @@ class WebSocket:
         found.ended = by_library.ended
         return at + here
 
+    def _abandon_message(self) -> None:
+        """A close may come between the parts of a message (RFC 6455, section 5.4), which then stays
+        without its end. The library would call that an error: so it is given an end."""
+        self._protocol.receive_data(_LAST_PART)
+        self._protocol.events_received()
+        self._parts.clear()
+
     def _by_library(self, data: bytes) -> Received:
         if data:
             self._protocol.receive_data(data)
         else:
             self._protocol.receive_eof()
         messages = self._messages()
-        self._open = self._protocol.state is State.OPEN
         answer = b"".join(self._protocol.data_to_send())
         if self._failed and not data:
             return Received(messages, answer, ended=True)
         error = self._wrong or self._protocol.handshake_exc or self._protocol.parser_exc
         if error is not None and not isinstance(error, EOFError):
+            # what was said before can still be answered: `answer` goes out after that
             raise Broken(Message(NOT_WEBSOCKET, {"reason": str(error)}), answer)
+        self._open = self._protocol.state is State.OPEN
         ended = not data or self._protocol.close_expected()
         return Received(messages, answer, ended)
 
@@ -137,6 +155,8 @@ class WebSocket:
             return b""
         if len(message) < _LONG:
             return _SHORT_HEADS[_TEXT if self._text else _BINARY][len(message)] + message
+        if self._protocol.state is not State.OPEN:
+            return b""
         if self._text:
             self._protocol.send_text(message)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fourtuple.event.model import Endpoint, State
-from fourtuple.event.timeline import Segment, Timeline
+from fourtuple.event.timeline import FrameSeen, Segment, Timeline
 from fourtuple.explain.model import Message
 from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.text import N_
@@ -30,6 +30,10 @@ FILE_CONNECTED = N_("Connected to {address} after {time}: within this machine, w
 RST_SEEN = N_(
     "The kernel of {address} answered the SYN with RST ({frames}), as it does when no socket"
     " listens on the port; a firewall may do it in its name."
+)
+ICMP_SEEN = N_(
+    "{offender} answered the SYN with ICMP ({frames}), not with RST: that is a firewall's word, and"
+    " says nothing about who listens on the port."
 )
 SYN_ONCE = N_(
     "The SYN was sent ({frames}), and neither SYN ACK nor RST nor ICMP came back: no such host is"
@@ -150,6 +154,10 @@ class _Explainer:
         found = (self.timeline.frame(n) for n in range(1, len(self.timeline.frames) + 1))
         return [one for one in found if isinstance(one, Segment)]
 
+    def _icmp_errors(self) -> list[FrameSeen]:
+        found = (self.timeline.frame(n) for n in range(1, len(self.timeline.frames) + 1))
+        return [one for one in found if one.packet.quoted is not None]
+
     @staticmethod
     def _ends(segment: Segment) -> tuple[str, int]:
         assert segment.packet.ip is not None
@@ -166,6 +174,12 @@ class _Explainer:
         address = why.params.get("address", "")
         if why.text == REFUSED_WHY:
             resets = [s for s in self._segments() if s.tcp.has(RST) and self._ends(s)[0] == address]
+            errors = self._icmp_errors()
+            if errors:
+                frames = frames_text([frame.number for frame in errors])
+                offender = errors[0].packet.ip
+                who = offender.source if offender else ""
+                return Message(ICMP_SEEN, {"frames": frames, "offender": who})
             if resets:
                 about = {"frames": frames_text([s.number for s in resets]), "address": address}
                 return Message(RST_SEEN, about)

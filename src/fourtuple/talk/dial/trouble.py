@@ -24,8 +24,9 @@ NOT_FOUND_WHY = N_(
 )
 REFUSED = N_("Refused: nobody listens on port {port} of {address}.")
 REFUSED_WHY = N_(
-    "connect() ended with ECONNREFUSED: the SYN was answered with RST. The kernel of the other side"
-    " does that when no socket listens on the port; a firewall may do it in its name."
+    "connect() ended with ECONNREFUSED: the SYN was answered with RST, as the kernel of the other"
+    " side does when no socket listens on the port. A firewall may do it in its name, or answer"
+    " with ICMP."
 )
 UNIX_REFUSED = N_("Refused: nobody listens at {path}.")
 UNIX_REFUSED_WHY = N_(

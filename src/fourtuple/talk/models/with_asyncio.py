@@ -6,6 +6,7 @@ loop as `talk.models.ready` runs underneath (epoll on Linux), written by others 
 
 import asyncio
 import errno
+import os
 import socket
 import threading
 import time
@@ -44,7 +45,7 @@ def _fastest_loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_Trouble(hall))
+    loop.set_exception_handler(_trouble)
     asked = asyncio.Event()
     loop.add_reader(stop.fileno(), asked.set)
     here: set[_Connection] = set()
@@ -75,25 +76,32 @@ async def _listen(
 
 
 async def _watch_clock(here: "set[_Connection]", hall: Hall) -> None:
+    told = False
     while True:
         await asyncio.sleep(_TICK_S)
+        told = _look_for_descriptors(hall, told)
         now_s = time.monotonic()
         for connection in list(here):
             connection.look_at_clock(hall.limits.idle_s, now_s)
 
 
-class _Trouble:
-    """What the loop could not give to anybody: a failed accept(), above all."""
+def _look_for_descriptors(hall: Hall, told: bool) -> bool:
+    """Tell when none is left, once: the loop turns clients away without a word to anybody (uvloop)
+    or stops accepting for a second (asyncio's own)."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        if not told:
+            hall.tell(no_descriptor())
+        return True
+    return False
 
-    def __init__(self, hall: Hall) -> None:
-        self._hall = hall
 
-    def __call__(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
-        error = about.get("exception")
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            self._hall.tell(no_descriptor())
-        else:
-            loop.default_exception_handler(about)
+def _trouble(loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+    """What the loop could not give to anybody; a failed accept() is told of by the watch."""
+    error = about.get("exception")
+    if not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)):
+        loop.default_exception_handler(about)
 
 
 class _Connection(asyncio.Protocol):
