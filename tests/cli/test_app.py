@@ -39,7 +39,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (["lab", "ron"], "There is no command ron. Did you mean run?", "fourtuple lab --help"),
         (["read"], "FILE is missing.", "fourtuple read --help"),
         (["lab", "show"], "NAME is missing.", "fourtuple lab show --help"),
-        (["lab", "show", "x", "y"], "There are too many arguments: y.", "fourtuple lab show --help"),
+        (
+            ["lab", "show", "x", "y"],
+            "There are too many arguments: y.",
+            "fourtuple lab show --help",
+        ),
         (["read", "x", "--xyz"], "There is no option --xyz.", "fourtuple read --help"),
         (
             ["read", "x", "--frmae", "1"],
