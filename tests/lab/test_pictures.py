@@ -19,7 +19,7 @@ def picture(name: str, family: int, connection: int = 0) -> list[str]:
     timeline = run(find_experiment(name), Options(family=family))
     found = connections(timeline)
     text = report(
-        timeline, Translator("en"), Terminal(160), connections=found, connection=connection
+        timeline, Translator("en"), Terminal(160), connections=[found[connection]], every=len(found)
     )
     return [" ".join(re.sub("[─┄│▶◀]", " ", line).split()) for line in text.splitlines()]
 
