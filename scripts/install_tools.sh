@@ -11,6 +11,11 @@ tcpdump tcpdump
 nmap nmap
 masscan masscan
 nft nftables
+tcptrace tcptrace
+nginx nginx-light
+wrk wrk
+iperf3 iperf3
+ethtool ethtool
 ip iproute2
 curl curl
 ncat ncat

@@ -24,7 +24,6 @@ def words(
     length: int,
     raw_window: int,
     window: int,
-    sack: bool,
     row: Column,
     s: int,
     p: int,
@@ -60,24 +59,24 @@ def words(
                 words |= at.W_FULL
         if not length and flags & ACK and mine & at.B_NEXT and seq == following:
             if mine & at.B_ACKED and ack == row[s + at.ACKED]:
-                words |= _repeated_ack(raw_window, sack, mine, theirs, row[s + at.WINDOW_SEEN] + 0)
+                words |= _repeated_ack(raw_window, mine, theirs, row[s + at.WINDOW_SEEN] + 0)
     if end > seq and not words & (at.W_KEEP_ALIVE | at.W_ZERO_PROBE):
-        words |= _repeated_data(t_ns, seq, end, row, s, p)
+        words |= _repeated_data(t_ns, seq, end, length, row, s, p)
     return words, shut
 
 
-def _repeated_ack(raw_window: int, sack: bool, mine: int, theirs: int, before: int) -> int:
+def _repeated_ack(raw_window: int, mine: int, theirs: int, before: int) -> int:
     same = mine & at.B_WINDOW != 0 and raw_window == before
     if raw_window == 0:
         return at.W_ZERO_PROBE_ACK if same and theirs & at.B_WAS_PROBE else 0
     if same and theirs & at.B_WAS_KEEPALIVE:
         return at.W_KEEP_ALIVE_ACK
-    return at.W_DUPLICATE_ACK if same or sack else at.W_UPDATE
+    return at.W_DUPLICATE_ACK if same else at.W_UPDATE
 
 
-def _repeated_data(t_ns: int, seq: int, end: int, row: Column, s: int, p: int) -> int:
+def _repeated_data(t_ns: int, seq: int, end: int, length: int, row: Column, s: int, p: int) -> int:
     mine, theirs = row[s + at.BITS] + 0, row[p + at.BITS] + 0
-    if theirs & at.B_ACKED and end <= row[p + at.ACKED]:
+    if length and theirs & at.B_ACKED and seq + length <= row[p + at.ACKED]:
         return at.W_SPURIOUS | at.W_RETRANSMISSION
     if not mine & at.B_NEXT or seq >= row[s + at.NEXT]:
         return 0
@@ -174,7 +173,7 @@ def remember(
         row[s + at.ACKED] = ack
         row[s + at.ACKED_NS] = t_ns
     if words & at.W_ACK_LOST:
-        row[p + at.REACHABLE] = ack
+        row[p + at.REACHABLE] = row[p + at.NEXT]
     if words & at.W_ZERO_PROBE:
         own(row, extra_free, control)
         more = extra[row[at.EXTRA]]
@@ -183,17 +182,14 @@ def remember(
         if end != 0:
             return False
         bits |= at.B_WAS_PROBE
-    if words & at.W_LOST:
-        bits |= at.B_REACHABLE
-        row[s + at.REACHABLE] = row[s + at.NEXT]
-    elif not bits & at.B_REACHABLE or seq == row[s + at.REACHABLE]:
-        bits |= at.B_REACHABLE
-        row[s + at.REACHABLE] = end
     advances = not bits & at.B_NEXT or end > row[s + at.NEXT]
     if advances:
         bits |= at.B_NEXT
         row[s + at.NEXT] = end
         row[s + at.ADVANCED_NS] = t_ns
+    if not bits & at.B_REACHABLE or seq == row[s + at.REACHABLE]:
+        bits |= at.B_REACHABLE
+        row[s + at.REACHABLE] = row[s + at.NEXT]
     row[s + at.BITS] = bits
     return advances
 

@@ -232,7 +232,8 @@ EARLY_SHIFT = 28  # the payload of the largest SYN, 17 bits
     W_BY_TIMER,
     W_DSACK,
     W_ARRIVED,
-) = (1 << bit for bit in range(26))
+    W_NEEDLESS,
+) = (1 << bit for bit in range(27))
 WORDS = 15
 
 # --- kinds of evidence in the log: (index << 5 | kind, frame); two of a kind are one a side

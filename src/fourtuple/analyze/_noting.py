@@ -49,10 +49,9 @@ def count(
     elif words & at.W_REORDERED:
         more[x + at.N_REORDERED] += 1
         _note(at.E_REORDERED + side, number, row, log, control)
-    elif words & at.W_SPURIOUS:
-        if not (flags & SYN and (flags & ACK or acked)):
-            more[x + at.N_NEEDLESS] += 1
-            _note(at.E_NEEDLESS + side, number, row, log, control)
+    elif words & at.W_NEEDLESS:
+        more[x + at.N_NEEDLESS] += 1
+        _note(at.E_NEEDLESS + side, number, row, log, control)
     elif words & (at.W_BY_ACKS | at.W_BY_TIMER) and not flags & SYN:
         more[x + at.N_AGAIN] += 1
         _note(at.E_AGAIN + side, number, row, log, control)
@@ -231,7 +230,7 @@ def _closing(
     log: Table,
     control: Column,
 ) -> int:
-    shape |= 16 << at.COMPLETENESS_SHIFT
+    shape |= 16 << at.COMPLETENESS_SHIFT if has_ack else 0
     if row[s + at.FIN_FRAME] == 0:
         row[s + at.FIN_FRAME] = number
     else:

@@ -52,7 +52,7 @@ def segment(
     acked = has_ack and acknowledges(row, s, p, ack)
     words, shut = words_of(
         t_ns, flags, seq, ack, end, length, seg[wire.WINDOW] + 0, window,
-        seg[wire.SACK_COUNT] > 0, row, s, p, extra[row[at.EXTRA]], y,
+        row, s, p, extra[row[at.EXTRA]], y,
     )  # fmt: skip
     words = probing(flags, seq, ack, words, shut, row, s, p)
     words |= answers(flags, length, seq, seg[wire.WINDOW] + 0, has_ack, acked, words, row, s, p)

@@ -115,8 +115,9 @@ def _repeated(
     control: Column,
 ) -> int:
     """Why an old number comes: it was overtaken, or sent again after acknowledgments or a timer."""
-    if words & at.W_SPURIOUS:
-        return 0
+    confirmed = row[p + at.BITS] & at.B_ACKED and end <= row[p + at.ACKED]
+    if confirmed and not seg[wire.FLAGS] & SYN:
+        return at.W_NEEDLESS
     new = row[p + at.BITS] & at.B_RECEIVED and seq >= row[p + at.RECEIVED]
     if new and not has_come(more, y, seq):
         if _overtaken(seg, t_ns, row, s):

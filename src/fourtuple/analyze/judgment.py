@@ -71,7 +71,6 @@ def _seen(draft: Draft, side: Side) -> Seen:
         raw.length,
         raw.window,
         draft.window if known else None,
-        bool(raw.sack),
     )
 
 

@@ -148,10 +148,17 @@ class Life:
             draft.notes += ("reused_ports",)
         self._pair_probes(draft)
         trails = self.trails[draft.side], self.trails[1 - draft.side]
-        repeats = pasts[1].duplicate_acks
+        repeated = pasts[1].ack, pasts[1].duplicate_acks
         following = bool(self.drafts) and self.drafts[-1].side == draft.side
         draft.notes += truth(
-            draft, trails, (side, peer), advanced_ns, repeats, self.rtt_ns, self.complete, following
+            draft,
+            trails,
+            (side, peer),
+            advanced_ns,
+            *repeated,
+            self.rtt_ns,
+            self.complete,
+            following,
         )
         if pasts[0].next != expected:
             trails[0].stamp = draft.raw.ts_value, draft.raw.ip_id

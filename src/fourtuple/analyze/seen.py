@@ -44,6 +44,7 @@ _WORDS = (
     (at.W_TWICE, "captured_twice"),
     (at.W_DSACK, "dsack"),
     (at.W_ARRIVED, "had_arrived"),
+    (at.W_NEEDLESS, "needless"),
     (at.W_REORDERED, "reordered"),
     (at.W_BY_ACKS, "by_acks"),
     (at.W_BY_TIMER, "by_timer"),

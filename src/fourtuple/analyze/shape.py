@@ -75,7 +75,7 @@ def completeness(segments: Segments) -> int:
     """Wireshark's tcp.completeness: SYN 1, SYN+ACK 2, ACK 4, data 8, FIN 16, RST 32.
 
     As tshark 4.0 counts them: only a segment without data sets the bit for ACK, and an RST or a FIN
-    with ACK does.
+    with ACK does; only a FIN with ACK sets that for FIN.
     """
     mask = 0
     for segment in segments:
@@ -84,5 +84,6 @@ def completeness(segments: Segments) -> int:
             mask |= 2 if flags & ACK else 1
         elif flags & ACK and not segment.length:
             mask |= 4
-        mask |= 8 * bool(segment.length) | 16 * bool(flags & FIN) | 32 * bool(flags & RST)
+        finished = flags & FIN and flags & ACK
+        mask |= 8 * bool(segment.length) | 16 * bool(finished) | 32 * bool(flags & RST)
     return mask

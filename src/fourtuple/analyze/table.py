@@ -26,7 +26,7 @@ client_largest_bytes
                     the most payload in one segment; early_bytes: in a SYN
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -114,24 +114,37 @@ class ConnectionTable:
 
     @cached_property
     def clients(self) -> list[Endpoint]:
-        return self._endpoints("client")
+        """All of them; `client` makes one."""
+        return [*map(Endpoint, self._addresses("client"), self["client_port"].tolist())]
 
     @cached_property
     def servers(self) -> list[Endpoint]:
-        return self._endpoints("server")
+        """All of them; `server` makes one."""
+        return [*map(Endpoint, self._addresses("server"), self["server_port"].tolist())]
 
-    def _endpoints(self, role: str) -> list[Endpoint]:
+    def client(self, row: int) -> Endpoint:
+        return self._endpoint("client", row)
+
+    def server(self, row: int) -> Endpoint:
+        return self._endpoint("server", row)
+
+    def _endpoint(self, role: str, row: int) -> Endpoint:
         names = ("family", f"{role}_high", f"{role}_low", f"{role}_port")
-        known: dict[tuple[int, int, int], str] = {}
-        found = []
-        for family, high, low, port in zip(*(self[n].tolist() for n in names), strict=True):
-            address = known.get((family, high, low))
-            if address is None:
-                halves = (half.to_bytes(8, "big", signed=True) for half in (high, low))
-                address = ip_text(b"".join(halves)[12 if family == 4 else 0 :])
-                known[family, high, low] = address
-            found.append(Endpoint(address, port))
-        return found
+        *address, port = (int(self[name][row]) for name in names)
+        return Endpoint(_text(*address), port)
+
+    def _addresses(self, role: str) -> Iterator[str]:
+        """As text; few of them are different ones."""
+        known: dict[tuple[int, ...], str] = {}
+        names = ("family", f"{role}_high", f"{role}_low")
+        for key in zip(*(self[name].tolist() for name in names), strict=True):
+            text = known.get(key)
+            yield text if text is not None else known.setdefault(key, _text(*key))
+
+
+def _text(family: int, high: int, low: int) -> str:
+    halves = (half.to_bytes(8, "big", signed=True) for half in (high, low))
+    return ip_text(b"".join(halves)[12 if family == 4 else 0 :])
 
 
 def tuple_marks(table: ConnectionTable) -> Marks:

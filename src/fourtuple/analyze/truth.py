@@ -9,6 +9,8 @@ reordered       it fills a gap, and was sent before the segments that overtook i
                 (RFC 7323), else its IP id, else because it came sooner than a round trip
 by_acks         sent again after three duplicate acknowledgments, or after SACK had told of later
                 data (RFC 5681, section 3.2; RFC 6675)
+needless        sent again though it had been acknowledged, as the capture saw it; no SYN: a SYN+ACK
+                that comes again shows that the acknowledgment was not taken
 by_timer        sent again without any such: a timer (RFC 6298) or a probe of the tail (RFC 8985)
 dsack           reports bytes that its sender got twice (RFC 2883)
 had_arrived     acknowledges what was sent again, and echoes an older timestamp than that had: so
@@ -27,7 +29,15 @@ from fourtuple.wire import FIN, RST, SYN
 __all__ = ["TRUTHS", "Trail", "truth"]
 
 #: the notes, in the order of the columns of analyze.table
-TRUTHS = ("by_acks", "by_timer", "reordered", "captured_twice", "dsack", "had_arrived")
+TRUTHS = (
+    "needless",
+    "by_acks",
+    "by_timer",
+    "reordered",
+    "captured_twice",
+    "dsack",
+    "had_arrived",
+)
 
 _SAME_ID_NS, _SAME_NS = 10_000_000, 50_000
 _OVERTAKEN_NS = 3_000_000
@@ -87,6 +97,7 @@ def truth(
     trails: tuple[Trail, Trail],
     sides: tuple[Side, Side],
     advanced_ns: int,
+    confirmed: int | None,
     duplicate_acks: int,
     rtt_ns: int,
     complete: bool,
@@ -94,9 +105,9 @@ def truth(
 ) -> tuple[str, ...]:
     """The notes for a segment whose words are known; of each pair the first is its sender's.
 
-    `advanced_ns` is when the sender's highest number came, `duplicate_acks` how often the receiver
-    had repeated its acknowledgment; `following`: the segment before was the same sender's. The
-    sides must not have been told of the segment yet.
+    `advanced_ns` is when the sender's highest number came, `confirmed` the receiver's latest
+    acknowledgment and `duplicate_acks` how often it was repeated; `following`: the segment before
+    was the same sender's. The sides must not have been told of the segment yet.
     """
     trail, other = trails
     if _captured_again(draft, trail, following) and not complete:
@@ -105,7 +116,9 @@ def truth(
     if _comes_again(draft, sides[0]):
         overtaken = not complete and sides[1].lacks(draft.seq)
         overtaken = overtaken and _overtaken(draft, trail, advanced_ns, rtt_ns)
-        found += _repeated(draft, trail, overtaken, duplicate_acks)
+        needless = confirmed is not None and draft.end <= confirmed
+        needless = needless and not draft.raw.flags & SYN
+        found += _repeated(draft, trail, needless, overtaken, duplicate_acks)
         told = {"by_acks", "by_timer"}.intersection(found) and draft.raw.ts_value >= 0
         if told and trail.again is None and draft.end > 0:
             trail.again = draft.end, draft.raw.ts_value
@@ -155,9 +168,11 @@ def _comes_again(draft: Draft, side: Side) -> bool:
     return takes and side.sent is not None and draft.seq < side.sent
 
 
-def _repeated(draft: Draft, trail: Trail, overtaken: bool, duplicate_acks: int) -> list[str]:
-    if "spurious_retransmission" in draft.notes:
-        return []
+def _repeated(
+    draft: Draft, trail: Trail, needless: bool, overtaken: bool, duplicate_acks: int
+) -> list[str]:
+    if needless:
+        return ["needless"]
     if overtaken:
         return ["reordered"]
     return ["by_acks" if duplicate_acks >= 3 or trail.sacked > draft.seq else "by_timer"]

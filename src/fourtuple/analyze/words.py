@@ -32,7 +32,6 @@ class Seen:
     length: int
     window: int
     limit: int | None
-    sack: bool
 
     @property
     def end(self) -> int:
@@ -48,7 +47,9 @@ class Past:
     """What one side's earlier segments leave behind for the rules.
 
     next       the number after the highest one sent, probes of a zero window left out
-    reachable  the highest acknowledgment that needs no segment that was not seen
+    reachable  the highest acknowledgment that needs no segment that was not seen; as in tshark a
+               segment that fills the first gap is taken to fill all, and an acknowledgment beyond
+               the numbers sent is told again and again
     probed     the number after its latest segment where that was a probe of a zero window, else 0
     """
 
@@ -109,14 +110,14 @@ def _of_repeated_ack(seen: Seen, past: Past, other: Past) -> list[str]:
         return ["zero_window_probe_ack"] * (same and "zero_window_probe" in other.previous)
     if same and "keep_alive" in other.previous:
         return ["keep_alive_ack"]
-    return ["duplicate_ack"] if same or seen.sack else ["window_update"]
+    return ["duplicate_ack"] if same else ["window_update"]
 
 
 def _of_repeated_data(
     seen: Seen, past: Past, other: Past, rtt_ns: int, complete: bool
 ) -> list[str]:
     """Words for a segment whose numbers were sent before."""
-    if other.ack is not None and seen.end <= other.ack:
+    if seen.length and other.ack is not None and seen.seq + seen.length <= other.ack:
         return ["spurious_retransmission", "retransmission"]
     if past.next is None or seen.seq >= past.next:
         return []
@@ -138,16 +139,14 @@ def _remember(seen: Seen, past: Past, other: Past, found: tuple[str, ...]) -> No
     if seen.ack is not None:
         past.ack, past.ack_ns = seen.ack, seen.t_ns
     if "ack_lost_segment" in found:
-        other.reachable = seen.ack
+        other.reachable = other.next
     past.probed = seen.end if "zero_window_probe" in found else 0
     if not past.probed:
-        _advance(seen, past, found)
+        _advance(seen, past)
 
 
-def _advance(seen: Seen, past: Past, found: tuple[str, ...]) -> None:
-    if "lost_segment" in found:
-        past.reachable = past.next
-    elif past.reachable is None or seen.seq == past.reachable:
-        past.reachable = seen.end
+def _advance(seen: Seen, past: Past) -> None:
     if past.next is None or seen.end > past.next:
         past.next, past.advanced_ns = seen.end, seen.t_ns
+    if past.reachable is None or seen.seq == past.reachable:
+        past.reachable = past.next

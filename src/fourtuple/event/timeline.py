@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
-from fourtuple.wire.columns import Columns, Seen, decode_columns
 
 if TYPE_CHECKING:
     from fourtuple.wire import Packet, TcpView
+    from fourtuple.wire.columns import Columns
 
 __all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 
@@ -68,7 +68,8 @@ class Timeline:
     meta      what the recording says of itself: for a lab run "experiment", "question", "covers",
               "family" (4 or 6), "seed", "hosts" (name -> list of addresses), "views"
               ({"calls": "wrapped", "states": "sock_diag", "frames": "wire"}), "kernel",
-              "seconds"; for a file "file"
+              "seconds"; for a file "file", of several "files", and "frames", how many
+              the capture has, where not all of them are here
     epoch_ns  what to add to a t_ns to get nanoseconds since 1970 (0: t_ns is that already)
     complete  the wire saw every frame (the lab); a capture may have gaps
     """
@@ -81,8 +82,10 @@ class Timeline:
     complete: bool = False
 
     @cached_property
-    def columns(self) -> Columns:
+    def columns(self) -> "Columns":
         """The frames' headers, decoded: one row a frame (see wire.columns)."""
+        from fourtuple.wire.columns import Seen, decode_columns
+
         frames = self.frames
         link_types = [self.vantages[v].link_type for v in frames.vantage.tolist()]
         seen = Seen(frames.t_ns, frames.vantage, frames.left_ns == 0)

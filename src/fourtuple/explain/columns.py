@@ -8,6 +8,7 @@ that of every connection.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -29,33 +30,38 @@ _OPENED = {name: code for code, name in enumerate(HANDSHAKES)}
 _CLOSED = {name: code for code, name in enumerate(CLOSES)}
 _BITS = at.S_RST | at.S_ODD | at.S_BOTH_SYN | at.S_STRAY | at.S_FORGOT
 _KINDS_A_WORD, _FIVE_BITS = 12, 31
+#: later than any frame
+_NEVER = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Spotted:
     """A rule that `rows` of a table meet.
 
-    The evidence of a row are the frame numbers in the columns `firsts` (0: none), and the frames of
-    the survey's evidence from its number in `begin` up to that in `end`.
+    The evidence of a row are the frame numbers in the columns `firsts` (0: none), and those that
+    the survey has under its key in `keys`, as far as they come before the one in `before`.
     """
 
     rule: Rule
     rows: Int64s
     firsts: tuple[Int64s, ...]
-    begin: Int64s
-    end: Int64s
+    keys: Int64s | None = None
+    before: Int64s | None = None
     params: Params = field(default_factory=dict)
 
-    def frames(self, evidence: Int64s) -> Iterator[list[int]]:
-        """The evidence of each row; `evidence` are the survey's frames."""
-        columns = [column[self.rows].tolist() for column in self.firsts]
-        spans = zip(self.begin[self.rows].tolist(), self.end[self.rows].tolist(), strict=True)
-        for firsts, (begin, end) in zip(zip(*columns, strict=True), spans, strict=True):
-            if begin == end and len(firsts) == 1:
-                yield list(firsts)
-            else:
-                found = {*firsts, *evidence[begin:end].tolist()} - {0}
-                yield sorted(found)[:EVIDENCE]
+    def frames(self, evidence: Evidence) -> Iterator[list[int]]:
+        """The evidence of each row."""
+        columns = zip(*(column[self.rows].tolist() for column in self.firsts), strict=True)
+        if self.keys is None:
+            yield from (sorted({*firsts} - {0}) for firsts in columns)
+            return
+        keys = self.keys[self.rows]
+        begins = np.searchsorted(evidence.keys, keys, "left").tolist()
+        ends = np.searchsorted(evidence.keys, keys, "right").tolist()
+        limits = repeat(_NEVER) if self.before is None else self.before[self.rows].tolist()
+        for firsts, begin, end, limit in zip(columns, begins, ends, limits, strict=False):
+            kept = [frame for frame in evidence.frames[begin:end].tolist() if frame < limit]
+            yield sorted({*firsts, *kept} - {0})[:EVIDENCE]
 
 
 def undecided(table: ConnectionTable, quoted: npt.NDArray[np.uint64] | None = None) -> Bools:
@@ -92,17 +98,17 @@ def spotted(
     decided = ~undecided(table, quoted)
     look = _Look(table, evidence)
     tcp = decided & (table["protocol"] == 6)
-    for rule, mask, proof, params in look.everything():
+    for rule, mask, (firsts, keys, before), params in look.everything():
         rows = np.flatnonzero(mask & tcp)
         if len(rows):
-            yield Spotted(rule, rows, *proof, params)
+            yield Spotted(rule, rows, firsts, keys, before, params)
     unanswered = look.unanswered(decided)
     if unanswered:
         yield unanswered
 
 
-#: columns of frames, where the evidence of each row begins and ends
-_Proof = tuple[tuple[Int64s, ...], Int64s, Int64s]
+#: columns of frames; the key of a row's evidence, and the frame before which it counts
+_Proof = tuple[tuple[Int64s, ...], Int64s | None, Int64s | None]
 _Found = tuple[Rule, Bools, _Proof, Params]
 _ROLES = ((0, "client"), (1, "server"))
 
@@ -125,8 +131,8 @@ class _Look:
         table = self.table
         silent = (table["protocol"] == 17) & (table["server_packets"] == 0) & decided
         rows = np.flatnonzero(silent)
-        heard = [row for row in rows.tolist() if not paths.to_many(table.servers[row].address)]
-        proof = (table["first_frame"], table["last_frame"]), self.none, self.none
+        heard = [row for row in rows.tolist() if not paths.to_many(table.server(row).address)]
+        proof = self._only(table["first_frame"], table["last_frame"])
         params = {"count": table["client_packets"]}
         chosen = np.array(heard, np.int64)
         return Spotted(paths.UDP_UNANSWERED, chosen, *proof, params) if heard else None
@@ -150,14 +156,14 @@ class _Look:
 
     def _too_soon(self, reused: Bools, syns: _Proof) -> Iterator[_Found]:
         """SYNs before the server agreed, if that was never, or they were several."""
-        firsts, begin, end = syns
+        firsts, keys, _ = syns
         agreed = self.table["syn_ack_frame"]
-        before = end.copy()
-        for row in np.flatnonzero(reused & (agreed > 0) & (end > begin)).tolist():
-            asked = self.evidence.frames[begin[row] : end[row]]
-            before[row] = begin[row] + np.searchsorted(asked, agreed[row])
-        soon = reused & ((agreed == 0) | (before > begin))
-        yield handshake.REUSED_SOON, soon, (firsts, begin, before), {}
+        limit = np.where(agreed > 0, agreed, _NEVER)
+        soon = reused & (agreed == 0)
+        again = np.flatnonzero(reused & (agreed > 0) & self._noted(at.E_SYN))
+        asked = Spotted(handshake.REUSED_SOON, again, firsts, keys, limit)
+        soon[again] = [len(frames) > 1 for frames in asked.frames(self.evidence)]
+        yield handshake.REUSED_SOON, soon, (firsts, keys, limit), {}
 
     def _sizes(self, role: int, name: str) -> Iterator[_Found]:
         mss, largest = self.table[f"{name}_mss"], self.table[f"{name}_largest_bytes"]
@@ -214,12 +220,10 @@ class _Look:
         return found
 
     def _only(self, *firsts: Int64s) -> _Proof:
-        return firsts, self.none, self.none
+        return firsts, None, None
 
     def _kept(self, kind: int | Int64s, *firsts: Int64s) -> _Proof:
-        keys = self.table["index"] << at.KIND_BITS | kind
-        begin = np.searchsorted(self.evidence.keys, keys, "left")
-        return firsts or (self.none,), begin, np.searchsorted(self.evidence.keys, keys, "right")
+        return firsts or (self.none,), self.table["index"] << at.KIND_BITS | kind, None
 
     def _kept_by(self, kind: int, role: int) -> _Proof:
         return self._kept(kind + self._side(role))

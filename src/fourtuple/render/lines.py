@@ -215,7 +215,7 @@ class _Lines:
         for one in spotted(table, found.evidence, found.quoted):
             head = f'{{"code":"{one.rule.code}","severity":"{one.rule.severity}","frames":['
             texts = self._texts(table, one)
-            frames = one.frames(found.evidence.frames)
+            frames = one.frames(found.evidence)
             for row, evidence, text in zip(one.rows.tolist(), frames, texts, strict=True):
                 listed = ",".join(map(str, evidence))
                 said.setdefault(row, []).append((evidence[0], f'{head}{listed}],"text":{text}}}'))

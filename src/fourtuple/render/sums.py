@@ -101,12 +101,12 @@ class Sums:
             np.bincount(members, weights=octets),
         )
         for row, count, resets, size in zip(firsts.tolist(), *map(_ints, columns), strict=True):
-            server = table.servers[row]
+            server = table.server(row)
             self.servers[server] += count
             self.resets[server] += resets
             self.octets[server] += size
         for row in np.argsort(-octets, kind="stable")[:_TALKERS].tolist():
-            ends = table.clients[row], table.servers[row]
+            ends = table.client(row), table.server(row)
             self._talked(Talker(int(octets[row]), int(table["index"][row]), *ends))
 
     def _add_one(self, one: Connection) -> None:

@@ -8,7 +8,7 @@ from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
-from fourtuple.wire import ACK, FIN, RST, SYN
+from fourtuple.wire import FIN, RST, SYN
 
 __all__ = ["RULES", "findings"]
 
@@ -225,7 +225,7 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
         (CORRUPTED, [s for s in sent if s.verdict == "corrupted"]),
         (AGAIN, again),
-        (SPURIOUS, [s for s in sent if _needless(s)]),
+        (SPURIOUS, [s for s in sent if "needless" in s.notes]),
         (REORDERED, [s for s in sent if "reordered" in s.notes]),
         (TWICE, [s for s in sent if "captured_twice" in s.notes]),
         (RECEIVED_TWICE, [s for s in sent if "dsack" in s.notes]),
@@ -241,14 +241,6 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
 def _unconfirmed(segment: SegmentFact) -> bool:
     """Sent again because no acknowledgment came; a SYN is the handshake's business."""
     return not segment.flags & SYN and bool({"by_acks", "by_timer"}.intersection(segment.notes))
-
-
-def _needless(segment: SegmentFact) -> bool:
-    """Sent again though the other side had acknowledged it. With a SYN+ACK it is the ACK that was
-    not taken, and a SYN that acknowledges only answers one that it crossed."""
-    if segment.flags & SYN and (segment.flags & ACK or segment.acked):
-        return False
-    return "spurious_retransmission" in segment.notes and "captured_twice" not in segment.notes
 
 
 def _gaps(connection: Connection) -> Iterator[Finding]:

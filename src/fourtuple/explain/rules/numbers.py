@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.model import Call
 from fourtuple.event.timeline import Timeline
@@ -134,6 +133,8 @@ def cut_up(length: int, mss: int, timestamps: bool) -> dict[str, Any]:
 def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iterator[Finding]:
     """Calls that gave more than a segment holds; the stream's numbers tell which are theirs."""
     mss = connection.mss[1 if client else 0]
+    from fourtuple.analyze.evidence import end_of
+
     begin = 1
     for call in end_of(timeline, connection, client).calls:
         if call.name not in _SENDING or (size := _moved(call)) == 0:

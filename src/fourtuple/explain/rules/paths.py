@@ -11,7 +11,7 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message, Rule
 from fourtuple.explain.rules.making import finding, of_side
 from fourtuple.explain.text import N_
-from fourtuple.wire.columns import ICMP, ICMP6
+from fourtuple.wire._row import ICMP, ICMP6
 
 __all__ = ["ALWAYS_PASSES", "RULES", "TIMES", "findings", "to_many"]
 

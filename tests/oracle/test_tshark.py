@@ -1,0 +1,138 @@
+"""tshark beside us: what it says of each connection that the lab carries, and where we differ."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fourtuple.analyze import connections
+from fourtuple.event.timeline import Timeline
+from fourtuple.explain.catalog import findings
+from fourtuple.explain.overview import Overview
+from fourtuple.explain.text import Translator
+from fourtuple.lab.experiment import all_experiments
+from fourtuple.lab.links import Lossy
+from fourtuple.lab.runner import Options, run
+from fourtuple.render.jsonout import connection_objects, json_lines
+from fourtuple.render.lines import connection_lines
+from fourtuple.source import Capture, read
+from fourtuple.wire import Timestamps, dissect
+from oracle.captures import Swapped, as_arrived, as_sent, made, transfer, written
+from oracle.tshark import differences, tshark_connections
+from story import closed, opened
+
+pytestmark = [pytest.mark.kernel, pytest.mark.oracle("tshark")]
+
+NAMES = list(all_experiments())
+ENGLISH = Translator("en")
+
+
+def whole(path: Path) -> list[dict[str, Any]]:
+    timeline = read(path)
+    found = connections(timeline)
+    said = findings(timeline, found)
+    text = json_lines(connection_objects(timeline, found, said, ENGLISH, "x.pcap"))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def surveyed(path: Path) -> list[dict[str, Any]]:
+    with Capture.of(str(path)) as capture:
+        text = "".join(connection_lines(Overview.of(capture), ENGLISH, ["x.pcap"]))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def compared(path: Path) -> list[dict[str, Any]]:
+    """The capture's connections, after both ways and tshark have agreed on them."""
+    ours = whole(path)
+    assert surveyed(path) == ours
+    tcp = [one for one in ours if one["protocol"] == "tcp"]
+    theirs = tshark_connections(path)
+    assert len(theirs) == len(tcp)
+    for one, other in zip(tcp, theirs, strict=True):
+        assert dict(differences(one, other)) == {}, one["connection"]
+    return ours
+
+
+def both_ends(timeline: Timeline, tmp_path: Path, behind: int = 0) -> list[list[dict[str, Any]]]:
+    places = (("sent", as_sent(timeline)), ("arrived", as_arrived(timeline, behind)))
+    return [compared(written(frames, tmp_path / f"{name}.pcap")) for name, frames in places]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("name", NAMES)
+def test_of_every_experiment_tshark_says_the_same(name: str, family: int, tmp_path: Path) -> None:
+    both_ends(run(all_experiments()[name], Options(family=family)), tmp_path)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("every", [5, 9, 23])
+def test_of_transfers_with_loss_tshark_says_the_same(
+    every: int, family: int, tmp_path: Path
+) -> None:
+    timeline = made(lambda lab: transfer(lab, 200_000, link=Lossy(every)), family)
+    sent, _ = both_ends(timeline, tmp_path)
+    assert sum(sent[0]["counts"].values()) > 0
+
+
+@pytest.mark.parametrize("behind", [1, 2])
+def test_of_transfers_with_reordering_tshark_says_the_same(behind: int, tmp_path: Path) -> None:
+    timeline = made(lambda lab: transfer(lab, 60_000, link=Swapped(12, behind)))
+    _, arrived = both_ends(timeline, tmp_path, behind)
+    assert arrived[0]["repeats"]["client"]["reordered"] == 1
+
+
+# Where tshark's words are not the truth: docs/explanation/differences-from-tshark.md
+
+
+def test_what_was_overtaken_was_sent_once_though_tshark_calls_it_a_fast_retransmission(
+    tmp_path: Path,
+) -> None:
+    story = opened(complete=False)
+    for number, stamp in ((1, 7), (201, 9), (301, 9), (401, 9)):
+        story.client.send(100, seq=number, options=(Timestamps(stamp, 1),))
+        story.server.ack(ack=101)
+    story.client.send(100, seq=101, options=(Timestamps(8, 1),))
+    frames = as_sent(closed(story).timeline())
+    (ours,) = compared(written(frames, tmp_path / "overtaken.pcap"))
+    assert ours["counts"]["fast_retransmission"] == 1
+    assert ours["repeats"]["client"] == {
+        **dict.fromkeys(ours["repeats"]["client"], 0),
+        "reordered": 1,
+    }
+    codes = {one["code"] for one in ours["findings"]}
+    assert "reordering" in codes and "retransmission" not in codes
+
+
+def test_what_the_capture_has_twice_was_sent_once_though_tshark_calls_it_a_retransmission(
+    tmp_path: Path,
+) -> None:
+    frames = as_sent(made(lambda lab: transfer(lab, 20_000)))
+    twice = [(t_ns + late, data) for t_ns, data in frames for late in (0, 1000)]
+    (ours,) = compared(written(twice, tmp_path / "twice.pcap"))
+    assert ours["counts"]["retransmission"] > 10
+    assert ours["repeats"]["client"]["captured_twice"] > 10
+    assert ours["repeats"]["client"]["by_timer"] == 0
+    assert "retransmission" not in {one["code"] for one in ours["findings"]}
+
+
+def test_a_lone_byte_sent_again_is_no_keepalive_though_tshark_says_so(tmp_path: Path) -> None:
+    class Deaf(Lossy):
+        """Loses the first segment of one byte."""
+
+        def __init__(self) -> None:
+            super().__init__(1)
+            self.link, self.lost = Swapped(0, 0), False
+
+        def carry(self, frame: Any) -> Any:
+            tcp = dissect(frame.data).tcp
+            if tcp is not None and len(tcp.payload) == 1 and not self.lost:
+                self.lost = True
+                return ()
+            return self.link.carry(frame)
+
+    (ours,), _ = both_ends(made(lambda lab: transfer(lab, 1, link=Deaf())), tmp_path)
+    assert ours["counts"]["keep_alive"] == 1
+    assert ours["repeats"]["client"]["by_timer"] == 1
+    codes = {one["code"] for one in ours["findings"]}
+    assert "retransmission" in codes and "keepalive-probes" not in codes
