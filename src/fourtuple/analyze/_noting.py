@@ -238,7 +238,8 @@ def _closing(
     if not shape & at.S_FIN:
         row[at.FIN_NEXT] = end
         if row[p + at.BITS] & at.B_HIGHEST and row[p + at.HIGHEST_ACK] >= end:
-            shape |= at.S_CLOSE_FOUR
+            # one below the first number counts as 0 there: then it cannot be told
+            shape |= at.S_CLOSE_FOUR if end > 0 else at.S_ODD
         return shape | at.S_FIN | (at.S_FIN_SIDE if side else 0)
     if not shape & at.S_SECOND_FIN and (shape & at.S_FIN_SIDE != 0) != (side != 0):
         shape |= at.S_SECOND_FIN
