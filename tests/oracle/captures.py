@@ -6,12 +6,13 @@ Nothing is left of what the lab knows besides frames: a pcap file has their byte
 from collections.abc import Callable
 from pathlib import Path
 
+from fourtuple.lab.links import Deliveries
+
 from fourtuple.event.frames import FrameTable
 from fourtuple.event.model import Note, Verdict
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.carrier import CarriedFrame, StraightLink
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.links import Deliveries
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.wire import dissect

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fourtuple.lab.links import Lossy
 
 from fourtuple.analyze import connections
 from fourtuple.event.timeline import Timeline
@@ -12,7 +13,6 @@ from fourtuple.explain.catalog import findings
 from fourtuple.explain.overview import Overview
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments
-from fourtuple.lab.links import Lossy
 from fourtuple.lab.runner import Options, run
 from fourtuple.render.jsonout import connection_objects, json_lines
 from fourtuple.render.lines import connection_lines

@@ -209,6 +209,6 @@ def _findings(table: ConnectionTable, overview: Overview) -> Iterator[Finding]:
     """What columns tell: rule and evidence, without the numbers that sentences need."""
     found, index = overview.found, table["index"]
     for one in spotted(table, found.evidence, found.quoted):
-        frames = one.frames(found.evidence.frames)
+        frames = one.frames(found.evidence)
         for row, evidence in zip(one.rows.tolist(), frames, strict=True):
             yield Finding(one.rule, int(index[row]), tuple(evidence))
