@@ -1,15 +1,10 @@
-"""Whose sockets they are: the programs of a host that hold a descriptor of them.
+"""Whose sockets they are: the programs of a host that hold a descriptor of them (`system.owners`),
+as netstat -p, ss -p and lsof find out."""
 
-The kernel's socket table has an inode for each socket, and /proc/PID/fd has the same number for
-each descriptor: what lies between is this search, here as in netstat -p, ss -p and lsof.
-"""
-
-import os
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import NamedTuple
 
 from fourtuple.lab.hosts import Host
+from fourtuple.system.owners import sockets_of
 
 __all__ = ["Owner", "owners"]
 
@@ -28,14 +23,6 @@ def owners(host: Host, inode: int) -> list[Owner]:
         Owner(program.name, program.pid, fd)
         for program in host.programs
         if program.running  # what has ended holds none, and an ordinary user may not ask
-        for fd, target in _descriptors(program.pid)
-        if target == f"socket:[{inode}]"
+        for fd, held in sockets_of(program.pid)
+        if held == inode
     ]
-
-
-def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
-    """The descriptors of a process and what they lead to; none where it has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(FileNotFoundError):  # closed meanwhile
-                yield int(name), os.readlink(f"/proc/{pid}/fd/{name}")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-__all__ = ["Owner", "owners_of"]
+__all__ = ["Owner", "owners_of", "sockets_of"]
 
 _SOCKET = "socket:["
 
@@ -29,7 +29,7 @@ def owners_of(inodes: Iterable[int]) -> dict[int, list[Owner]]:
     found: dict[int, list[Owner]] = {inode: [] for inode in wanted}
     for pid in _processes():
         command = ""
-        for fd, inode in _sockets(pid):
+        for fd, inode in sockets_of(pid):
             if inode in wanted:
                 command = command or _command(pid)
                 found[inode].append(Owner(pid, fd, command))
@@ -43,8 +43,9 @@ def _processes() -> Iterator[int]:
                 yield int(entry.name)
 
 
-def _sockets(pid: int) -> Iterator[tuple[int, int]]:
-    """(descriptor, inode) of each socket that a process holds."""
+def sockets_of(pid: int) -> Iterator[tuple[int, int]]:
+    """(descriptor, inode) of each socket that a process holds; none where it has ended, or where
+    this process may not look."""
     directory = f"/proc/{pid}/fd"
     try:
         names = os.listdir(directory)
