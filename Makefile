@@ -30,10 +30,13 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed ## experiments 20 times beside busy processors, kill -9 at 50 moments; 10,000 clients
+soak: $(VENV)/.installed-dev ## experiments beside busy processors, kill -9; 10,000 clients; an hour of fuzzing
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
 	$(BIN)/python scripts/soak_serve.py
+	mkdir -p build/fuzz/files build/fuzz/segments
+	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_file 1800 files
+	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_segments 1800 segments
 
 autobahn: $(VENV)/.installed-dev ## Autobahn's cases against serve ws:// (needs jython)
 	$(BIN)/python scripts/autobahn.py --write

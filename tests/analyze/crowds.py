@@ -51,6 +51,8 @@ def _pass_time(story: Story, chance: random.Random) -> None:
         story.wait(chance.choice([0, 10, 300, 61_000, 250_000, 310_000]))
     if luck < 0.3:
         story.wait(-0.99999)
+    if luck > 0.98:
+        story.wait(-5000)  # a clock that is set back
 
 
 def _say_something(speaker: Party, chance: random.Random, identified: bool) -> None:

@@ -185,4 +185,5 @@ def _overtaken(draft: Draft, trail: Trail, advanced_ns: int, rtt_ns: int) -> boo
         return (stamp - draft.raw.ts_value) % _WHOLE < _HALF
     if identity > 0 and draft.raw.ip_id > 0 and draft.raw.ip_id != identity:
         return (identity - draft.raw.ip_id) % 0x10000 < 0x8000
-    return draft.raw.t_ns - advanced_ns < (rtt_ns or _OVERTAKEN_NS)
+    # clocks may run backwards
+    return draft.raw.t_ns - advanced_ns < (rtt_ns if rtt_ns > 0 else _OVERTAKEN_NS)
