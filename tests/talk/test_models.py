@@ -176,10 +176,9 @@ def test_a_client_that_resets_disturbs_nobody(model: str) -> None:
             assert client.recv(100) == b"still here"
 
 
-def test_a_client_that_reads_nothing_is_not_waited_for(model: str) -> None:
-    if model == "one-at-a-time":
-        pytest.skip("it serves nobody else meanwhile: that is what it is")
-    with service(model, "echo") as server, server.client() as deaf, server.client() as other:
+@pytest.mark.parametrize("together", TOGETHER)
+def test_a_client_that_reads_nothing_is_not_waited_for(together: str) -> None:
+    with service(together, "echo") as server, server.client() as deaf, server.client() as other:
         deaf.settimeout(0.2)
         with pytest.raises(TimeoutError):
             while True:
@@ -188,10 +187,9 @@ def test_a_client_that_reads_nothing_is_not_waited_for(model: str) -> None:
         assert other.recv(100) == b"hello"
 
 
-def test_a_server_that_is_full_turns_clients_away(model: str) -> None:
-    if model == "one-at-a-time":
-        pytest.skip("it has one client by its nature")
-    with service(model, "echo", Limits(clients=1)) as server, server.client() as first:
+@pytest.mark.parametrize("together", TOGETHER)
+def test_a_server_that_is_full_turns_clients_away(together: str) -> None:
+    with service(together, "echo", Limits(clients=1)) as server, server.client() as first:
         first.sendall(b"a")
         assert first.recv(1) == b"a"
         with server.client() as second, suppress(ConnectionResetError):
