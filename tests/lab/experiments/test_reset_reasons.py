@@ -21,7 +21,7 @@ from fourtuple.lab.runner import Options, run
 from fourtuple.system.capabilities import capabilities
 from fourtuple.wire import RST
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.root]
 
 #: a RST is named before it is sent, and stamped when it leaves the host
 _BEFORE_NS, _AFTER_NS = 50_000_000, 1_000_000
