@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak resets docs clean
+.PHONY: help demo test check bench soak autobahn resets docs clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -30,12 +30,16 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed-dev ## each experiment 300 times beside busy processors; kill -9 at 50 moments; an hour of fuzzing
+soak: $(VENV)/.installed-dev ## experiments beside busy processors, kill -9; 10,000 clients; an hour of fuzzing
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
+	$(BIN)/python scripts/soak_serve.py
 	mkdir -p build/fuzz/files build/fuzz/segments
 	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_file 1800 files
 	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_segments 1800 segments
+
+autobahn: $(VENV)/.installed-dev ## Autobahn's cases against serve ws:// (needs jython)
+	$(BIN)/python scripts/autobahn.py --write
 
 resets: $(VENV)/.installed-dev ## provoke resets, judge them, and write the figures into docs/explanation/resets.md
 	$(BIN)/python scripts/measure_resets.py

@@ -11,6 +11,7 @@ from fourtuple.cli.app import app
 from fourtuple.cli.lab import ROWS
 from fourtuple.explain.reference import findings_markdown
 from fourtuple.explain.text import Translator
+from fourtuple.lab import catalogue
 from fourtuple.lab.experiment import all_experiments
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -53,11 +54,26 @@ def experiments_markdown() -> str:
     lines = ["# Experiments\n", "Run one with `fourtuple lab run NAME`.\n"]
     for name, one in all_experiments().items():
         lines.append(f"## `{name}`\n\n{english.text(one.question)}\n")
-        lines.append(f"Rows: {', '.join(one.covers)}.\n")
+        tags = ", ".join([*one.tags, *(["slow"] if one.slow else [])])
+        lines.append(f"Rows: {', '.join(one.covers)}. Tags: {tags}.\n")
         if one.background:
             lines.append(f"{english.text(one.background)}\n")
+        if one.mutation:
+            lines.append(f"It must fail when {english.text(one.mutation.what)}.\n")
+        lines.append("\n".join(f"- Try next: {english.text(text)}" for text in one.try_next) + "\n")
     lines.append(f"## Rows\n\n{english.text(ROWS)}\n")
+    lines += _rows_table(english)
     return "\n".join(lines)
+
+
+def _rows_table(english: Translator) -> Iterator[str]:
+    """Each row of the catalogue, and the experiments that cover it, or why none can."""
+    yield "| row | what it is | experiments |\n|---|---|---|"
+    for row in catalogue.ROWS:
+        names = [f"`{one.name}`" for one in all_experiments().values() if row.key in one.covers]
+        covered = ", ".join(names) or english.text(row.why_not)
+        yield f"| {row.key} | {english.text(row.title)} | {covered} |"
+    yield ""
 
 
 def design_markdown() -> str:

@@ -18,6 +18,11 @@ iperf3 iperf3
 ethtool ethtool
 ip iproute2
 curl curl
+ncat ncat
+socat socat
+chromium chromium
+cc gcc libc6-dev
+javac default-jdk-headless
 ps procps
 unshare util-linux
 END

@@ -33,9 +33,11 @@ MARKERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     "Message": ((0,), ("text",)),
     "says": ((0,), ()),
     "experiment": ((), ("question", "background")),
+    "Mutation": ((0,), ("what",)),
     "expect": ((2,), ("what",)),
     "expect_error": ((2,), ("what",)),
     "claim": ((0, 1, 2), ("sentence", "because")),
+    "until": ((1,), ("what",)),
     "Note": ((), ("message",)),
 }
 
@@ -125,7 +127,8 @@ def _extras(node: ast.Call, place: str) -> tuple[str, str]:
 
 def _labels() -> list[str]:
     """What the header views call their fields."""
-    views = [view for view in vars(wire).values() if inspect.isclass(view)]
+    named = (getattr(wire, name) for name in wire.__all__)
+    views = [view for view in named if inspect.isclass(view)]
     labels = [*tlv.LABELS]
     for view in views:
         labels += getattr(view, "LABELS", ())

@@ -2,6 +2,7 @@
 
 @pytest.mark.kernel                         needs what `fourtuple doctor` calls the lab
 @pytest.mark.oracle("tshark", "editcap")    needs these programs (tshark where none is named)
+@pytest.mark.slow                           waits for minutes; left out without --slow
 """
 
 import os
@@ -34,6 +35,17 @@ def pytest_configure() -> None:
     os.environ["PATH"] += SYSTEM_PATH
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also tests that wait for minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     lacking = missing_for(item)
     if lacking:
@@ -55,9 +67,11 @@ def missing_for(item: pytest.Item) -> str:
 
 
 @pytest.fixture(autouse=True)
-def columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The terminal that the tests were started in is not that of what they test."""
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The terminal that the tests were started in is not that of what they test, and what failed
+    runs leave is not for the user's folder."""
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -36,6 +36,7 @@ from fourtuple.wire import (
     Tcp,
     TcpOption,
     Udp,
+    Value,
     WindowScale,
     frame,
 )
@@ -233,6 +234,19 @@ class Story:
         """A UDP datagram."""
         layer = Udp(sender.endpoint.port, sender.peer.endpoint.port)
         return self._add(sender, (layer, b"u" * size), False, 0, None)
+
+    def put(self, data: bytes) -> int:
+        """Any frame, as it is."""
+        self.now += MS
+        return self._builder.add(data, self.now, left_ns=self.now, verdict=Verdict.DELIVERED)
+
+    def icmp(self, sender: Party, message: Value, about: Value) -> int:
+        """An ICMP error: a packet of the sender's peer with this header and 8 bytes of data is what
+        it is about."""
+        ours, theirs = sender.endpoint.address, sender.peer.endpoint.address
+        ip = Ipv4 if self.family == 4 else Ipv6
+        quoted = frame(ip(theirs, ours), about, bytes(8))
+        return self.put(frame(Ethernet(), ip(ours, theirs), message, quoted))
 
     def unreachable(self, sender: Party, number: int) -> int:
         """The peer's host says that frame `number` of `sender` met no open port."""

@@ -11,7 +11,8 @@
         ├── ExpectationFailed      1   expected and actual differ
         ├── CallFailed             1   a call of a host's program raised an OSError
         ├── OutOfTime              1   the wall-clock limit was reached
-        └── HostLost               1   a process of the lab died
+        ├── HostLost               1   a process of the lab died
+        └── RuleFailed             1   a rule of the wire never met a frame, or cannot be kept
 
 A message says what is wrong, then what to do about it. It is a message id with {fields}, whose
 values are `params`: who prints it can put it into another language. Text from elsewhere (names,
@@ -33,6 +34,7 @@ __all__ = [
     "HostLost",
     "InputError",
     "OutOfTime",
+    "RuleFailed",
     "UsageError",
     "ValueNotLegal",
 ]
@@ -110,15 +112,20 @@ class ExpectationFailed(ExperimentError):
 
 
 class CallFailed(ExperimentError, OSError):
-    """A call of a host's program raised an OSError: errno and strerror are the kernel's."""
+    """A call of a host's program raised an OSError: errno and strerror are the kernel's. Where
+    Python itself refused the call, errno is 0 and the text is Python's."""
 
     def __init__(self, errno: int, text: str) -> None:
         OSError.__init__(self, errno, text)
-        self.message, self.params = "{text}", {"text": str(self)}
+        self.message, self.params = "{text}", {"text": str(self) if errno else text}
 
 
 class OutOfTime(ExperimentError):
     """The wall-clock limit was reached."""
+
+
+class RuleFailed(ExperimentError):
+    """A rule of the wire never met a frame, or was to do what cannot be done."""
 
 
 class HostLost(ExperimentError):

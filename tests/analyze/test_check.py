@@ -2,13 +2,20 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fourtuple.analyze import connections, disagreements
+from fourtuple.analyze import check, connections, disagreements
 from fourtuple.analyze.model import Disagreement
+from fourtuple.analyze.states import STATES
 from fourtuple.event.model import Snapshot
 from fourtuple.event.timeline import Timeline
 from story import Story, exchange, opened, refused, unread
+
+#: a row in LISTEN is no connection's
+LIES = st.sampled_from([state for state in STATES if state != "LISTEN"])
 
 
 def found(timeline: Timeline) -> tuple[Disagreement, ...]:
@@ -210,3 +217,116 @@ def test_closing_with_unread_data_agrees_with_the_kernel():
 
 def test_a_capture_has_nothing_to_compare():
     assert found(exchange(complete=False).timeline()) == ()
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), LIES), min_size=1, max_size=4))
+def test_looking_only_where_something_may_be_new_misses_nothing(
+    lies: list[tuple[int, str]],
+) -> None:
+    """Beside the obvious way: to compare every snapshot with every end."""
+    timeline = watched_exchange().timeline()
+    told = [s for s in timeline.of(Snapshot) if any(r.state != "LISTEN" for r in s.sockets)]
+    for place, state in lies:
+        timeline = with_state(timeline, told[place], state)
+        told = [s for s in timeline.of(Snapshot) if any(r.state != "LISTEN" for r in s.sockets)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "_telling", lambda _, looks, __: range(len(looks.snapshots)))
+        everywhere = found(timeline)
+    chosen = found(timeline)
+    assert set(chosen) <= set(everywhere)
+    assert {(one.host, one.kernel) for one in chosen} == {
+        (one.host, one.kernel) for one in everywhere
+    }
+
+
+def test_a_host_that_crashed_has_no_socket_and_no_frame_says_so():
+    story = opened()
+    story.wait(1)
+    story.note("crash", host="server")
+    story.server.table()
+    assert found(story.timeline()) == ()
+    story.client.table()
+    (false,) = found(story.timeline())
+    assert (false.host, false.kernel) == ("client", "CLOSED")
+
+
+def routed(*rows: str) -> Story:
+    """The server is behind a router: what its table says comes from a cable that is not seen."""
+    story = opened()
+    story.wait(1)
+    story.server.table(*[story.server.row(state) for state in rows])
+    return story
+
+
+def test_what_a_router_carries_on_may_be_late():
+    cables = {"wire": ["client", "router"], "other": ["router", "server"]}
+    assert found(routed("SYN_RECV").timeline(cables=cables)) == ()
+    assert found(routed("SYN_RECV").timeline()) != ()
+    assert found(routed("CLOSING").timeline(cables=cables)) != ()
+
+
+def test_an_end_behind_a_router_that_translates_addresses_has_no_row_of_that_name():
+    cables = {"wire": ["client", "router"], "other": ["router", "server"]}
+    assert found(routed().timeline(cables=cables)) == ()
+    assert found(routed().timeline()) != ()
+
+
+def test_an_end_keeps_its_old_socket_while_the_peer_alone_begins_anew():
+    """A late SYN: the server answers it, the client is still in TIME_WAIT of the life before."""
+    story = exchange()
+    story.wait(1)
+    story.reborn()
+    story.server.syn_ack()
+    story.wait(1)
+    story.client.table(story.client.row("TIME_WAIT"))
+    assert found(story.timeline()) == ()
+    story.client.table(story.client.row("SYN_SENT"))
+    (false,) = found(story.timeline())
+    assert false.kernel == "SYN_SENT"
+
+
+@pytest.mark.parametrize(("waited_ms", "wrong"), [(900, 1), (1100, 0)])
+def test_a_timer_that_ran_out_may_have_ended_a_socket(waited_ms: float, wrong: int):
+    story = Story()
+    story.client.syn()
+    story.wait(1)
+    story.client.table(story.client.row("SYN_SENT", timer="retransmit", timer_ms=1000))
+    story.wait(waited_ms)
+    story.client.table()
+    assert len(found(story.timeline())) == wrong
+
+
+@pytest.mark.parametrize(("waiting", "wrong"), [(1, 2), (2, 0)])
+def test_a_full_listener_drops_what_arrives(waiting: int, wrong: int):
+    story = Story()
+    server = story.server
+    server.table(server.listener(queued=waiting, limit=1))
+    story.client.syn()
+    story.wait(1)
+    server.table(server.listener(queued=waiting, limit=1))
+    server.syn_ack()
+    story.wait(1)
+    story.client.ack()
+    story.wait(1)
+    server.table(server.listener(queued=waiting, limit=1), server.row("SYN_RECV"))
+    assert len(found(story.timeline())) == wrong
+
+
+def test_a_program_may_close_while_the_kernel_lists_its_sockets():
+    story = Story()
+    story.client.syn()
+    story.wait(1)
+    story.client.table(story.client.row("SYN_SENT"))
+    begin_ns = story.now
+    story.wait(1)
+    story.client.calls("close")
+    story.wait(1)
+    story.client.table()
+    look = story.events.pop()
+    story.events.insert(-1, replace_begin(look, begin_ns))
+    assert found(story.timeline()) == ()
+
+
+def replace_begin(look: Snapshot, begin_ns: int) -> Snapshot:
+    """The look, begun earlier."""
+    return msgspec.structs.replace(look, t_ns=begin_ns)

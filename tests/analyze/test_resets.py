@@ -8,7 +8,7 @@ from analyze.chance import chatter, nonsense
 from fourtuple.analyze import connections
 from fourtuple.analyze.model import Reset
 from fourtuple.event.model import Endpoint, Verdict
-from fourtuple.wire import MaximumSegmentSize, Timestamps
+from fourtuple.wire import MaximumSegmentSize, Timestamps, UnknownOption
 from story import Story, exchange, opened, refused, unread
 
 families = pytest.mark.parametrize("family", [4, 6])
@@ -58,6 +58,21 @@ def test_a_listener_on_the_unspecified_ipv6_address_may_not_take_ipv4():
     story.client.syn()
     story.server.rst_ack(raw_seq=0)
     assert verdict(story) == ("server", "port-closed", "likely")
+
+
+def test_the_first_look_at_a_host_where_nothing_was_called_is_the_one_after_the_syn():
+    story = refused()
+    story.server.table()
+    assert verdict(story) == ("server", "port-closed", "certain")
+
+
+@families
+def test_a_listener_that_refuses_to_join_connections_is_neither_closed_nor_a_firewall(family):
+    story = Story(family)
+    story.server.table(story.server.listener())
+    story.client.syn(options=(UnknownOption(30, b"\x10\x01" + bytes(8)),))
+    story.server.rst_ack(raw_seq=0)
+    assert verdict(story) == ("server", "undetermined", "undetermined")
 
 
 def test_each_refusal_of_a_repeated_syn_is_a_reset_of_its_own():
@@ -149,10 +164,58 @@ def test_breaking_off_with_all_read_is_most_likely_done_on_purpose():
 def test_so_linger_is_certain_where_the_calls_were_seen():
     story = opened()
     story.client.table(story.client.row("ESTABLISHED"))
-    story.client.calls("setsockopt", "SOL_SOCKET", "SO_LINGER", "on, 0 s", result=0)
+    story.client.calls("setsockopt", "SOL_SOCKET", "SO_LINGER", "0 s", result=0)
     story.client.calls("close", result=0)
     story.client.rst_ack()
     assert verdict(story) == ("client", "linger-zero", "certain")
+
+
+def test_a_program_that_closes_without_so_linger_did_not_break_off_by_it():
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("close", result=0)
+    story.client.rst_ack()
+    assert verdict(story) == ("client", "undetermined", "undetermined")
+
+
+def test_connecting_to_no_family_dissolves_the_connection():
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("connect", "AF_UNSPEC", result=0)
+    story.client.rst_ack()
+    assert verdict(story) == ("client", "disconnected", "certain")
+
+
+def test_what_an_earlier_connection_was_dissolved_by_ends_no_later_one():
+    story = Story()
+    story.client.calls("connect", "AF_UNSPEC", result=0)
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.rst_ack()
+    assert only_reset(story).cause != "disconnected"
+
+
+def test_where_nobody_is_to_wait_for_a_fin_the_rst_is_not_so_linger():
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("setsockopt", "IPPROTO_TCP", "TCP_LINGER2", -1, result=0)
+    story.client.fin()
+    story.server.ack()
+    story.client.calls("close", result=0)
+    story.client.rst_ack()
+    assert verdict(story) == ("client", "undetermined", "undetermined")
+
+
+def test_a_killed_program_calls_nothing_but_what_it_left_unread_was_counted():
+    story = opened()
+    story.client.calls("connect", "10.77.0.2:8888", result=0)
+    story.server.send(10)
+    story.client.ack()
+    story.client.table(story.client.row("ESTABLISHED", recv_q=10))
+    story.client.rst_ack()
+    assert verdict(story) == ("client", "unread-data", "likely")
 
 
 def test_a_silent_server_may_have_closed_its_socket_or_its_listener():
@@ -361,6 +424,26 @@ def broken_handshake(**rows: int) -> Story:
 
 def test_a_full_accept_queue_is_certain_where_the_table_shows_it():
     assert verdict(broken_handshake(queued=3, limit=2))[1:] == ("backlog-overflow", "certain")
+
+
+def test_a_third_step_that_was_held_back_is_answered_when_it_comes():
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack(late_ms=500)
+    story.wait(501)
+    story.server.table(story.server.listener(queued=1, limit=0))
+    story.server.rst(seq=1)
+    assert verdict(story) == ("server", "backlog-overflow", "certain")
+
+
+def test_a_kernel_that_still_asks_has_not_forgotten_its_syn():
+    story = Story()
+    story.client.syn()
+    story.client.table(story.client.row("SYN_SENT"))
+    story.server.syn_ack(options=(Timestamps(1, 1),))
+    story.client.rst(seq=1)
+    assert verdict(story) == ("client", "invalid-ack", "certain")
 
 
 def test_the_third_step_alone_does_not_tell_a_full_queue_from_a_listener_that_went():

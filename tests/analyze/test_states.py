@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fourtuple.analyze import connections
 from fourtuple.analyze.states import EVENTS, STATES, TRANSITIONS, UNKNOWN, after
 from fourtuple.event.model import Verdict
-from fourtuple.wire import ACK, FIN
+from fourtuple.wire import ACK, FIN, Timestamps
 from story import Story, closed, exchange, opened, refused, unread
 
 
@@ -189,6 +189,13 @@ def test_a_syn_that_the_wire_made_puts_no_client_in_syn_sent():
     assert states(story) == ["CLOSED SYN_RECV", "CLOSED SYN_RECV", "CLOSED CLOSED"]
 
 
+def test_a_syn_that_the_wire_made_and_that_is_refused_leaves_both_closed():
+    story = Story()
+    story.client.syn(verdict=Verdict.INJECTED)
+    story.server.rst_ack(raw_seq=0, ack=1)
+    assert states(story) == ["CLOSED CLOSED", "CLOSED CLOSED"]
+
+
 def test_what_the_wire_made_is_not_held_against_its_alleged_sender():
     story = opened()
     story.client.send(100, seq=1, verdict=Verdict.INJECTED)
@@ -296,3 +303,22 @@ def test_a_copy_under_way_is_not_proven_to_have_arrived_by_the_ack_of_the_first(
     assert reached[-2:] == [(4, "CLOSING"), (6, "TIME_WAIT")]
     (waiting,) = [c for c in connection.changes if c.new == "TIME_WAIT" and not c.of_client]
     assert waiting.t_ns == connection.segment(6).left_ns
+
+
+def test_a_rst_that_crossed_the_fin_counts_by_the_number_of_the_fin():
+    """The request was sent before the FIN came: the RST that answers it is one number behind."""
+    story = opened()
+    story.server.fin(late_ms=5)
+    story.client.send(10)
+    story.wait(10)
+    story.server.rst(seq=1)
+    assert states(story)[-1] == "CLOSED CLOSED"
+
+
+@pytest.mark.parametrize(("echo", "state"), [(500, "ESTABLISHED"), (777, "SYN_SENT")])
+def test_a_syn_ack_must_echo_the_timestamp_of_the_syn(echo: int, state: str):
+    story = Story()
+    story.client.syn(options=(Timestamps(value=500),))
+    story.server.syn_ack(options=(Timestamps(value=900, echo=echo),))
+    story.client.ack() if state == "ESTABLISHED" else story.client.rst()
+    assert states(story)[-1].split()[0] == state

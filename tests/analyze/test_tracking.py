@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analyze.chance import chatter
 from fourtuple.analyze import connections
 from fourtuple.event.frames import FrameTableBuilder, Vantage
-from fourtuple.event.model import Endpoint
+from fourtuple.event.model import Endpoint, Verdict
 from fourtuple.event.timeline import Timeline
 from story import MS, Story, closed, exchange, opened, refused, unread
 
@@ -55,6 +55,22 @@ def test_connections_come_in_the_order_of_their_first_frames():
     assert [(c.index, c.client.port) for c in found] == [(0, 5003), (1, 5001), (2, 5002)]
     assert found[1].frames == tuple(range(2, 34, 3))
     assert {c.close for c in found} == {"four-segment"}
+
+
+def test_a_late_syn_that_the_wire_made_and_its_answer_begin_a_new_life():
+    """The connection is over; the client's kernel refuses the answer to its own old SYN."""
+    story = exchange()
+    story.wait(1)
+    late = story.client.syn(seq=0, verdict=Verdict.INJECTED)
+    story.server.isn += 99_999
+    answer = story.server.syn_ack(seq=0, ack=1)
+    refusal = story.client.rst(seq=1)
+    first, second = connections(story.timeline())
+    assert late not in first.frames
+    assert second.frames == (late, answer, refusal)
+    assert second.client_known
+    assert second.segment(answer).notes == ()
+    assert [s.server_state for s in second.segments] == ["SYN_RECV", "SYN_RECV", "CLOSED"]
 
 
 def test_a_repeated_syn_begins_no_new_connection():

@@ -38,8 +38,12 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (["red"], "There is no command red. Did you mean read?", "fourtuple --help"),
         (["lab", "ron"], "There is no command ron. Did you mean run?", "fourtuple lab --help"),
         (["read"], "FILE is missing.", "fourtuple read --help"),
-        (["lab", "run"], "NAME is missing.", "fourtuple lab run --help"),
-        (["lab", "list", "y"], "There are too many arguments: y.", "fourtuple lab list --help"),
+        (["lab", "show"], "NAME is missing.", "fourtuple lab show --help"),
+        (
+            ["lab", "show", "x", "y"],
+            "There are too many arguments: y.",
+            "fourtuple lab show --help",
+        ),
         (["read", "x", "--xyz"], "There is no option --xyz.", "fourtuple read --help"),
         (
             ["read", "x", "--frmae", "1"],
@@ -176,9 +180,9 @@ def test_completion_can_be_had_for_each_shell(shell: str) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("fourtuple lab run ha", ["handshake"]),
-        ("fourtuple lab show se", ["segments", "segments-timestamps"]),
-        ("fourtuple lab run handshake cl", ["close"]),
+        ("fourtuple lab run hands", ["handshake"]),
+        ("fourtuple lab show segm", ["segments", "segments-timestamps"]),
+        ("fourtuple lab run handshake close-w", ["close-with-data"]),
         ("fourtuple read x --lang ", ["en", "zh"]),
     ],
 )

@@ -23,7 +23,7 @@ PAGE = "<p>Hello, world!</p>\n" * 400  # several segments
 
 
 def run_script(script: Callable[[Lab], None], family: int) -> None:
-    timeline = run(Experiment("capture", "?", "", (), (), False, script), Options(family=family))
+    timeline = run(Experiment(name="capture", question="?", script=script), Options(family=family))
     assert passed(timeline), failures_of(timeline, connections(timeline))
 
 

@@ -46,5 +46,5 @@ def test_summaries_of_commands_are_whole(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_defaults_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(told(capsys, "lab", "run").split())
-    assert "Wall-clock limit of each run. Default: 30." in text
+    assert "Seeds payloads and every random choice. Default: 0." in text
     assert "--width N Columns to draw in, 40 to 400." in text

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import all_experiments
+from fourtuple.lab.template import experiment_file
 
 FIRST_LIGHT = {"handshake", "exchange", "close", "segments", "unread-data", "before-accept"}
 
@@ -50,6 +52,20 @@ def test_show_tells_the_question_the_background_and_the_script() -> None:
     assert "lab.pair(timestamps=False)" in told
 
 
+def test_show_takes_a_row_and_a_file_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(experiment_file("mine", str(file), Translator("en").text))
+    assert "def mine(lab)" in printed("lab", "show", str(file), "--lang", "en")
+    of_row = printed("lab", "show", "A17", "--lang", "en")
+    for one in all_experiments().values():
+        assert (f"def {one.script.__name__}(" in of_row) == ("A17" in one.covers)
+
+
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one() -> None:
+    told = fourtuple("lab", "show", "handshak", "--lang", "en").stderr
+    assert "Did you mean handshake? See: fourtuple lab list" in told
+
+
 @pytest.mark.parametrize("command", ["show", "run"])
 def test_an_unknown_name_is_an_error_of_the_command_line(command: str) -> None:
     done = fourtuple("lab", command, "no-such-experiment", "--lang", "en")
@@ -82,7 +98,9 @@ def test_several_runs_are_kept_in_a_directory_and_read_as_they_ran(tmp_path: Pat
     files = [tmp_path / "handshake.pcapng", tmp_path / "segments.pcapng"]
     assert sorted(tmp_path.iterdir()) == files
     again = "".join(printed("read", file, "--width", "110") for file in files)
-    assert again.split() == told.split()
+    reports, _, counted = told.rstrip().rpartition("\n")
+    assert again.split() == reports.split()
+    assert counted == "2 passed, 0 failed, 0 skipped for lack of something."
 
 
 @pytest.mark.kernel

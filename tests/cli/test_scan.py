@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from typing import Any
 import pytest
 
 from fourtuple.cli import app
-from fourtuple.scan.verify import compare
+from fourtuple.scan.targets import parse_ports
+from fourtuple.scan.verify import compare, socket_table
 from fourtuple.source import read
 from fourtuple.system.links import add_address, bring_up, make_veth
 from fourtuple.system.namespaces import inside, new_network_namespace
 from fourtuple.system.sniffer import may_sniff
+from fourtuple.wire import ACK, RST, SYN
 from scan.ground import in_namespaces
 
 COMMAND = [sys.executable, "-m", "fourtuple", "scan"]
@@ -72,10 +76,21 @@ def test_json_has_one_object_a_port_and_then_a_summary(
     [
         (["8.8.8.8"], "8.8.8.8 is neither loopback nor private"),
         ([], "no target"),
-        (["127.0.0.1", "-p", "0"], "not within 1 to 65535"),
+        (["127.0.0.1", "-p", "22,0"], "port 0 is reserved"),
+        (["127.0.0.1", "-p", "0-9"], "0-9 is not within 1 to 65535"),
+        (["127.0.0.1", "-p", "1" * 5000], "is no port"),
+        (["127.0.0.1", "-p", "[60010-60020]"], "no service of tcp"),
         (["127.0.0.1", "--method", "connect,psychic"], "--method psychic"),
         (["127.0.0.1", "--shard", "3/2"], "--shard 3/2"),
-        (["127.0.0.1", "--timeout", "0"], "--timeout"),
+        (["127.0.0.1", "--shard", "1/"], "--shard 1/"),
+        (["127.0.0.1", "--timeout", "0"], "--timeout takes a number of seconds above 0; '0'"),
+        (["127.0.0.1", "--timeout", "nan"], "--timeout takes a number of seconds"),
+        (["127.0.0.1", "--rate", "-1"], "--rate takes a number of probes above 0; '-1' is none"),
+        (["127.0.0.1", "--rate", "inf"], "--rate takes"),
+        (["127.0.0.1", "--workers", "0"], "--workers takes a whole number from 1"),
+        (["127.0.0.1", "--retries", "x"], "--retries takes a whole number from 0"),
+        (["127.0.0.1", "--seed", "1.5"], "--seed takes a whole number"),
+        (["127.0.0.1", "--explain", "70000"], "--explain takes a whole number from 1 to 65535"),
         (["127.0.0.1", "--xml", "/nonexistent/x.xml"], "no directory"),
         (["127.0.0.1", "--xml", "-", "--method", "connect,syn"], "one method for TCP"),
         (["no such host"], "no such host"),
@@ -95,8 +110,45 @@ def test_scan_and_socket_table_agree(port: int, capsys: pytest.CaptureFixture[st
     assert f"agree on the open ports: {port}" in capsys.readouterr().out
 
 
+def test_what_is_no_network_namespace_is_named(
+    port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file, reason in (("/nowhere", "No such file"), ("/proc/version", "Invalid argument")):
+        assert run("127.0.0.1", "-p", f"{port}", "--netns", file) == 2
+        printed = capsys.readouterr()
+        assert f"{file}: not a network namespace: {reason}" in printed.err
+        assert printed.out == ""
+
+
+@pytest.mark.kernel
+def test_the_sockets_of_another_network_namespace_are_compared_with() -> None:
+    """As one has it with a container: the scanner is here, the server there."""
+
+    def work() -> None:
+        there = new_network_namespace()
+        make_veth("eth0", "eth0", there)
+        add_address("eth0", "10.9.9.1", 24)
+        bring_up("lo", "eth0")
+        with inside(there):
+            add_address("eth0", "10.9.9.2", 24)
+            bring_up("lo", "eth0")
+            held = [socket.create_server(("10.9.9.2", port)) for port in (80, 81)]
+        file = f"/proc/{os.readlink('/proc/self')}/fd/{there}"
+        command = [*COMMAND, "10.9.9.2", "-p", "79-81", "--netns", file, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert objects(done.stdout)[-1] == {
+            "kind": "comparison", "address": "10.9.9.2", "agreed": [80, 81],
+            "only_listening": [], "only_found": [], "holds": True,
+        }  # fmt: skip
+        for one in held:
+            one.close()
+
+    in_namespaces(work)
+
+
 def test_a_disagreement_is_told_from_both_sides(port: int) -> None:
-    outcome = compare("127.0.0.1", [port, 1, 2], [1])
+    outcome = compare("127.0.0.1", [port, 1, 2], [1], socket_table())
     assert (outcome.agreed, outcome.only_listening, outcome.only_found) == ((), (port,), (1,))
     assert not outcome.holds
 
@@ -177,7 +229,7 @@ def test_ctrl_c_prints_what_is_known_and_resume_goes_on(tmp_path: Path) -> None:
         (file,) = tmp_path.glob("*.resume")
         assert f"fourtuple scan --resume {file.name}" in err
         saved = json.loads(file.read_text())
-        assert saved["left"]["connect"] == {SILENT: "80"}
+        assert saved["verdicts"]["connect"] == {"127.0.0.1": {"open syn-ack": "80"}}
         saved["options"]["timeout_s"] = 0.2
         file.write_text(json.dumps(saved))
         done = subprocess.run(
@@ -191,12 +243,73 @@ def test_ctrl_c_prints_what_is_known_and_resume_goes_on(tmp_path: Path) -> None:
     beside_silence(work)
 
 
+def scan_of_600_ports(method: str, directory: Path) -> "subprocess.Popen[str]":
+    """A scan that takes three seconds, and prints into the file `out`."""
+    command = [*COMMAND, "127.0.0.1", "-p", "1-600", "--method", method, "--rate", "200", "--json"]
+    directory.mkdir()
+    with (directory / "out").open("w") as out:
+        return subprocess.Popen(command, cwd=directory, stdout=out, text=True)
+
+
+def found_open(printed: str) -> set[int]:
+    """What whole lines say."""
+    whole = printed[: printed.rfind("\n") + 1]
+    return {one["port"] for one in objects(whole) if one.get("state") == "open"}
+
+
+def resumed(file: Path) -> tuple[set[int], set[int], dict[str, int]]:
+    """The open ports that a file knows of, those found when the scan goes on, and all states."""
+    known: set[int] = set()
+    for of_method in json.loads(file.read_text())["verdicts"].values():
+        known.update(parse_ports(of_method["127.0.0.1"]["open syn-ack"]))
+    command = [*COMMAND, "--resume", str(file), "--json"]
+    done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return known, found_open(done.stdout), objects(done.stdout)[-1]["states"]
+
+
 @pytest.mark.kernel
-def test_a_killed_scan_has_printed_what_it_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["connect", "syn"])
+def test_a_scan_that_is_killed_at_any_moment_loses_nothing_that_it_found(
+    method: str, tmp_path: Path
+) -> None:
+    """What was printed is true and stays printed; with the file that was kept, the rest is found
+    too. Two scans are killed as soon as there is a file, the others at some moment."""
+
     def work() -> None:
-        out, _, status = interrupted(signal.SIGKILL, tmp_path)
-        assert out.startswith("127.0.0.1:80 IS OPEN")
-        assert status == -signal.SIGKILL
+        truth = set(range(20, 600, 30))
+        held = [socket.create_server(("127.0.0.1", port)) for port in truth - {80}]
+        directories = [tmp_path / str(number) for number in range(6)]
+        scans = [scan_of_600_ports(method, directory) for directory in directories]
+        for scan in scans[2:]:
+            time.sleep(random.uniform(0, 0.8))
+            scan.kill()
+        for directory, scan in zip(directories[:2], scans[:2], strict=True):
+            while not list(directory.glob("*.resume")):
+                assert scan.poll() is None
+                time.sleep(0.01)
+            scan.kill()
+        for directory, scan in zip(directories, scans, strict=True):
+            scan.wait()
+            printed = found_open((directory / "out").read_text())
+            assert printed <= truth
+            for file in directory.glob("*.resume"):
+                known, found, states = resumed(file)
+                assert states == {"open": len(truth), "closed": 600 - len(truth)}
+                assert known <= printed  # it is kept after it was printed
+                assert known | found == truth
+        for one in held:
+            one.close()
+
+    beside_silence(work)
+
+
+@pytest.mark.kernel
+def test_a_scan_that_was_carried_out_leaves_no_file(tmp_path: Path) -> None:
+    def work() -> None:
+        scan = scan_of_600_ports("connect", tmp_path / "scan")
+        assert scan.wait() == 0
+        assert [file.name for file in (tmp_path / "scan").iterdir()] == ["out"]
 
     beside_silence(work)
 
@@ -223,6 +336,40 @@ def test_a_recording_has_probes_answers_and_verdicts(port: int, tmp_path: Path) 
     assert {1, port} <= ports
     told = {event.params["state"] for event in timeline.events if event.kind == "text"}  # type: ignore[union-attr]
     assert told == {"open", "closed"}
+
+
+@pytest.mark.kernel
+def test_a_recording_over_a_link_has_each_probe_and_each_answer(tmp_path: Path) -> None:
+    """Raw probes take a way past whoever records, unless they are to be recorded."""
+    file = tmp_path / "scan.pcapng"
+    arguments = ["-p", "1-300", "--method", "syn", "--retries", "0", "--explain", "7"]
+
+    def work() -> str:
+        there = new_network_namespace()
+        make_veth("eth0", "eth0", there)
+        add_address("eth0", "10.9.9.1", 24)
+        bring_up("lo", "eth0")
+        with inside(there):
+            add_address("eth0", "10.9.9.2", 24)
+            bring_up("lo", "eth0")
+        command = [*COMMAND, "10.9.9.2", *arguments, "--save", str(file), "--lang", "en"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    shown = in_namespaces(work)
+    timeline = read(str(file))
+    sent, answered = [], []
+    for number in range(1, len(timeline.frames) + 1):
+        segment = timeline.frame(number).packet.tcp
+        assert segment is not None
+        if segment.flags == SYN:
+            sent.append(segment.destination_port)
+        else:
+            assert segment.flags == RST | ACK
+            answered.append(segment.source_port)
+    assert sorted(sent) == sorted(answered) == list(range(1, 301))
+    explained = shown.partition("7/tcp, syn: closed")[2]
+    assert "SYN" in explained.partition("A SYN was sent")[0]
+    assert "RST ACK" in explained
 
 
 @pytest.mark.skipif(not may_sniff(), reason="packet sockets need CAP_NET_RAW")

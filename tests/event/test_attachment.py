@@ -69,7 +69,7 @@ def test_the_options_of_others_are_left_alone(foreign: bytes) -> None:
         b"\x81\xa5frame",  # cut
         msgspec.msgpack.encode([1, 2]),
         msgspec.msgpack.encode({"frame": [1, 2**63, 0, 0]}),  # no int64
-        msgspec.msgpack.encode({"frame": [1, 0, 0, 8]}),  # no verdict
+        msgspec.msgpack.encode({"frame": [1, 0, 0, 9]}),  # no verdict
         msgspec.msgpack.encode({"frame": [-1, 0, 0, 0]}),
         msgspec.msgpack.encode({"head": {"meta": {}}}),
         b"\x81\xa4head\x81\xa4meta\x81\xa1x" + b"\x91" * 100_000,  # too deep

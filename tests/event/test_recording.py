@@ -134,6 +134,11 @@ def test_format_1_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert encode_recording(sample(), {1: "SYN: 一 one", 3: "三"}) == golden
 
 
+def test_recordings_with_whole_snapshots_are_still_read() -> None:
+    """As they were written before there were looks."""
+    assert told((Path(__file__).parent / "sample-snapshots.pcapng").read_bytes()) == sample()
+
+
 def run(*command: str | Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -8,7 +8,8 @@ import pytest
 import octets
 from fourtuple.errors import InputError
 from fourtuple.event import restore
-from fourtuple.event.model import Note, State, Verdict, encode_event
+from fourtuple.event.looks import encode_written
+from fourtuple.event.model import Note, State, Verdict
 from fourtuple.event.recording import encode_recording
 from fourtuple.event.timeline import Timeline
 from fourtuple.source import read
@@ -59,7 +60,7 @@ def test_a_recording_in_a_later_format_is_refused_by_name() -> None:
 
 
 def test_an_event_of_an_unknown_kind_is_left_out_and_named() -> None:
-    later = [{"type": "drop", "t_ns": 1}, {"type": "drop"}, msgspec.Raw(encode_event(STATE)), 7]
+    later = [{"type": "drop", "t_ns": 1}, {"type": "drop"}, msgspec.Raw(encode_written(STATE)), 7]
     timeline = told(opened(events=4), frame(1, events=later))
     assert timeline.of(State) == [STATE]
     assert said(timeline) == [(restore.EVENTS_UNKNOWN, {"kinds": "? (1), drop (2)"})]

@@ -152,6 +152,12 @@ def _lost_and_repeated() -> Story:
     return story
 
 
+def _corrupted() -> Story:
+    story = opened()
+    story.client.send(100, verdict=Verdict.CORRUPTED, lost=True)
+    return story
+
+
 def _lone_byte_repeated() -> Story:
     story = opened()
     story.client.send(1, lost=True)
@@ -439,6 +445,14 @@ def _destroyed() -> Story:
     return story
 
 
+def _disconnected() -> Story:
+    story = opened()
+    story.client.table(story.client.row("ESTABLISHED"))
+    story.client.calls("connect", "AF_UNSPEC", result=0)
+    story.client.rst_ack()
+    return story
+
+
 def _rejected() -> Story:
     story = Story()
     story.server.table(story.server.listener())
@@ -602,6 +616,7 @@ TALES: dict[str, Tale] = {
     "wrong-acknowledgment": _wrong_acknowledgment,
     "wrong-sequence-number": _skipped,
     "segment-lost": _lost_and_repeated,
+    "segment-corrupted": _corrupted,
     "retransmission": _lone_byte_repeated,
     "spurious-retransmission": _lost_and_repeated,
     "reordering": _overtaken,
@@ -629,6 +644,7 @@ TALES: dict[str, Tale] = {
     "keepalive-gave-up": _gave_up,
     "user-timeout-gave-up": _user_timeout,
     "connection-destroyed": _destroyed,
+    "disconnected": _disconnected,
     "rejected-by-firewall": _rejected,
     "forged-reset": _forged,
     "reset-unexplained": _without_reason,

@@ -178,6 +178,16 @@ def test_a_quick_acknowledgment_was_not_delayed():
     assert "delayed-ack" not in codes(late)  # a capture may be far from the receiver
 
 
+def test_what_waited_behind_a_gap_was_not_acknowledged_late():
+    story = opened()
+    story.client.send(100, lost=True)
+    story.client.send(100)
+    story.wait(40)
+    story.client.send(100, seq=1)
+    story.server.ack()
+    assert "delayed-ack" not in codes(story)
+
+
 def test_what_the_wire_carried_of_an_offloaded_segment_is_told():
     # the document's 2934 bytes, which its author saw as one segment
     assert "cut to 1460 bytes each, the largest goes as 1460, 1460, 14" in texts(

@@ -2,23 +2,22 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from fourtuple.analyze import connections
-from fourtuple.event.model import Note, Verdict
+from fourtuple.event.model import Note
 from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
-from fourtuple.lab.carrier import CarriedFrame
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts import Host, HostSocket
-from fourtuple.lab.links import Late
+from fourtuple.lab.parcel import Onward, Parcel
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
-from fourtuple.wire import dissect
+from fourtuple.lab.select import segment
 from resets.generator_a import Cutting, Stage, forgotten, stale_syn_and_waiting_server
 
 pytestmark = pytest.mark.kernel
@@ -30,7 +29,7 @@ PORT = 8888
 
 def found(script: Callable[[Lab], None], family: int = 4) -> dict[str, Finding]:
     """The findings of a run by their codes."""
-    experiment = Experiment(script.__name__, "?", "", ("A1",), (), False, script)
+    experiment = Experiment(name=script.__name__, question="?", script=script)
     timeline = run(experiment, Options(family=family, limit_s=20))
     assert [note.params for note in timeline.of(Note) if note.kind == "failure"] == []
     return {one.code: one for one in findings(timeline, connections(timeline))}
@@ -55,15 +54,16 @@ class Narrow:
     def __init__(self, most: int) -> None:
         self._most = most
 
-    def carry(self, frame: CarriedFrame) -> Iterable[tuple[int, bytes]]:
-        lost = dissect(frame.data).tcp is not None and len(frame.data) > self._most
-        return () if lost else ((Verdict.DELIVERED, frame.data),)
+    def carry(self, parcel: Parcel, onward: Onward) -> None:
+        if parcel.packet.tcp is None or len(parcel.data) <= self._most:
+            onward(parcel)
 
 
 @families
 def test_a_wire_that_takes_its_time_makes_a_slow_handshake(family: int) -> None:
     def script(lab: Lab) -> None:
-        client, server = lab.pair(link=Late("server", 0.5))
+        client, server = lab.pair()
+        lab.wire.delay(segment.sent_by(server), 0.5)
         server.socket().listen(PORT)
         client.socket().connect(server, PORT)
 
@@ -104,7 +104,8 @@ def test_an_end_that_forgot_leaves_the_other_half_open(family: int) -> None:
 
 def test_a_request_may_cross_the_close_of_an_idle_connection() -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab, link=Late("server", 0.2))
+        server, ours, theirs = connected(lab)
+        lab.wire.delay(segment.sent_by(server), 0.2)
         theirs.close()
         ours.send(b"GET / again")  # the server's FIN is still on its way
         lab.settle()

@@ -132,7 +132,7 @@ def test_every_segment_has_a_sentence_with_all_fields_filled_in(name, language):
         ("likely-closed-with-unread-data", 5, "most likely because its program closed"),
         ("data-after-close", 7, "nobody can read it any more"),
         ("no-such-connection", 3, "as a kernel without a socket"),
-        ("reset-for-invalid-ack", 3, "The client never sent what the server acknowledges"),
+        ("reset-for-invalid-ack", 3, "What the server acknowledges does not fit the client's SYN"),
         ("forged-reset", 4, "No host sent this segment: the wire made it, in the name of"),
         ("reset-unexplained", 4, "the frames do not tell why"),
         (" verdicts", 4, "The wire still held it when the run ended."),
@@ -188,3 +188,32 @@ def test_senseless_segments_have_a_sentence_too(story: Story):
     parts += [headline(one) for one in found]
     for part in parts:
         assert "{" not in Translator("zh").text(part)
+
+
+def test_a_third_segment_that_the_server_s_kernel_did_not_take_is_told_so():
+    """The accept queue was full: the table says SYN_RECV until data came."""
+    story = Story()
+    server = story.server
+    story.client.syn()
+    server.syn_ack()
+    last_ack = story.client.ack()
+    story.wait(2)
+    server.table(server.row("SYN_RECV"), cause="delivered", frame=last_ack)
+    data = story.client.send(9)
+    story.wait(2)
+    server.table(server.row("ESTABLISHED", inode=0), cause="delivered", frame=data)
+    third = told(story)[2]
+    assert third.endswith(
+        "The server's kernel does not take it: its socket table does not say ESTABLISHED after it."
+    )
+
+
+def test_who_closes_first_does_not_close_too_however_late_the_fin_arrives():
+    story = Story()
+    story.client.syn()
+    story.server.syn_ack()
+    story.client.ack()
+    fin = story.server.fin(late_ms=5)
+    story.client.send(10)
+    story.server.rst(seq=1)
+    assert told(story)[fin - 1].startswith("The server has no more to send: its FIN takes number 1")

@@ -1,110 +1,124 @@
-"""Every experiment holds on this machine's kernel, over both families."""
+"""Every experiment holds on this machine's kernel, and fails under its mutation."""
 
 import dataclasses
 import io
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
 from fourtuple.analyze import connections
 from fourtuple.analyze.check import disagreements
+from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Call, Note, Snapshot, State
 from fourtuple.event.recording import write_recording
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.comments import comments
 from fourtuple.explain.text import Translator
-from fourtuple.lab.experiment import all_experiments
+from fourtuple.lab.experiment import Experiment, all_experiments, find_experiment
+from fourtuple.lab.needs import lacking
 from fourtuple.lab.runner import Options, run
 from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, failures_of, passed
 from fourtuple.source import read
 
-NAMES = list(all_experiments())
-RUNS = [(name, family) for name in NAMES for family in (4, 6)]
+EXPERIMENTS = tuple(all_experiments().values())
 
 
-@pytest.fixture(scope="module")
-def timelines() -> dict[tuple[str, int], Timeline]:
-    return {}
+def runs() -> Iterator[Any]:
+    """Each experiment over each of its families; those that wait are marked slow."""
+    for one in EXPERIMENTS:
+        for family in one.families:
+            marks = [pytest.mark.slow] if one.slow else []
+            yield pytest.param(one, family, id=f"{one.name}-IPv{family}", marks=marks)
 
 
-@pytest.fixture
-def timeline(
-    request: pytest.FixtureRequest, timelines: dict[tuple[str, int], Timeline]
-) -> Timeline:
-    """One run serves every test of it in this file."""
-    name, family = request.param
-    if request.param not in timelines:
-        timelines[request.param] = run(all_experiments()[name], Options(family=family))
-    return timelines[request.param]
-
-
-each_run = pytest.mark.parametrize("timeline", RUNS, indirect=True, ids=str)
+def skip_where_something_is_lacking(experiment: Experiment) -> None:
+    for capability in lacking(experiment):
+        pytest.skip(str(capability))
 
 
 @pytest.mark.kernel
-@each_run
-def test_it_passes_and_says_something(timeline: Timeline) -> None:
-    assert failures_of(timeline, connections(timeline)) == ()
-    assert passed(timeline)
+@pytest.mark.parametrize(("experiment", "family"), list(runs()))
+def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, family: int) -> None:
+    skip_where_something_is_lacking(experiment)
+    timeline = run(experiment, Options(family=family))
+    found = connections(timeline)
+    english = Translator("en")
+    assert [english.text(failure) for failure in failures_of(timeline, found)] == []
+    assert passed(timeline, found)
     assert len(checks_of(timeline)) >= 3
-    assert [note for note in timeline.of(Note) if note.kind == "claim"]
+    the_inferred_states_are_the_kernels(timeline, found)
+    all_views_are_there(timeline)
+    every_state_is_shown(timeline, found)
+    a_recording_reads_as_the_run_did(timeline)
 
 
-@pytest.mark.kernel
-@each_run
-def test_the_inferred_states_are_the_kernels_at_every_snapshot(timeline: Timeline) -> None:
-    assert len(timeline.of(Snapshot)) > 10
-    assert disagreements(timeline, connections(timeline)) == ()
+def the_inferred_states_are_the_kernels(timeline: Timeline, found: Sequence[Connection]) -> None:
+    assert timeline.of(Snapshot)
+    assert disagreements(timeline, found) == ()
 
 
-@pytest.mark.kernel
-@each_run
-def test_all_four_views_are_there(timeline: Timeline) -> None:
+def all_views_are_there(timeline: Timeline) -> None:
     calls = timeline.of(Call)
-    assert {call.host for call in calls} == {"client", "server"}
-    assert all(call.end_ns and call.end_ns >= call.t_ns for call in calls)
-    assert {state.source for state in timeline.of(State)} == {"sock_diag"}
+    assert all(call.end_ns is None or call.end_ns >= call.t_ns for call in calls)
+    assert {state.source for state in timeline.of(State)} <= {"sock_diag"}
     programs = [note for note in timeline.of(Note) if note.kind == "program"]
     owners = {(note.host, note.params["pid"]) for note in programs}
     assert {(call.host, call.pid) for call in calls} <= owners
     assert timeline.complete
 
 
-@pytest.mark.kernel
-@each_run
-def test_the_picture_shows_every_state_that_a_kernel_was_in(timeline: Timeline) -> None:
-    found = connections(timeline)
-    shown = [
-        report(timeline, Translator("en"), Terminal(160), connections=[one], every=len(found))
-        for one in found
-    ]
-    assert {s.new for s in timeline.of(State)} <= set(" ".join(shown).split())
+def every_state_is_shown(timeline: Timeline, found: Sequence[Connection]) -> None:
+    """The pictures of all connections together have every state that a kernel was in."""
+    english, terminal = Translator("en"), Terminal(160)
+    shown = [report(timeline, english, terminal, connections=[one], every=len(found))
+             for one in found]  # fmt: skip
+    assert {s.new for s in timeline.of(State) if s.remote.port} <= set(" ".join(shown).split())
+
+
+def a_recording_reads_as_the_run_did(timeline: Timeline) -> None:
+    for language in ("en", "zh"):
+        translator, terminal = Translator(language), Terminal(120)
+        file = io.BytesIO()
+        write_recording(timeline, file, comments(timeline, translator))
+        again = read(io.BytesIO(file.getvalue()))
+        assert report(again, translator, terminal) == report(timeline, translator, terminal)
 
 
 @pytest.mark.kernel
-@each_run
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_recording_read_back_reads_as_the_run_did(timeline: Timeline, language: str) -> None:
-    translator, terminal = Translator(language), Terminal(120)
-    file = io.BytesIO()
-    write_recording(timeline, file, comments(timeline, translator))
-    again = read(io.BytesIO(file.getvalue()))
-    assert report(again, translator, terminal) == report(timeline, translator, terminal)
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.slow else [])
+        for one in EXPERIMENTS
+    ],
+)
+def test_its_expectations_fail_under_its_mutation(experiment: Experiment) -> None:
+    """So no experiment passes by saying nothing."""
+    skip_where_something_is_lacking(experiment)
+    assert experiment.mutation is not None
+    family = experiment.families[0]
+    timeline = run(experiment, Options(family=family, limit_s=20, mutated=True))
+    notes = [note for note in timeline.of(Note) if note.kind == "failure"]
+    assert [note.params["error"] for note in notes[:1]] == [experiment.mutation.error]
 
 
-def test_names_are_unique_and_each_has_a_question_a_background_and_rows() -> None:
-    assert len(NAMES) == len(set(NAMES))
-    for one in all_experiments().values():
-        assert one.question.endswith("?")
-        assert one.background
-        assert one.covers
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
+def test_it_tells_a_student_what_to_know_and_where_to_go_on(experiment: Experiment) -> None:
+    assert experiment.question.endswith("?")
+    assert experiment.background
+    assert experiment.covers
+    assert experiment.try_next
+    assert experiment.tags
+    assert experiment.mutation is not None
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("timeline", [("close", 4)], indirect=True)
-def test_a_state_that_the_kernel_contradicts_fails_the_run_and_is_named(timeline: Timeline) -> None:
+def test_a_state_that_the_kernel_contradicts_fails_the_run_and_is_named() -> None:
+    timeline = run(find_experiment("close"))
     at, snapshot = next(
         (index, event)
         for index, event in enumerate(timeline.events)

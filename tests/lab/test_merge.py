@@ -1,5 +1,8 @@
 """The log of a run becomes its Timeline."""
 
+import msgspec
+
+from fourtuple.event.looks import LookWriter
 from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow, State, Verdict
 from fourtuple.lab.log import ClockSampled, FrameEntered, FrameLeft
 from fourtuple.lab.merge import merge, state_changes
@@ -54,6 +57,39 @@ def test_notes_about_the_run_become_its_meta() -> None:
     assert timeline.meta == {"seed": 2, "family": 4, "clock_error_ns": 50}
     assert timeline.of(Note) == [notes[2]]
     assert timeline.epoch_ns == 1_000_000
+
+
+def part(t_ns: int, *rows: SocketRow, about: tuple[Endpoint, Endpoint]) -> Snapshot:
+    return Snapshot(
+        t_ns=t_ns, end_ns=t_ns + 1, host="client", cause="call", sockets=rows, about=about
+    )
+
+
+def test_a_look_at_part_of_a_table_leaves_the_rest_as_it_was() -> None:
+    """Whoever looked at it last: each process of a host has its own observer."""
+    other = msgspec.structs.replace(row("ESTABLISHED"), local=B, remote=A, cookie=2)
+    listener = msgspec.structs.replace(row("LISTEN"), remote=Endpoint("0.0.0.0", 0), cookie=3)
+    longer = msgspec.structs.replace(listener, recv_q=1)
+    writers = LookWriter(1), LookWriter(2)
+    records = [
+        writers[0].look(snapshot(1, row("SYN_SENT"), other, listener)),
+        part(2, row("ESTABLISHED"), longer, about=(A, B)),
+        writers[1].look(snapshot(3, row("FIN_WAIT1"), other, longer)),
+        part(4, longer, about=(A, B)),
+        part(5, longer, row("SYN_SENT"), about=(A, B)),
+    ]
+    timeline = merge(records)
+    tables = [set(one.sockets) for one in timeline.of(Snapshot)]
+    assert tables == [
+        {row("SYN_SENT"), other, listener},
+        {row("ESTABLISHED"), other, longer},
+        {row("FIN_WAIT1"), other, longer},
+        {other, longer},
+        {other, longer, row("SYN_SENT")},
+    ]
+    assert [state.new for state in timeline.of(State) if state.local == A] == [
+        *("SYN_SENT", "LISTEN", "ESTABLISHED", "FIN_WAIT1", "CLOSED", "SYN_SENT")
+    ]
 
 
 def test_events_are_in_the_order_of_their_times() -> None:

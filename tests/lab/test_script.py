@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kernel
 
 
 def run_script(script: Callable[[Lab], None], limit_s: float = 20, family: int = 4) -> Timeline:
-    experiment = Experiment(script.__name__, "?", "", ("A1",), (), False, script)
+    experiment = Experiment(name=script.__name__, question="?", script=script)
     return run(experiment, Options(family=family, limit_s=limit_s))
 
 
@@ -158,6 +158,25 @@ def test_a_mistake_in_the_script_is_shown_with_its_traceback() -> None:
     assert "ZeroDivisionError: in the script" in failure(run_script(script))["text"]
 
 
+@pytest.mark.parametrize("leave", [SystemExit, KeyboardInterrupt])
+def test_a_script_that_leaves_has_failed(leave: type[BaseException]) -> None:
+    def script(lab: Lab) -> None:
+        lab.pair()
+        raise leave
+
+    assert failure(run_script(script))["text"] == leave.__name__
+
+
+def test_a_process_that_the_script_forked_does_not_go_on_with_the_run() -> None:
+    def script(lab: Lab) -> None:
+        lab.pair()
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+
+    assert "both processes went on with it" in failure(run_script(script))["text"]
+
+
 def test_a_call_can_be_begun_and_awaited() -> None:
     def script(lab: Lab) -> None:
         _, _, sock, peer = connected(lab)
@@ -267,7 +286,7 @@ def test_the_seed_decides_what_is_sent() -> None:
     def script(lab: Lab) -> None:
         lab.expect(lab.bytes(4), lab.bytes(4), "two draws")
 
-    experiment = Experiment("draws", "?", "", (), (), False, script)
+    experiment = Experiment(name="draws", question="?", script=script)
     first, second, other = (
         failure(run(experiment, Options(seed=seed)))["text"] for seed in (1, 1, 2)
     )
@@ -465,16 +484,17 @@ def test_many_connections_may_wait_in_time_wait_at_once() -> None:
     """The socket hash is small; Linux would allow half as many connections as it has buckets."""
 
     def many_clients(address: str) -> None:
-        socks = [socket.create_connection((address, 8888)) for _ in range(40)]
-        for sock in socks:
-            sock.close()
+        for _ in range(40):
+            with socket.create_connection((address, 8888)) as sock:
+                sock.shutdown(socket.SHUT_WR)
+                sock.recv(1)  # one after the other: on a busy machine none repeats its FIN
 
     def many_servers(address: str) -> None:
         with socket.create_server((address, 8888), backlog=100) as listener:
-            socks = [listener.accept()[0] for _ in range(40)]
-        for sock in socks:
-            sock.recv(1)
-            sock.close()
+            for _ in range(40):
+                sock = listener.accept()[0]
+                sock.recv(1)
+                sock.close()
 
     def script(lab: Lab) -> None:
         client, server = lab.pair()

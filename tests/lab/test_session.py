@@ -105,7 +105,7 @@ def script(lab: Lab) -> None:
     signal.pause()
 
 print("begun", flush=True)
-run(Experiment("endless", "", "", (), (), False, script))
+run(Experiment(name="endless", question="?", script=script))
 """
 
 

@@ -88,6 +88,31 @@ def test_a_second_life_of_the_addresses_has_its_own_calls() -> None:
     assert names(story, 1)[0] == ["recv"]
 
 
+def test_a_datagram_socket_need_not_have_a_peer() -> None:
+    story = Story()
+    anywhere = {"local": Endpoint("0.0.0.0", story.client.endpoint.port), "remote": None}
+    here, elsewhere = str(story.server.endpoint), "10.77.0.9:53"
+    story.client.calls("sendto", 9, here, size=9, inode=5, **anywhere)
+    story.datagram(story.client, 9)
+    story.client.calls("sendto", 9, elsewhere, size=9, inode=5, **anywhere)
+    story.server.calls("recvfrom", 99, size=99, inode=6, local=story.server.endpoint, remote=None)
+    assert names(story, 0) == (["sendto"], ["recvfrom"])
+
+
+def test_a_listener_of_the_same_port_has_no_part_in_datagrams() -> None:
+    story = Story()
+    bound = {"local": story.server.endpoint, "remote": None}
+    for name in ("bind", "listen"):
+        story.server.calls(name, inode=99, **bound)
+    story.server.calls("accept", inode=99, new_inode=22, result=5, **bound)
+    story.server.table(story.server.listener())
+    story.client.calls("sendto", 9, size=9, local=story.client.endpoint, remote=None)
+    story.datagram(story.client, 9)
+    story.server.calls("socket", "AF_INET", "SOCK_RAW", inode=7, **bound)
+    story.server.calls("recvfrom", 99, size=99, inode=6, **bound)
+    assert names(story, 0) == (["sendto"], ["recvfrom"])
+
+
 @pytest.mark.parametrize(
     ("call", "long", "short"),
     [

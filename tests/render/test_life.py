@@ -27,3 +27,20 @@ def test_another_ports_connection_ends_nothing() -> None:
     story.client.syn()
     found = connections(story.timeline())
     assert life_of(found[0], found).spans(10**18, None)
+
+
+def test_what_a_frame_of_another_life_brought_is_of_that_life() -> None:
+    """A late SYN begins a new life, while TIME_WAIT of the old one still answers and ends."""
+    story = exchange()
+    story.wait(1)
+    story.reborn()
+    story.server.syn_ack()
+    found = connections(story.timeline())
+    first, second = (life_of(connection, found) for connection in found)
+    of_first, of_second = first.connection.frames[-1], second.connection.frames[0]
+    later_ns = second.since_ns + 1
+    assert first.saw(later_ns, of_first)
+    assert not second.saw(later_ns, of_first)
+    assert second.saw(later_ns, of_second)
+    assert second.saw(later_ns, 0)
+    assert not first.saw(later_ns, 0)

@@ -31,6 +31,13 @@ def test_what_waits_for_an_owner_is_counted() -> None:
     ]
 
 
+def test_a_fin_that_waits_is_no_byte() -> None:
+    story = opened()
+    row = story.server.row("CLOSE_WAIT", inode=0, recv_q=1)
+    story.server.table(row, story.server.listener(queued=1))
+    assert notes(story) == ["no owner yet: accept queue 1 of 6 (backlog 5 + 1)"]
+
+
 def test_a_connection_that_accept_is_waiting_for_is_not_said_to_lack_a_program() -> None:
     story = Story()
     story.server.calls("listen", 5, inode=99)

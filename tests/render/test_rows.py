@@ -130,10 +130,28 @@ def test_a_frame_that_the_wire_delayed_is_divided_where_others_entered_meanwhile
     assert halves(story) == [(4, "leaves"), (5, "whole"), (4, "arrives")]
 
 
+def test_a_frame_that_arrives_after_a_divided_one_is_divided_too() -> None:
+    story = opened()
+    story.client.send(10, late_ms=5)
+    story.client.send(10, late_ms=5, verdict=Verdict.DELIVERED)
+    assert halves(story) == [(4, "leaves"), (5, "leaves"), (4, "arrives"), (5, "arrives")]
+
+
 def test_a_frame_that_was_delayed_alone_is_whole() -> None:
     story = opened()
     story.client.send(10, late_ms=5)
     assert halves(story) == [(4, "whole")]
+
+
+def test_a_frame_that_was_delayed_while_a_call_began_or_for_long_is_divided() -> None:
+    story = told()
+    story.client.send(10, late_ms=5)
+    story.wait(1)
+    story.client.calls("getsockname", result="10.77.0.1:40000", took_ms=0.1)
+    assert halves(story) == [(4, "leaves"), (4, "arrives")]
+    story = opened()
+    story.client.send(10, late_ms=50)
+    assert halves(story) == [(4, "leaves"), (4, "arrives")]
 
 
 def test_the_receivers_state_changes_where_an_overtaken_frame_arrives() -> None:

@@ -1,9 +1,11 @@
 """What is worth showing of a segment."""
 
+import pytest
+
 from fourtuple.analyze import connections
 from fourtuple.explain.text import Translator
 from fourtuple.render.wires import crossings
-from fourtuple.wire import RST
+from fourtuple.wire import RST, Ethernet, Icmp, Ipv4, Udp, frame
 from render.shown import painter
 from story import Story, exchange, opened, refused
 
@@ -74,6 +76,39 @@ def test_datagrams_have_a_length_and_a_direction() -> None:
         ("UDP", True, 100, None),
         ("UDP", False, 7, None),
     ]
+
+
+def test_the_fragments_of_a_datagram_are_its_own_and_a_strangers_are_not() -> None:
+    story = Story()
+    client, server = story.client.endpoint, story.server.endpoint
+    ip = Ipv4(client.address, server.address)
+    whole = Udp(client.port, server.port).emit(b"u" * 100, ip)
+    for number, offset, more in ((7, 0, True), (8, 48, True), (7, 48, False)):
+        head = Ipv4(client.address, server.address, 17, 64, number, False, more, offset // 8)
+        story.put(frame(Ethernet(), head, whole[offset : offset + 48] if more else whole[offset:]))
+    timeline = story.timeline()
+    cells = [crossing.cell for crossing in crossings(timeline, connections(timeline)[0])]
+    assert [(c.frame, c.flags, c.from_client, c.length) for c in cells] == [
+        (1, "UDP", True, 40),
+        (3, "IP", True, 60),
+    ]
+    words = [Translator("en").text(label) for cell in cells for label in cell.labels]
+    assert words == ["fragment from byte 0 on", "fragment from byte 48 on"]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [(Icmp(3, 3), "port unreachable"), (Icmp(3, 200), "type 3, code 200")],
+)
+def test_an_icmp_message_stands_where_what_it_is_about_does(message: Icmp, words: str) -> None:
+    story = Story()
+    story.datagram(story.client, 9)
+    about = Udp(story.client.endpoint.port, story.server.endpoint.port)
+    story.icmp(story.server, message, about)
+    timeline = story.timeline()
+    _, told = (crossing.cell for crossing in crossings(timeline, connections(timeline)[0]))
+    assert (told.frame, told.flags, told.from_client, told.shows) == (2, "ICMP", False, ())
+    assert [Translator("en").text(label) for label in told.labels] == [words]
 
 
 def test_a_probe_of_a_closed_window_is_called_so_and_its_answer_too() -> None:

@@ -8,18 +8,17 @@ import ctypes
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fourtuple.analyze import connections
 from fourtuple.errors import CallFailed
-from fourtuple.event.model import Verdict
 from fourtuple.event.timeline import Timeline
-from fourtuple.lab.carrier import CarriedFrame
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts import Host, HostSocket
+from fourtuple.lab.parcel import Onward, Parcel
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.system.sysctl import write_sysctl
@@ -34,7 +33,6 @@ from fourtuple.wire import (
     Ipv6,
     MaximumSegmentSize,
     Tcp,
-    dissect,
     frame,
 )
 from resets.case import Truth
@@ -57,15 +55,18 @@ class Cutting:
         self._cut: set[tuple[int, int]] = set()
         self._agreed: set[int] = set()
 
-    def carry(self, carried: CarriedFrame) -> Iterable[tuple[int, bytes]]:
-        packet = dissect(carried.data)
-        tcp = packet.tcp
+    def carry(self, parcel: Parcel, onward: Onward) -> None:
+        if not self._loses(parcel):
+            onward(parcel)
+
+    def _loses(self, parcel: Parcel) -> bool:
+        tcp = parcel.packet.tcp
         if tcp is None:
-            return ((Verdict.DELIVERED, carried.data),)
+            return False
         ports = tcp.source_port, tcp.destination_port
         pair = min(ports), max(ports)
         cut = pair in self._cut
-        if SILENCE in carried.data:
+        if SILENCE in parcel.data:
             self._asked.add(pair)
         elif pair in self._asked:
             self._cut.add(pair)
@@ -74,7 +75,7 @@ class Cutting:
             self._agreed.add(ports[1])
             first = len(self._agreed) > 2
         mute = ports[1] == self._mute and tcp.has(SYN)
-        return () if cut or first or mute else ((Verdict.DELIVERED, carried.data),)
+        return cut or first or mute
 
 
 @dataclass
@@ -591,5 +592,5 @@ def script(lab: Lab) -> None:
 def provoke(family: int) -> Timeline:
     """A run of all scenarios."""
     return run(
-        Experiment("resets-a", "?", "", ("A1",), (), False, script), Options(family, limit_s=30)
+        Experiment(name="resets-a", question="?", script=script), Options(family, limit_s=30)
     )

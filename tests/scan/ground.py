@@ -10,6 +10,7 @@ is left behind and no privilege is needed:
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -28,7 +29,9 @@ from fourtuple.system.namespaces import (
     unshare,
     unshare_user,
 )
+from fourtuple.system.packet import PacketSocket
 from fourtuple.system.sysctl import write_sysctl
+from fourtuple.wire import ACK, SYN, Ethernet, Ipv4, Ipv6, Tcp, dissect, frame, mac_text
 
 OPEN, CLOSED, DROPPED = 8001, 8002, 8003
 REJECTED_RESET, REJECTED_PORT, REJECTED_ADMIN = 8004, 8005, 8006
@@ -39,7 +42,6 @@ UDP_OPEN, UDP_CLOSED, UDP_DROPPED, UDP_SILENT, UDP_ADMIN = 8301, 8302, 8303, 830
 UDP_LIMITED = list(range(8310, 8314))
 TCP_PORTS = [*range(8001, 8008), *LIMITED, *TARPIT]
 UDP_PORTS = [*range(8301, 8306), *UDP_LIMITED]
-_TARPIT_LISTENER = 8299
 
 _RULES = f"""
 table inet f {{
@@ -53,10 +55,7 @@ table inet f {{
     tcp dport {LIMITED[0]}-{LIMITED[-1]} drop
     udp dport {UDP_DROPPED} drop
     udp dport {UDP_ADMIN} reject with icmpx admin-prohibited
-  }}
-  chain trap {{
-    type nat hook prerouting priority dstnat;
-    tcp dport {TARPIT[0]}-{TARPIT[-1]} redirect to :{_TARPIT_LISTENER}
+    tcp dport {TARPIT[0]}-{TARPIT[-1]} drop
   }}
 }}
 """
@@ -114,11 +113,13 @@ class Ground:
         with inside(self.target):
             subprocess.run(["nft", "-f", "-"], input=_RULES, text=True, check=True)
             for address in ("10.90.0.2", "fd90::2"):
-                for port in (OPEN, DROPPED, _TARPIT_LISTENER):
+                for port in (OPEN, DROPPED):
                     self._listen(address, port, 4000)
                 self._fill(self._listen(address, QUEUE_FULL, 0))
                 self._udp(address, UDP_OPEN, answer=True)
                 self._udp(address, UDP_SILENT, answer=False)
+            tarpit = PacketSocket("eth0")
+        threading.Thread(target=_hold_whoever_connects, args=(tarpit,), daemon=True).start()
 
     def _fill(self, listener: socket.socket) -> None:
         """Two connections nobody accepts: a queue of backlog 0 holds one, and is full with it."""
@@ -156,6 +157,36 @@ class Ground:
             _route("default", "10.92.0.1")
             self._listen("10.92.0.2", OPEN)
         _route("10.92.0.0/24", "10.91.0.2")
+
+
+def _hold_whoever_connects(packets: PacketSocket) -> None:
+    """A tarpit at the ports that the kernel, by its rules, does not see: it agrees to every
+    connection, offers a window of 0 for ever, and never closes."""
+    while True:
+        select.select([packets], [], [])
+        while (received := packets.receive()) is not None:
+            answer = _tarpits_answer(received[0])
+            if answer:
+                packets.send(answer)
+
+
+def _tarpits_answer(data: bytes) -> bytes:
+    packet = dissect(data)
+    tcp, ip = packet.tcp, packet.ip
+    if tcp is None or ip is None or tcp.destination_port not in TARPIT:
+        return b""
+    if tcp.flags & (SYN | ACK) == SYN:
+        numbers = {"sequence": 1000, "acknowledgment": (tcp.sequence + 1) & 0xFFFFFFFF}
+        flags = SYN | ACK
+    elif packet.payload:
+        numbers, flags = {"sequence": 1001, "acknowledgment": tcp.sequence}, ACK
+    else:
+        return b""
+    return frame(
+        Ethernet(mac_text(data[:6]), mac_text(data[6:12])),
+        (Ipv6 if ":" in ip.source else Ipv4)(ip.destination, ip.source),
+        Tcp(tcp.destination_port, tcp.source_port, flags=flags, window=0, **numbers),
+    )
 
 
 def _route(destination: str, gateway: str) -> None:

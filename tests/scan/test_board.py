@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourtuple.scan.answers import read_answers
-from fourtuple.scan.board import Board
+from fourtuple.scan.answers import Answers, read_answers
+from fourtuple.scan.board import Board, Int64s
+from fourtuple.scan.model import ScanOptions, verdict_of
 from fourtuple.scan.strategy import PROBES
 from fourtuple.wire import ACK, RST, SYN, Icmp, Ipv4, Tcp, Udp, frame
+
+from .engines import done_mask
 
 OWN = range(61000, 61016)
 TARGETS, PORTS = ("10.0.0.2", "10.0.0.3"), (22, 80, 443)
 
 
-def board(method: str = "syn", **more: object) -> Board:
-    return Board(method, TARGETS, PORTS, OWN, **more)  # type: ignore[arg-type]
+def board(method: str = "syn", shard: tuple[int, int] = (1, 1), done: bytes = b"") -> Board:
+    return Board(ScanOptions(method, shard=shard), TARGETS, PORTS, OWN, done)
 
 
 def cookie(on: Board, target: int, port: int, attempt: int = 0) -> int:
@@ -32,10 +35,12 @@ def learn(on: Board, *packets: bytes, t_ns: int = 0) -> tuple[list[tuple[str, in
         row[: len(packet)] = np.frombuffer(packet, dtype=np.uint8)
     captured = np.array([len(packet) for packet in packets])
     answers = read_answers(data, captured)
-    (cells, codes, rtt_ns), foreign = on.match(answers, np.full(len(packets), t_ns))
-    rows = on.settle(cells, codes)
-    results = [on.result(int(cells[r]), int(codes[r]), int(rtt_ns[r])) for r in rows]
-    return [(one.address, one.port, one.state) for one in results], foreign
+    matched, foreign = on.match(answers, np.full(len(packets), t_ns))
+    rows = on.settle(matched.cells, matched.codes)
+    targets, ports = on.split(matched.cells[rows])
+    states = [verdict_of(code)[0] for code in matched.codes[rows].tolist()]
+    addresses = [TARGETS[target] for target in targets.tolist()]
+    return list(zip(addresses, ports.tolist(), states, strict=True)), foreign
 
 
 def answer(on: Board, target: int, port: int, flags: int = RST | ACK, wrong: int = 0) -> bytes:
@@ -49,7 +54,7 @@ def test_true_answers_count_once() -> None:
     packets = [answer(on, 0, 22, SYN | ACK), answer(on, 1, 443), answer(on, 0, 22, SYN | ACK)]
     assert learn(on, *packets)[0] == [("10.0.0.2", 22, "open"), ("10.0.0.3", 443, "closed")]
     assert learn(on, packets[0]) == ([], 0)
-    assert on.counts() == {("open", "syn-ack"): 1, ("closed", "reset"): 1}
+    assert (on.answered, on.total) == (2, 6)
 
 
 @given(st.integers(1, 2**32 - 2))
@@ -118,8 +123,25 @@ def test_a_round_trip_is_measured_from_the_attempt_that_was_answered() -> None:
     data = np.zeros((1, 176), dtype=np.uint8)
     packet = answer(on, 0, 22)
     data[0, : len(packet)] = np.frombuffer(packet, dtype=np.uint8)
-    (_, _, rtt_ns), _ = on.match(read_answers(data, np.array([40])), np.array([3000]))
-    assert rtt_ns.tolist() == [2000]
+    matched, _ = on.match(read_answers(data, np.array([40])), np.array([3000]))
+    assert matched.rtts_ns.tolist() == [2000]
+    assert matched.attempts.tolist() == [0]
+
+
+def test_a_probe_whose_turn_to_be_sent_comes_later_is_measured_from_then() -> None:
+    on = board()
+    cells, stamps = np.concatenate(list(on.cells())), np.zeros(6, dtype=np.int64)
+    on.asked(cells, 0, stamps)
+    assert on.match(*answered(on, 80, 9000))[0].rtts_ns.tolist() == [-1]
+    stamps[:] = 4000
+    assert on.match(*answered(on, 443, 9000))[0].rtts_ns.tolist() == [5000]
+
+
+def answered(on: Board, port: int, t_ns: int) -> tuple[Answers, Int64s]:
+    data = np.zeros((1, 176), dtype=np.uint8)
+    packet = answer(on, 0, port)
+    data[0, : len(packet)] = np.frombuffer(packet, dtype=np.uint8)
+    return read_answers(data, np.array([40])), np.array([t_ns])
 
 
 def names(on: Board, cells: Sequence[int]) -> set[tuple[str, int]]:
@@ -138,13 +160,6 @@ def test_shards_ask_everything_between_them() -> None:
 
 def test_what_was_done_before_is_not_asked_again() -> None:
     done = {("10.0.0.2", 22), ("10.0.0.3", 443)}
-    on = board(done=done)
+    on = board(done=done_mask(6, 0, 5))
     assert names(on, np.concatenate(list(on.cells())).tolist()) == EVERYTHING - done
     assert on.total == 4
-    assert on.counts() == {}
-
-
-def test_what_has_no_verdict_is_left() -> None:
-    on = board()
-    learn(on, answer(on, 0, 80), answer(on, 1, 22))
-    assert on.left() == {"10.0.0.2": [22, 443], "10.0.0.3": [80, 443]}

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourtuple.scan.permutation import Permutation, shard_positions
+from fourtuple.scan.model import ScanOptions
+from fourtuple.scan.permutation import Permutation
 
 sizes = st.integers(1, 5000)
 seeds = st.integers(0, 2**64 - 1)
@@ -35,6 +36,8 @@ def test_seeds_give_orders_that_have_nothing_in_common() -> None:
 
 @given(sizes, st.integers(1, 20))
 def test_shards_share_nothing_and_leave_nothing_out(size: int, shards: int) -> None:
-    parts = [range(*shard_positions(size, (number + 1, shards))) for number in range(shards)]
+    parts = [
+        ScanOptions("syn", shard=(number + 1, shards)).positions(size) for number in range(shards)
+    ]
     assert sorted(place for part in parts for place in part) == list(range(size))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

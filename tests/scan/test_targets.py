@@ -107,6 +107,13 @@ def test_a_network_too_large_to_be_meant_is_refused_at_once() -> None:
             addresses(text)
 
 
+def test_brackets_choose_the_ports_of_services_as_nmap_has_it() -> None:
+    found = parse_ports("[20-25]")
+    assert {21, 22, 23, 25} <= set(found) <= set(range(20, 26))
+    assert set(parse_ports("U:[-60]", "udp")) >= {53}
+    assert parse_ports("[22],443") == [22, 443]
+
+
 def test_a_port_has_the_name_of_its_usual_service() -> None:
     assert service_name(22, "tcp") == "ssh"
     assert service_name(53, "udp") == "domain"

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fourtuple.scan.model import PortResult, ScanSummary
+from fourtuple.scan.model import ScanSummary, verdict_code
 from fourtuple.scan.results import Results
 from fourtuple.scan.targets import Target
 from fourtuple.scan.xmlout import nmap_xml
@@ -17,13 +17,10 @@ def results_of(
     found: Iterable[tuple[int, str, str, str]], ports: dict[str, list[int]], name: str = ""
 ) -> Results:
     results = Results([Target("10.0.0.2", name)], ports)
-    counts: dict[str, dict[tuple[str, str], int]] = {method: {} for method in ports}
     for port, method, state, reason in found:
-        protocol = "udp" if method == "udp" else "tcp"
-        results.add(PortResult("10.0.0.2", port, protocol, state, reason, 0.001, method))
-        counts[method][state, reason] = counts[method].get((state, reason), 0) + 1
+        results.tables[method].know("10.0.0.2", [port], verdict_code(state, reason))
     for method in ports:
-        results.summaries[method] = ScanSummary(method, 3, 3, 0.5, counts=counts[method])
+        results.summaries[method] = ScanSummary(method, 3, 3, 0.5)
     return results
 
 
@@ -61,6 +58,15 @@ def test_many_ports_of_one_state_are_counted() -> None:
     extra = ElementTree.fromstring(document).find("host/ports/extraports")
     assert extra is not None
     assert extra.attrib == {"state": "closed", "count": "100"}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_scan_that_was_interrupted_is_no_success(cut: bool) -> None:
+    results = results_of([(22, "connect", "open", "syn-ack")], {"connect": [22]})
+    results.summaries["connect"] = ScanSummary("connect", 1, 1, 0.5, interrupted=cut)
+    finished = ElementTree.fromstring(nmap_xml(results, [], 0, 1, {})).find("runstats/finished")
+    assert finished is not None
+    assert finished.get("exit") == ("error" if cut else "success")
 
 
 def test_a_banner_with_bytes_that_xml_forbids_is_still_xml() -> None:

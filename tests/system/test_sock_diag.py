@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from fourtuple.system.sock_diag import DiagSocket, SockDiag
+from fourtuple.system.sock_diag import DiagSocket, SockDiag, parse_row
 
 pytestmark = pytest.mark.kernel
 
@@ -66,3 +66,44 @@ def test_many_sockets_come_in_several_messages_and_none_is_lost() -> None:
         assert len({row.cookie for row in rows_at(port)}) == 1001
         for client in clients:
             client.close()
+
+
+@pytest.mark.parametrize(("family", "address"), FAMILIES)
+def test_one_socket_is_found_by_its_addresses_as_a_segment_finds_it(
+    family: int, address: str
+) -> None:
+    diag = SockDiag()
+    with socket.socket(family) as listener, socket.socket(family) as client:
+        listener.bind((address, 0))
+        listener.listen()
+        here = (address, listener.getsockname()[1])
+        client.connect(here)
+        there = client.getsockname()[:2]
+        connection = diag.find(family, here, there)
+        for_others = diag.find(family, here, (address, 9))
+        assert connection is not None
+        assert for_others is not None
+        assert parse_row(connection) in diag.dump()
+        assert (parse_row(connection).state, parse_row(connection).remote) == ("ESTABLISHED", there)
+        assert parse_row(for_others).state == "LISTEN"
+    assert diag.find(family, (address, 9), (address, 10)) is None
+
+
+def test_a_dump_of_many_sockets_has_each_of_them_once() -> None:
+    """Messages of different lengths: listeners, connections, and those that wait."""
+    with socket.create_server(("127.0.0.1", 0), backlog=300) as listener:
+        port = listener.getsockname()[1]
+        socks = [socket.create_connection(("127.0.0.1", port)) for _ in range(150)]
+        accepted = [listener.accept()[0] for _ in socks]
+        for one, other in list(zip(socks, accepted, strict=True))[::3]:
+            one.close()
+            other.recv(1)
+            other.close()
+        rows = rows_at(port)
+        for sock in (*socks, *accepted):
+            sock.close()
+    ends = [(row.local, row.remote) for row in rows]
+    assert len(set(ends)) == len(ends)
+    states = [row.state for row in rows]
+    assert (states.count("LISTEN"), states.count("ESTABLISHED")) == (1, 200)
+    assert states.count("TIME_WAIT") == 50

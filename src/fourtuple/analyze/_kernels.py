@@ -220,14 +220,23 @@ def _distance(table: Rows, i: int, side: int, rows: Rows, r: int) -> int:
     """How far a segment's numbers are from those that the life would have next."""
     s, p = at.SIDES + side * at.SIDE, at.SIDES + (1 - side) * at.SIDE
     found = -1
-    if rows[r][s + at.BITS] & at.B_SENT:
-        sent = rows[r][s + at.SENT] + 0
-        found = abs(place(table[i][wire.SEQUENCE] + 0, rows[r][s + at.BASE] + 0, sent) - sent)
-    if table[i][wire.FLAGS] & _ACK and rows[r][p + at.BITS] & at.B_SENT:
-        sent = rows[r][p + at.SENT] + 0
-        gap = abs(place(table[i][wire.ACKNOWLEDGMENT] + 0, rows[r][p + at.BASE] + 0, sent) - sent)
+    if rows[r][s + at.BITS] & at.B_BASE:
+        due = _due(rows, r, s, p)
+        found = abs(place(table[i][wire.SEQUENCE] + 0, rows[r][s + at.BASE] + 0, due) - due)
+    if table[i][wire.FLAGS] & _ACK and rows[r][p + at.BITS] & at.B_BASE:
+        due = _due(rows, r, p, s)
+        gap = abs(place(table[i][wire.ACKNOWLEDGMENT] + 0, rows[r][p + at.BASE] + 0, due) - due)
         found = max(found, gap)
     return 1 << 31 if found < 0 else found
+
+
+def _due(rows: Rows, r: int, s: int, p: int) -> int:
+    """The number that a side has next; of one that sent nothing, what its peer acknowledged: its
+    SYN, and what that may have carried (RFC 7413)."""
+    if rows[r][s + at.BITS] & at.B_SENT:
+        return rows[r][s + at.SENT] + 0
+    highest = rows[r][p + at.HIGHEST_ACK] + 0 if rows[r][p + at.BITS] & at.B_HIGHEST else 0
+    return highest if highest else 1
 
 
 def _begin(

@@ -9,9 +9,11 @@ from fourtuple.analyze._states import (
     GOT_ACK_OF_SYN,
     GOT_FIN,
     GOT_RST,
+    GOT_RST_OF_FIN,
     GOT_RST_OF_SYN,
     GOT_SYN,
     GOT_SYN_ACK,
+    KILLED_SHIFT,
     SENT_ACK,
     SENT_FIN,
     SENT_RST,
@@ -97,7 +99,7 @@ def _follow(row: Column, s: int, event: int, moves: Column) -> None:
 
 def _from_shadow(word: int, moves: Column) -> int:
     """The word after the FIN that arrives belatedly; nothing is known of what changes nothing."""
-    kept = word >> 33 << 33
+    kept = word >> KILLED_SHIFT << KILLED_SHIFT
     return kept | plain_step(word & STATE_BITS, GOT_FIN, moves)
 
 
@@ -220,7 +222,7 @@ def arrive(
     word = before
     shadow = row[p + at.BITS] & at.B_FIN_ARRIVED != 0
     if flags & RST:
-        first, second = _reset_events(seq, ack, has_ack, row, p)
+        first, second = _reset_events(seq, ack, has_ack, row, s, p)
         taken = first >= 0 or second >= 0
         row[at.SHAPE] = row[at.SHAPE] | at.S_OVER if taken else row[at.SHAPE] + 0
         third = -1
@@ -247,11 +249,16 @@ def arrive(
     row[p + at.STATE] = moment(before, word, flags & RST != 0)
 
 
-def _reset_events(seq: int, ack: int, has_ack: bool, row: Column, p: int) -> tuple[int, int]:
+def _reset_events(
+    seq: int, ack: int, has_ack: bool, row: Column, s: int, p: int
+) -> tuple[int, int]:
     bits = row[p + at.BITS] + 0
     of_syn = has_ack and bits & at.B_SENT != 0 and 0 < ack <= row[p + at.SENT]
+    first = GOT_RST_OF_SYN if of_syn else -1
+    if bits & at.B_FIN_GOT and row[s + at.BITS] & at.B_FIN and seq == row[s + at.FIN_NUMBER]:
+        return first, GOT_RST_OF_FIN
     taken = not bits & at.B_RECEIVED or seq >= row[p + at.RECEIVED]
-    return GOT_RST_OF_SYN if of_syn else -1, GOT_RST if taken else -1
+    return first, GOT_RST if taken else -1
 
 
 def _arrival_events(

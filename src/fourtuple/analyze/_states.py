@@ -29,14 +29,15 @@ TIME_WAIT, NO_STATE = 10, 11
     GOT_FIN,
     GOT_RST,
     GOT_RST_OF_SYN,
-) = range(13)
+    GOT_RST_OF_FIN,
+) = range(14)
 
 #: the states that an end may begin in, in the order of their four bits in the word
 BEGINNINGS = (CLOSED, LISTEN, SYN_SENT, ESTABLISHED, NO_STATE)
 BEGIN = sum(state << 4 * place for place, state in enumerate(BEGINNINGS))
 STATE_BITS = (1 << 4 * len(BEGINNINGS)) - 1
-IDLE_SHIFT, KILLED_SHIFT, WAITED_SHIFT = 20, 33, 38
-_IDLE_BITS = ((1 << 13) - 1) << IDLE_SHIFT
+IDLE_SHIFT, KILLED_SHIFT, WAITED_SHIFT = 20, 34, 39
+_IDLE_BITS = ((1 << 14) - 1) << IDLE_SHIFT
 
 #: the names of the numbers above
 NAMES = (*STATES, UNKNOWN)

@@ -2,18 +2,19 @@
 
 `batches` cuts a timeline's columns into pieces; how it is cut never changes a result. Rules: only
 TCP segments and UDP datagrams whose ports are there count; a four-tuple seen at several vantage
-points counts at the one with most of its frames. Reading numpy scalars one by one costs ten times
-as much as `tolist`, hence lists.
+points counts at the one with most of its frames, in the lab at a cable. What left the lab's wire
+with other bytes than it had entered with is no frame of its own: it is how that one arrived.
+Reading numpy scalars one by one costs ten times as much as `tolist`, hence lists.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.event.model import Endpoint
+from fourtuple.event.model import AS_LEFT, Endpoint, Verdict, is_cable
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire.columns import TCP, UDP, Columns
 
@@ -58,7 +59,8 @@ class Raw:
 
     `number` is that of its frame; `now_ns` the latest time of any frame so far. `key` is the same
     for both directions; `forward` says that the smaller end sent it. `left_ns` is 0 where it never
-    left the wire. Options that are absent are -1; `sack` holds pairs.
+    left the wire. Options that are absent are -1; `sack` holds pairs. `as_left` is what it was when
+    it left the wire, where that differs.
     """
 
     row: int
@@ -82,6 +84,7 @@ class Raw:
     fast_open: int
     ip_id: int
     sack: tuple[int, ...]
+    as_left: "Raw | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,20 @@ class Batch:
         return (source, destination) if raw.forward else (destination, source)
 
 
-def batches(timeline: Timeline, rows: int) -> Iterator[Batch]:
-    """The timeline's segments and datagrams, at most `rows` frames at a time."""
-    chosen = _chosen(timeline)
+def batches(timeline: Timeline, rows: int, vantage: str | None = None) -> Iterator[Batch]:
+    """The timeline's segments and datagrams, at most `rows` frames at a time; those seen at one
+    vantage point, or each four-tuple at the one that shows it best."""
+    if vantage is None:
+        chosen, arrivals = _chosen(timeline), _arrivals(timeline)
+    else:
+        there = _at(timeline, [name == vantage for name in _names(timeline)])
+        chosen, arrivals = _usable(timeline.columns) & there, {}
     for begin in range(0, len(timeline.frames), rows):
         part = np.flatnonzero(chosen[begin : begin + rows]) + begin
-        yield Batch(list(_raws(timeline, part)), timeline.columns)
+        raws = _raws(timeline, part)
+        if arrivals:
+            raws = (replace(raw, as_left=arrivals.get(raw.row)) for raw in raws)
+        yield Batch(list(raws), timeline.columns)
 
 
 def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
@@ -124,6 +135,36 @@ def _raws(timeline: Timeline, part: npt.NDArray[np.int64]) -> Iterator[Raw]:
         yield Raw(*[row, *timed, key, forward, *rest])
 
 
+def _names(timeline: Timeline) -> list[str]:
+    return [vantage.name for vantage in timeline.vantages]
+
+
+def _at(timeline: Timeline, wanted: list[bool]) -> Mask:
+    """Which rows were seen at the vantage points that are wanted."""
+    chosen: Mask = np.array(wanted, dtype=np.bool_)[timeline.frames.vantage]
+    return chosen
+
+
+def _arrivals(timeline: Timeline) -> dict[int, Raw]:
+    """The row of a frame that was rewritten on its way -> what it was when it arrived. One copy of
+    it tells: two frames never leave the wire at once."""
+    frames = timeline.frames
+    copies = _at(timeline, [name == AS_LEFT for name in _names(timeline)])
+    rewritten = frames.verdict == Verdict.REWRITTEN
+    if not (copies & rewritten).any():
+        return {}
+    entered = np.flatnonzero(rewritten & ~copies)
+    rows = dict(zip(frames.left_ns[entered].tolist(), entered.tolist(), strict=True))
+    usable = _usable(timeline.columns)
+    raws = _raws(timeline, np.flatnonzero(copies & rewritten & usable))
+    return {rows[raw.t_ns]: raw for raw in raws if raw.t_ns in rows}
+
+
+def _usable(columns: Columns) -> Mask:
+    usable: Mask = (columns.kind == TCP) | (columns.kind == UDP)
+    return usable
+
+
 def _numbers(timeline: Timeline) -> npt.NDArray[np.int64]:
     """The number of each frame."""
     origin = timeline.frames.origin
@@ -141,7 +182,9 @@ def _now(timeline: Timeline) -> npt.NDArray[np.int64]:
 def _chosen(timeline: Timeline) -> Mask:
     """Which rows count: segments and datagrams, each four-tuple at one vantage point."""
     columns, vantage = timeline.columns, timeline.frames.vantage
-    usable: Mask = (columns.kind == TCP) | (columns.kind == UDP)
+    usable = _usable(columns)
+    if timeline.complete:
+        usable &= _at(timeline, [is_cable(name) for name in _names(timeline)])
     if len(set(vantage[usable].tolist())) <= 1:
         return usable
     rows = np.flatnonzero(usable)

@@ -14,7 +14,7 @@ __all__ = ["Draft", "Moment"]
 class Draft:
     """A segment with what is known of it so far; numbers are relative, `side` (0 or 1) sent it.
 
-    `there`: it has reached the other end.
+    `there`: it has reached the other end, as `as_left` where its bytes were changed on the way.
     """
 
     raw: Raw
@@ -26,6 +26,7 @@ class Draft:
     arithmetic: tuple[Arithmetic, ...] = ()
     notes: tuple[str, ...] = ()
     there: bool = False
+    as_left: "Draft | None" = None
 
     @property
     def frame(self) -> int:
@@ -49,7 +50,8 @@ class Draft:
 
     @property
     def arrives(self) -> bool:
-        return self.raw.verdict in Verdict.ARRIVED
+        changed = self.raw.as_left
+        return self.raw.verdict in Verdict.ARRIVED and (not changed or changed.key == self.raw.key)
 
     @property
     def injected(self) -> bool:

@@ -6,28 +6,34 @@ before the connection began, and what followed its own close(), is another's. A 
 evidence, and every list is empty.
 """
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fourtuple.analyze.hosts import host_of, plain
 from fourtuple.analyze.model import Connection
+from fourtuple.event.looks import changes
 from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
 
-__all__ = ["End", "end_of", "rows_by_ends"]
+__all__ = ["End", "Seen", "end_of", "rows_seen"]
 
 #: one end of a four-tuple: its host, its own endpoint, its peer's
 _Place = tuple[str, Endpoint, Endpoint]
 #: where a listener may be bound, besides the very address
 _ANYWHERE = ("0.0.0.0", "::")
 
+#: a row, and the snapshot that first shows it so; None: no row any more
+Seen = tuple[Snapshot, SocketRow | None]
+
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a connection on its host: the table's row at each snapshot, and the calls.
+    """One end of a connection on its host: the rows that it had in the table, each with the
+    snapshot that first shows it so, and the calls.
 
-    `looks` are all snapshots of the host, those that have no row of the connection among them.
+    `looks` are all snapshots of the host, and `seen_rows` what they showed of these endpoints,
+    whichever life they were of.
     """
 
     local: Endpoint
@@ -36,6 +42,7 @@ class End:
     rows: tuple[tuple[Snapshot, SocketRow], ...]
     calls: tuple[Call, ...]
     looks: Sequence[Snapshot] = ()
+    seen_rows: Sequence[Seen] = ()
 
     def before(self, t_ns: int) -> SocketRow | None:
         """The last row that was seen no later than `t_ns`."""
@@ -46,7 +53,8 @@ class End:
         """The connection's row at the last look that began by `t_ns`, or (`later`) the first one
         after it: None where the host had no such socket then."""
         look = self._look(t_ns, later)
-        return rows_by_ends(look).get((self.local, self.remote)) if look else None
+        shown = look and bisect_right(self.seen_rows, look.t_ns, key=lambda found: found[0].t_ns)
+        return self.seen_rows[shown - 1][1] if shown else None
 
     def listener(self, t_ns: int, *, later: bool = False) -> SocketRow | None:
         """The row of the listener on this end's port at that look."""
@@ -83,25 +91,26 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
     if host is None:
         return End(local, remote, None, (), ())
     index = _index(timeline)
-    found = index.rows.get((host, local, remote), [])
-    rows = tuple((s, row) for s, row in found if s.t_ns >= connection.start_ns)
+    seen = index.rows.get((host, local, remote), [])
+    rows = tuple(_since(seen, connection.start_ns))
     inodes = {row.inode for _, row in rows} - {0}
     own = set(index.by_ends.get((host, local, remote), ()))
     own.update(place for inode in inodes for place in index.by_inode.get((host, inode), ()))
     calls = [index.calls[place] for place in sorted(own)]
     own_calls = tuple(_of_one_life(calls, connection.start_ns))
-    return End(local, remote, host, rows, own_calls, index.looks.get(host, ()))
+    return End(local, remote, host, rows, own_calls, index.looks.get(host, ()), seen)
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
     """A timeline's calls, in order, and where among them those of a socket are: told by its host
-    and inode, or its host and endpoints; and the rows of each end, by host and endpoints."""
+    and inode, or its host and endpoints; and the rows of each end, by host and endpoints: each
+    where it is first seen, None where there is none any more."""
 
     calls: list[Call]
     by_inode: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     by_ends: dict[_Place, list[int]] = field(default_factory=dict)
-    rows: dict[_Place, list[tuple[Snapshot, SocketRow]]] = field(default_factory=dict)
+    rows: dict[_Place, list[Seen]] = field(default_factory=dict)
     looks: dict[str, list[Snapshot]] = field(default_factory=dict)
 
 
@@ -115,21 +124,46 @@ def _index(timeline: Timeline) -> _Index:
             if call.local and call.remote:
                 ends = (call.host, plain(call.local), plain(call.remote))
                 index.by_ends.setdefault(ends, []).append(place)
-        for snapshot in timeline.of(Snapshot):
+        snapshots = timeline.of(Snapshot)
+        _index_rows(index.rows, snapshots)
+        for snapshot in snapshots:
             index.looks.setdefault(snapshot.host, []).append(snapshot)
-            for (local, remote), row in rows_by_ends(snapshot).items():
-                index.rows.setdefault((snapshot.host, local, remote), []).append((snapshot, row))
     found: _Index = timeline.memo["evidence"]
     return found
 
 
-def rows_by_ends(snapshot: Snapshot) -> dict[tuple[Endpoint, Endpoint], SocketRow]:
+def _index_rows(rows: dict[_Place, list[Seen]], snapshots: list[Snapshot]) -> None:
+    for changed in changes(snapshots):
+        snapshot = changed.snapshot
+        now = _places(snapshot.host, changed.new)
+        for place in _places(snapshot.host, changed.gone):
+            if place not in now:
+                rows.setdefault(place, []).append((snapshot, None))
+        for place, row in now.items():
+            rows.setdefault(place, []).append((snapshot, row))
+
+
+def _places(host: str, rows: Iterable[SocketRow]) -> dict[_Place, SocketRow]:
     """The TCP rows by their endpoints; of several with the same ones the first."""
-    found: dict[tuple[Endpoint, Endpoint], SocketRow] = {}
-    for row in snapshot.sockets:
+    found: dict[_Place, SocketRow] = {}
+    for row in rows:
         if row.protocol == "tcp":
-            found.setdefault((plain(row.local), plain(row.remote)), row)
+            found.setdefault((host, plain(row.local), plain(row.remote)), row)
     return found
+
+
+def rows_seen(timeline: Timeline, host: str, local: Endpoint, remote: Endpoint) -> list[Seen]:
+    """What the host's table had for these endpoints, in order: each row with the snapshot that
+    first shows it so, None where there is none any more."""
+    return _index(timeline).rows.get((host, plain(local), plain(remote)), [])
+
+
+def _since(seen: list[Seen], start_ns: int) -> Iterator[tuple[Snapshot, SocketRow]]:
+    """The rows that are there from a time on, the one included that was there already."""
+    first = bisect_left(seen, start_ns, key=lambda found: found[0].t_ns)
+    for snapshot, row in seen[max(0, first - 1) :]:
+        if row is not None:
+            yield snapshot, row
 
 
 def _of_one_life(calls: list[Call], start_ns: int) -> list[Call]:

@@ -103,6 +103,8 @@ def _initial_states(life: Life, client: int) -> Pair:
     if any(f & SYN for f in theirs):
         # where every frame was seen, a SYN that no client sent was none: the wire made it
         return "CLOSED" if life.complete else "SYN_SENT", "LISTEN"
+    if any(draft.injected and draft.raw.flags & (SYN | ACK) == SYN for draft in life.drafts):
+        return "CLOSED", _passive(theirs)  # the wire asked, and was refused or heard nothing
     return _midway(ours), _midway(theirs)
 
 
@@ -175,6 +177,7 @@ def _fact(draft: Draft, client: int, states: Pair) -> SegmentFact:
         arithmetic=draft.arithmetic,
         notes=draft.notes,
         options=_options(draft),
+        as_left=raw.as_left.number if raw.as_left else None,
     )
 
 

@@ -61,6 +61,8 @@ class Life:
         """A segment entered the wire."""
         self.latest_ns = max(self.latest_ns, raw.t_ns)
         draft = self._placed(raw)
+        if raw.as_left and draft.arrives:
+            draft.as_left = self._placed(raw.as_left)
         self._arrive_before(draft)
         if not draft.injected:
             self._judge(draft)
@@ -78,6 +80,21 @@ class Life:
         while self.pending:
             left_ns, _, draft = heappop(self.pending)
             self._arrive(draft, left_ns)
+
+    def taken_back(self, answer: Raw) -> Raw | None:
+        """The last segment, taken out again, where it is a SYN that the wire made and `answer`, a
+        SYN ACK that begins a new life, answers it."""
+        last = self.drafts[-1] if self.drafts else None
+        if last is None or not last.injected or not answer.flags & SYN or not answer.flags & ACK:
+            return None
+        asks = last.raw.flags & (SYN | ACK) == SYN and last.raw.forward is not answer.forward
+        taken = (answer.ack - last.raw.seq - 1) % (1 << 32)  # of its data (RFC 7413)
+        if not asks or taken > last.raw.length:
+            return None
+        self.drafts.pop()
+        self.pending = sorted(waiting for waiting in self.pending if waiting[2] is not last)
+        self.moments = [moment for moment in self.moments if moment.draft is not last]
+        return last.raw
 
     def _placed(self, raw: Raw) -> Draft:
         """The segment with relative numbers; the first on a side decides what they count from."""
@@ -202,6 +219,9 @@ class Life:
         side.mss = raw.mss if raw.mss >= 0 else None
         side.scale = min(raw.scale, MAX_SCALE) if raw.scale >= 0 else None
         side.sack = bool(raw.sack_permitted)
+        if raw.ts_value >= 0:
+            first = side.asked_at[0] if side.asked_at else raw.ts_value
+            side.asked_at = first, raw.ts_value
         if not raw.flags & ACK:
             self.syn_ns = raw.t_ns
 
@@ -236,7 +256,8 @@ class Life:
 
     def _fin_received(self, index: int) -> tuple[str, ...]:
         side, peer = self.sides[index], self.sides[1 - index]
-        got = peer.fin is not None and side.received is not None and side.received > peer.fin
+        fin = peer.fin if peer.forged_fin is None else peer.forged_fin
+        got = fin is not None and side.received is not None and side.received > fin
         if not got or self.got_fin[index]:
             return ()
         self.got_fin[index] = True
@@ -247,28 +268,33 @@ class Life:
         if draft.there:
             return
         draft.there = True
-        raw, index = draft.raw, 1 - draft.side
+        index, seen = 1 - draft.side, draft.as_left or draft
         side = self.sides[index]
         events: tuple[str, ...]
-        if raw.flags & RST:
-            events = self._reset(draft, side)
+        if seen.raw.flags & RST:
+            events = self._reset(seen, index)
             self.over = self.over or bool(events)
         else:
             self.over = False
-            events = self._greeted(draft, side) + self._confirmed(draft, side)
-            if draft.end > draft.seq:
-                side.receive(draft.seq, draft.end)
+            events = self._greeted(seen, side) + self._confirmed(seen, side)
+            if seen.end > seen.seq:
+                side.receive(seen.seq, seen.end)
             elif side.received is None:
-                side.received = draft.seq
+                side.received = seen.seq
+            if seen.raw.flags & FIN and (seen is not draft or draft.injected):
+                self.sides[draft.side].forged_fin = seen.end - 1
             events += self._fin_received(index)
         self._note_moment(t_ns, draft, index, True, events)
 
-    def _reset(self, draft: Draft, side: Side) -> tuple[str, ...]:
+    def _reset(self, draft: Draft, index: int) -> tuple[str, ...]:
+        side, seq = self.sides[index], draft.seq
         of_syn = draft.ack is not None and side.sent is not None and 0 < draft.ack <= side.sent
         events = ("got RST of SYN",) if of_syn else ()
+        if self.got_fin[index] and seq == self.sides[1 - index].fin:
+            return (*events, "got RST of FIN")
         # RFC 5961, section 3.2: only the exact number resets; a capture may have missed some
-        exact = side.received is None or draft.seq == side.received
-        near = not self.complete and side.received is not None and draft.seq > side.received
+        exact = side.received is None or seq == side.received
+        near = not self.complete and side.received is not None and seq > side.received
         return events + ("got RST",) * (exact or near)
 
     def _greeted(self, draft: Draft, side: Side) -> tuple[str, ...]:
@@ -276,7 +302,16 @@ class Life:
             return ()
         if draft.ack is None:
             return ("got SYN",)
-        return ("got SYN ACK",) * (side.sent is None or 0 < draft.ack <= side.sent)
+        fits = side.sent is None or 0 < draft.ack <= side.sent
+        return ("got SYN ACK",) * (fits and self._echoes(draft.raw, side))
+
+    def _echoes(self, raw: Raw, side: Side) -> bool:
+        """Whether a SYN ACK's timestamp echoes one of the SYNs that it answers; a capture may have
+        missed some (RFC 7323, section 3.2; tcp_rcv_synsent_state_process)."""
+        if not self.complete or side.asked_at is None or raw.ts_echo <= 0:
+            return True
+        first, last = side.asked_at
+        return (raw.ts_echo - first) % (1 << 32) <= (last - first) % (1 << 32)
 
     def _confirmed(self, draft: Draft, side: Side) -> tuple[str, ...]:
         ack = draft.ack
@@ -307,12 +342,15 @@ class Life:
         """How far the numbers of a segment are from those that this life would have next."""
         index = 0 if raw.forward else 1
         side, peer = self.sides[index], self.sides[1 - index]
-        gaps = [_gap(raw.seq, side)] if side.sent is not None else []
-        if raw.flags & ACK and peer.sent is not None:
-            gaps.append(_gap(raw.ack, peer))
+        gaps = [_gap(raw.seq, side, peer)] if side.base is not None else []
+        if raw.flags & ACK and peer.base is not None:
+            gaps.append(_gap(raw.ack, peer, side))
         return max(gaps, default=1 << 31)
 
 
-def _gap(number: int, side: Side) -> int:
-    assert side.base is not None and side.sent is not None
-    return abs(unwrapped(number, side.base, side.sent) - side.sent)
+def _gap(number: int, side: Side, peer: Side) -> int:
+    # a side that has sent nothing is known by what was acknowledged: its SYN, number 0, and what
+    # that may have carried (RFC 7413)
+    assert side.base is not None
+    due = (peer.highest_ack or 1) if side.sent is None else side.sent
+    return abs(unwrapped(number, side.base, due) - due)

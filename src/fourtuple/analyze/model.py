@@ -80,7 +80,8 @@ class SegmentFact:
     "keep_alive" by Wireshark's rules, in truth a retransmission of one byte), "keepalive_answer"
     and "probe_answer" (what a keepalive, or a probe of a window that is 0 still, brought back), and
     those of analyze.truth.
-    `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128").
+    `options` is written as Wireshark does ("MSS=1460 SACK_PERM TSval=1 TSecr=0 WS=128"). `as_left`
+    is the frame that shows what left the wire, where that differs from what entered.
     """
 
     frame: int
@@ -102,6 +103,7 @@ class SegmentFact:
     arithmetic: tuple[Arithmetic, ...] = ()
     notes: tuple[str, ...] = ()
     options: str = ""
+    as_left: int | None = None
 
     @property
     def stray(self) -> bool:

@@ -46,8 +46,9 @@ class Side:
     sent      the number after the highest one it sent; None while it sent nothing
     last      its latest segment with new numbers; `open` are those not acknowledged yet
     first     the first number it sent that took one
-    fin       the number of its FIN
+    fin       the number of its FIN; `forged_fin` that of one which the wire made in its name
     last_ack  the latest acknowledgment it sent; `highest_ack` the highest
+    asked_at  the timestamps of its first and of its latest SYN
     received  the number after the last one that reached it without a gap; `beyond` what came early,
               as up to `gaps` spans in order: what lies further ahead is forgotten
     """
@@ -59,6 +60,7 @@ class Side:
     open: deque[Taken] = field(default_factory=deque)
     first: int | None = None
     fin: int | None = None
+    forged_fin: int | None = None
     last_ack: int | None = None
     highest_ack: int | None = None
     received: int | None = None
@@ -67,6 +69,7 @@ class Side:
     mss: int | None = None
     scale: int | None = None
     timestamps: bool = False
+    asked_at: tuple[int, int] | None = None
     sack: bool = False
 
     def place(self, number: int) -> int:

@@ -50,7 +50,10 @@ def resets(
 def _cause(scene: Scene) -> Cause:
     if scene.rst.verdict == "injected":
         return "forged", "certain", ()
-    return handshake(scene) or impostor(scene) or answer(scene) or _given_up(scene) or UNKNOWN
+    known = handshake(scene) or impostor(scene)
+    if known is None and recorded.nobody_waits(scene):
+        return UNKNOWN
+    return known or answer(scene) or _given_up(scene) or UNKNOWN
 
 
 def _given_up(scene: Scene) -> Cause | None:
@@ -123,6 +126,8 @@ def _lingered(scene: Scene) -> Cause | None:
     side = scene.side
     silent = not scene.rst.from_client and side.spoke is None
     if silent and not scene.service.agreed_after(scene.rst.t_ns):
+        return None
+    if scene.end.calls and not recorded.linger_set(scene):
         return None
     return "linger-zero", "likely", _frames([side.said])
 

@@ -8,7 +8,7 @@ nobody reads any more.
 from fourtuple.analyze import resets_recorded as recorded
 from fourtuple.analyze.model import SegmentFact
 from fourtuple.analyze.resets_scene import UNKNOWN, Cause, Scene
-from fourtuple.wire import ACK, FIN, SYN
+from fourtuple.wire import ACK, FIN, SYN, UnknownOption
 
 __all__ = ["answer", "handshake"]
 
@@ -16,6 +16,8 @@ __all__ = ["answer", "handshake"]
 _SOON_NS = 50_000_000
 #: what a listener does to those in its queue, it does within that time of what it does to others
 _AROUND_NS = 100_000_000
+#: the option of Multipath TCP, and the subtype of it that asks to join a connection
+_MPTCP, _MP_JOIN = 30, 1
 
 #: what made an end answer one segment with RST makes it answer the next ones
 _LASTING = frozenset(
@@ -39,8 +41,19 @@ def _refusal(scene: Scene) -> Cause | None:
     asked, rst = scene.side.asked, scene.rst
     if asked is None or not rst.flags & ACK or rst.raw_seq != 0 or rst.ack != asked.next_seq:
         return None
+    if _joins(scene, asked):
+        return UNKNOWN
     known = recorded.of_refusal(scene)
     return (*(known or ("port-closed", "likely")), (asked.frame,))
+
+
+def _joins(scene: Scene, asked: SegmentFact) -> bool:
+    """Whether a SYN asks to join a Multipath TCP connection: a listener refuses one that it does
+    not know (RFC 8684, section 3.2)."""
+    tcp = scene.timeline.packet(asked.frame).tcp
+    options = tcp.options if tcp else ()
+    found = [one.data for one in options if isinstance(one, UnknownOption) and one.kind == _MPTCP]
+    return any(body[:1] and body[0] >> 4 == _MP_JOIN for body in found)
 
 
 def _unknown(scene: Scene) -> Cause | None:
@@ -59,7 +72,8 @@ def _second_step(scene: Scene) -> Cause | None:
         return None
     frames = (side.said.frame, heard.frame)
     forgotten = recorded.forgotten(scene)
-    if heard.ack != side.end:
+    # a kernel that still asks has not forgotten its SYN: then it is the answer that does not fit
+    if heard.ack != side.end or recorded.asking(scene):
         certain = scene.asks_on or (scene.recorded and not forgotten)
         return "invalid-ack", "certain" if certain else "likely", frames
     return "no-such-connection", "certain" if forgotten else "likely", frames
@@ -84,7 +98,7 @@ def _soon(scene: Scene) -> bool:
     confirmed = scene.side.confirmed
     if confirmed is None:
         return False
-    return scene.rst.t_ns - confirmed.t_ns <= max(_SOON_NS, 2 * scene.round_ns)
+    return scene.rst.t_ns - confirmed.left_ns <= max(_SOON_NS, 2 * scene.round_ns)
 
 
 def _full_or_gone(scene: Scene) -> Cause | None:

@@ -11,6 +11,7 @@ sends over IPv4 is otherwise the same, bit by bit, as what the kernel sends with
 from collections.abc import Sequence
 from itertools import pairwise
 
+from fourtuple.analyze import resets_recorded as recorded
 from fourtuple.analyze.resets_scene import Cause, Scene
 from fourtuple.wire import ACK, FIN, Ipv4View, Ipv6View
 
@@ -34,6 +35,8 @@ def impostor(scene: Scene) -> Cause | None:
     if not goes_on and not _strange(scene, clues) and not _lives_on(scene):
         return None
     rejected = _rejected(scene, clues)
+    if rejected and recorded.forgotten(scene):
+        return None  # without a socket its own kernel answers so
     evidence = _evidence(scene, goes_on, rejected)
     if rejected:
         certain = bool(goes_on) and _lives_on(scene)

@@ -7,27 +7,57 @@ before the RST; a call counts once it has begun. What a program's end closes is 
 from fourtuple.analyze.resets_scene import UNKNOWN, Cause, Scene
 from fourtuple.event.model import Call
 
-__all__ = ["by_calls", "by_timer", "forgotten", "of_handshake", "of_refusal"]
+__all__ = [
+    "asking",
+    "by_calls",
+    "by_timer",
+    "forgotten",
+    "linger_set",
+    "nobody_waits",
+    "of_handshake",
+    "of_refusal",
+]
 
 
 def by_calls(scene: Scene) -> Cause | None:
     """Why an end gave its connection up, as its program's calls and its rows tell."""
     if not scene.recorded:
         return None
-    return _unread(scene) or _lingered(scene) or _queued(scene) or _from_outside(scene)
+    return (
+        _disconnected(scene)
+        or _unread(scene)
+        or _lingered(scene)
+        or _queued(scene)
+        or _from_outside(scene)
+    )
+
+
+def _disconnected(scene: Scene) -> Cause | None:
+    """connect() to AF_UNSPEC: net/ipv4/tcp.c, tcp_disconnect. The socket lives on, and may have
+    been disconnected from another peer before."""
+    call = scene.end.called(("connect",), scene.rst.t_ns)
+    if call is None or call.args != ("AF_UNSPEC",) or call.t_ns < scene.connection.start_ns:
+        return None
+    return "disconnected", "certain", ()
 
 
 def _unread(scene: Scene) -> Cause | None:
     """Linux: net/ipv4/tcp.c, __tcp_close, data_was_unread."""
-    end, t_ns = scene.end, scene.rst.t_ns
-    row = end.before(t_ns)
-    # a FIN that was received counts one in the table
-    held = row is not None and row.recv_q > int(row.state == "CLOSE_WAIT")
-    if not held or not scene.side.data or not end.called(("close",), t_ns):
+    frames = _held(scene)
+    if not frames or not scene.end.called(("close",), scene.rst.t_ns):
         return None
-    frames = tuple(s.frame for s in scene.side.waiting)
-    frames = frames or (max(s.frame for s in scene.side.data.values()),)
     return "unread-data", "certain", frames
+
+
+def _held(scene: Scene) -> tuple[int, ...]:
+    """The frames whose bytes may be those that the table still counted as unread; none: it counted
+    none. A FIN that was received counts one there."""
+    row = scene.end.before(scene.rst.t_ns)
+    held = row is not None and row.recv_q > int(row.state == "CLOSE_WAIT")
+    if not held or not scene.side.data:
+        return ()
+    frames = tuple(s.frame for s in scene.side.waiting)
+    return frames or (max(s.frame for s in scene.side.data.values()),)
 
 
 def _lingered(scene: Scene) -> Cause | None:
@@ -41,7 +71,7 @@ def _lingered(scene: Scene) -> Cause | None:
 
 
 def _asks_for_none(call: Call) -> bool:
-    return call.name == "setsockopt" and call.args[1:] == ("SO_LINGER", "on, 0 s")
+    return call.name == "setsockopt" and call.args[1:] == ("SO_LINGER", "0 s")
 
 
 def _queued(scene: Scene) -> Cause | None:
@@ -68,14 +98,26 @@ def _from_outside(scene: Scene) -> Cause | None:
         return "destroyed", "certain", ()
     if any(call.t_ns > t_ns for call in met):
         return UNKNOWN  # the program still held the socket, so it did not end it by closing
-    return None if scene.side.waiting or _linger_set(scene) else UNKNOWN
+    if frames := _held(scene):
+        return "unread-data", "likely", frames  # as when a program ends, or is killed
+    return None if scene.side.waiting or linger_set(scene) else UNKNOWN
 
 
-def _linger_set(scene: Scene) -> bool:
+def linger_set(scene: Scene) -> bool:
     """Whether the program had set a linger time of 0 on any socket: a listener's is inherited."""
     programs = {(call.host, call.pid) for call in scene.end.calls}
     calls = (call for call in scene.timeline.of(Call) if (call.host, call.pid) in programs)
     return any(_asks_for_none(call) for call in calls)
+
+
+def nobody_waits(scene: Scene) -> bool:
+    """Whether TCP_LINGER2 below 0 says that nobody waits in FIN_WAIT2: the connection ends with an
+    RST once the FIN was confirmed (net/ipv4/tcp.c, __tcp_close; tcp_rcv_state_process)."""
+    end, t_ns = scene.end, scene.rst.t_ns
+    if scene.side.fin is None or scene.answered_data or not end.called(("close",), t_ns):
+        return False
+    asked = [call.args[2:] for call in end.calls if call.args[1:2] == ("TCP_LINGER2",)]
+    return any(isinstance(value, int) and value < 0 for value in (asked[-1] if asked else ()))
 
 
 def by_timer(scene: Scene) -> str | None:
@@ -100,14 +142,22 @@ def of_handshake(scene: Scene) -> Cause | None:
 def of_refusal(scene: Scene) -> tuple[str, str] | None:
     """Why a port refused: without a listener it is closed, with one it was not its kernel."""
     end, t_ns = scene.end, scene.rst.t_ns
-    if not scene.recorded or not end.looked(t_ns):
+    # on a host where no program had called anything the first look is the one after the SYN
+    later = not end.looked(t_ns)
+    if not scene.recorded or not end.looked(t_ns, later=later):
         return None
-    row = end.listener(t_ns)
+    row = end.listener(t_ns, later=later)
     if row is None:
         return "port-closed", "certain"
     # one on :: may be for IPv6 alone (IPV6_V6ONLY), which the table does not tell
     apart = row.local.address == "::" and "." in end.local.address
     return None if apart else ("firewall", "certain")
+
+
+def asking(scene: Scene) -> bool:
+    """Whether the sender's kernel still knew of its SYN, and waited for the answer to it."""
+    row = scene.end.seen(scene.rst.t_ns) if scene.recorded else None
+    return row is not None and row.state == "SYN_SENT"
 
 
 def forgotten(scene: Scene) -> bool:

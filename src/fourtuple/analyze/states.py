@@ -45,6 +45,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "got FIN": "the peer's FIN arrived, and everything before it",
         "got RST": "an RST arrived whose sequence number is the one expected",
         "got RST of SYN": "an RST arrived that acknowledges our SYN",
+        "got RST of FIN": "an RST arrived that bears the number of the peer's FIN",
     }
 )
 
@@ -89,6 +90,10 @@ TRANSITIONS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("SYN_RECV", "sent RST ACK"): "CLOSED",
         ("LISTEN", "sent RST ACK"): "CLOSED",
         **{(state, "got RST"): "CLOSED" for state in _SYNCHRONIZED},
+        # sent before its FIN had been acknowledged, it counts all the same (tcp_reset_check)
+        ("CLOSE_WAIT", "got RST of FIN"): "CLOSED",
+        ("CLOSING", "got RST of FIN"): "CLOSED",
+        ("LAST_ACK", "got RST of FIN"): "CLOSED",
         **{(state, "sent RST"): "CLOSED" for state in _SYNCHRONIZED},
         **{(state, "sent RST ACK"): "CLOSED" for state in _SYNCHRONIZED},
     }

@@ -46,18 +46,21 @@ class Tracking:
 def connections(
     timeline: Timeline,
     rows: int = _ROWS,
+    vantage: str | None = None,
+    *,
     services: Services | None = None,
     reused: Container[int] = (),
 ) -> tuple[Connection, ...]:
     """The timeline's TCP connections and UDP conversations, in order of their first frame.
 
-    `rows` is how many frames are taken in at a time; it changes nothing. Where the timeline is a
-    part of a capture, `services` are those of all of it, and `reused` the frames that begin another
-    life of a four-tuple.
+    `rows` is how many frames are taken in at a time; it changes nothing. With a `vantage` (the name
+    of one) only what was seen there counts, as in a capture. Where the timeline is a part of a
+    capture, `services` are those of all of it, and `reused` the frames that begin another life of a
+    four-tuple.
     """
-    tracking = start(timeline.complete)
+    tracking = start(timeline.complete and vantage is None)
     tracking.reused = reused
-    for batch in batches(timeline, rows):
+    for batch in batches(timeline, rows, vantage):
         step(tracking, batch)
     found = finish(tracking)
     known = services_of(found) if services is None else services
@@ -100,8 +103,11 @@ def _life_of(tracking: Tracking, batch: Batch, raw: Raw) -> Life:
     lives = [life for life in tracking.lives.get(raw.key, []) if not _expired(life, raw.now_ns)]
     life = _belongs(lives, raw)
     if life is None:
+        asked = lives[-1].taken_back(raw) if lives else None
         again = raw.key in tracking.used or raw.number in tracking.reused
         life = Life(batch.ends(raw), tracking.complete, reused=again)
+        if asked is not None:
+            life.step(asked)
         tracking.met.append(life)
         tracking.used.add(raw.key)
         # the latest two are all that a segment can still belong to

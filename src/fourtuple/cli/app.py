@@ -18,6 +18,8 @@ from fourtuple.cli.outcome import outcome
 from fourtuple.cli.output import asked_language, translator_for, write
 from fourtuple.cli.read import READ_HELP, read
 from fourtuple.cli.scan import SCAN_HELP, scan
+from fourtuple.cli.serve import SERVE_HELP, serve
+from fourtuple.cli.talk import TALK_HELP, talk
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.text import clean
@@ -53,6 +55,8 @@ app = typer.Typer(
 )
 app.command(cls=HelpfulCommand, help=READ_HELP)(read)
 app.command(cls=HelpfulCommand, help=SCAN_HELP)(scan)
+app.command(cls=HelpfulCommand, help=SERVE_HELP)(serve)
+app.command(cls=HelpfulCommand, help=TALK_HELP)(talk)
 app.add_typer(lab_app, name="lab")
 app.command(cls=HelpfulCommand, help=DOCTOR_HELP)(doctor)
 

@@ -69,10 +69,16 @@ def _help(command: Any, ctx: Any) -> str:
 
 
 def _usage(path: str, arguments: list[Any], commands: list[Any], translator: Translator) -> str:
-    words = [name_of(one) + ("..." if one.nargs == -1 else "") for one in arguments]
-    words += [translator.text(N_("COMMAND"))] if commands else []
-    parts = {"command": path, "rest": " ".join(words)}
+    words = map(_usage_of, arguments)
+    rest = [*words, translator.text(N_("COMMAND"))] if commands else words
+    parts = {"command": path, "rest": " ".join(rest)}
     return translator.text(Message("Usage: {command} [OPTIONS] {rest}", parts)).rstrip()
+
+
+def _usage_of(argument: Any) -> str:
+    """NAME, NAME... for several, [NAME] where it may be left out."""
+    word = name_of(argument) + ("..." if argument.nargs == -1 else "")
+    return word if argument.required else f"[{word}]"
 
 
 def _description(text: str, width: int) -> Iterator[list[str]]:

@@ -1,52 +1,51 @@
-"""`fourtuple lab`: list the experiments, show one, run some."""
+"""`fourtuple lab`: its commands put together; the list of experiments, and one of them shown."""
 
-import os
-import sys
-from collections.abc import Sequence
-from functools import partial
-from importlib import import_module
-from pathlib import Path
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from fourtuple.cli.help import HelpfulCommand, HelpfulGroup
-from fourtuple.cli.options import Json, Lang, NoColor, Raw, Width
+from fourtuple.cli.lab_claims import CLAIMS_HELP, judge_claims
+from fourtuple.cli.lab_new import NEW_HELP, write_new
+from fourtuple.cli.lab_run import RUN_HELP, complete_name, run_experiments
+from fourtuple.cli.options import Json, Lang, Width
 from fourtuple.cli.output import terminal_for, translator_for, write
-from fourtuple.cli.values import number, seconds
-from fourtuple.errors import FourtupleError, UsageError
 from fourtuple.explain.model import Message
-from fourtuple.explain.text import N_, Translator, language_from
-from fourtuple.render.terminal import Terminal
-from fourtuple.render.text import clean, pad, width_of, wrap
+from fourtuple.explain.text import N_, Translator
+from fourtuple.render.columns import columns
+from fourtuple.render.text import wrap
 
 if TYPE_CHECKING:
-    from fourtuple.event.timeline import Timeline
+    from fourtuple.lab.experiment import Experiment
 
 __all__ = ["ROWS", "lab_app"]
 
-_LIST_HELP = N_("""List the experiments: name, rows, question.""")
-_SHOW_HELP = N_("""Show an experiment: its question, its background and its script.""")
-_RUN_HELP = N_("""Run experiments on this machine's kernel, and explain what happened.
+_LIST_HELP = N_("""List the experiments: name, tags, rows, question.
 
-Hosts are network namespaces that vanish with the run; root is not needed. The exit status is 1
-where an expectation failed, 3 where this machine cannot have the lab (see: fourtuple doctor).
+With words, only those of that name, row or tag. --rows lists the rows, and what covers each.
 
 Examples:
 
-    fourtuple lab run handshake exchange segments
+    fourtuple lab list
 
-    fourtuple lab run close --ipv6 --save close.pcapng
+    fourtuple lab list loss
 
-    fourtuple lab run segments --json""")
+    fourtuple lab list --rows""")
+_SHOW_HELP = N_("""Show an experiment: its question, its background and its script.
+
+Also the rows that it covers, the mutation under which it must fail, and what to try next.""")
 
 ROWS = N_(
     "Rows are those of the teaching documents' catalogue that the experiment covers: A socket "
     "labs, B HTTP and TCP, C Linux network programming, D what a socket is, E network programming "
-    "part two."
+    "part two. `fourtuple lab list --rows` says what each is, and has further ones: topics beyond "
+    "the documents (beyond:), causes of a reset (cause:), the kernel's own reasons (reason:)."
 )
-_GAP = 2
+_KINDS = ("beyond:", "cause:", "reason:")
+_SLOW = N_("slow")
 
 lab_app = typer.Typer(
     cls=HelpfulGroup,
@@ -54,19 +53,7 @@ lab_app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _complete_name(incomplete: str) -> list[tuple[str, str]]:
-    """For the shell: the experiments whose names begin so, with their questions."""
-    from fourtuple.lab.experiment import all_experiments
-
-    translator = Translator(language_from(os.environ))
-    known = all_experiments().values()
-    return [
-        (one.name, translator.text(one.question))
-        for one in known
-        if one.name.startswith(incomplete)
-    ]
+lab_app.command("run", cls=HelpfulCommand, help=RUN_HELP)(run_experiments)
 
 
 @lab_app.callback(invoke_without_command=True)
@@ -77,37 +64,68 @@ def lab(context: typer.Context) -> None:
 
 
 @lab_app.command("list", cls=HelpfulCommand, help=_LIST_HELP)
-def list_experiments(json: Json = False, width: Width = None, lang: Lang = "") -> None:
+def list_experiments(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORD", help=N_("A name, a row or a tag."))
+    ] = None,
+    rows: Annotated[
+        bool, typer.Option("--rows", help=N_("List the rows, and what covers each."))
+    ] = False,
+    json: Json = False,
+    width: Width = None,
+    lang: Lang = "",
+) -> None:
     """List the experiments."""
     from fourtuple.lab.experiment import all_experiments
 
     translator, terminal = translator_for(lang), terminal_for(width)
-    known = all_experiments().values()
+    known = tuple(all_experiments().values())
+    if words:
+        known = _meant(words)
     if json:
-        fields = ("name", "question", "covers", "needs", "slow")
-        for one in known:
-            item = {field: getattr(one, field) for field in fields}
-            item["question"] = translator.text(one.question)
-            write(msgspec.json.encode({"kind": "experiment", **item}).decode() + "\n")
+        write("".join(map(_json_line, known, [translator] * len(known))))
         return
-    heads = (N_("name"), N_("rows"), N_("question"))
-    rows = [(one.name, " ".join(one.covers), translator.text(one.question)) for one in known]
-    lines = _listed([(*map(translator.text, heads),), *rows], terminal.width)
+    table = _rows_table(known, translator) if rows else _table(known, translator)
+    lines = columns(list(table), terminal.width)
     lines += ["", *wrap(translator.text(ROWS), terminal.width)]
     write("".join(f"{line}\n" for line in lines))
 
 
-def _listed(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Two columns as wide as they need to be, and a third that is filled."""
-    columns = [max(width_of(row[index]) for row in rows) for index in (0, 1)]
-    lines = []
-    for row in rows:
-        cells = [pad(row[index], columns[index]) + " " * _GAP for index in (0, 1)]
-        head = "".join(cells)
-        for line in wrap(row[2], width - width_of(head)):
-            lines.append(head + line)
-            head = " " * width_of(head)
-    return lines
+def _meant(words: Sequence[str]) -> "tuple[Experiment, ...]":
+    from fourtuple.lab.choose import choose
+    from fourtuple.lab.experiment import all_experiments
+
+    tags = {tag for one in all_experiments().values() for tag in one.tags}
+    named = [word for word in words if word not in tags]
+    return choose(named, tags=[word for word in words if word in tags], slow=True).experiments
+
+
+def _json_line(one: "Experiment", translator: Translator) -> str:
+    fields = ("name", "covers", "tags", "needs", "families", "slow")
+    item = {"kind": "experiment"} | {field: getattr(one, field) for field in fields}
+    item |= {"question": translator.text(one.question)}
+    return msgspec.json.encode(item).decode() + "\n"
+
+
+def _table(known: "Iterable[Experiment]", translator: Translator) -> Iterator[tuple[str, ...]]:
+    say = translator.text
+    yield say(N_("name")), say(N_("tags")), say(N_("rows")), say(N_("question"))
+    for one in known:
+        tags = [*one.tags, say(_SLOW)] if one.slow else one.tags
+        own = [row for row in one.covers if not row.startswith(_KINDS)]
+        yield one.name, " ".join(tags), " ".join(own), say(one.question)
+
+
+def _rows_table(known: "Iterable[Experiment]", translator: Translator) -> Iterator[tuple[str, ...]]:
+    from fourtuple.lab.catalogue import ROWS as ALL_ROWS
+
+    say = translator.text
+    yield say(N_("row")), say(N_("what it is, and the experiments that cover it"))
+    covering = list(known)
+    for row in ALL_ROWS:
+        names = ", ".join(one.name for one in covering if row.key in one.covers)
+        covered = {"title": Message(row.title), "by": names or Message(row.why_not or "-")}
+        yield row.key, say(Message("{title}: {by}", covered))
 
 
 @lab_app.command("show", cls=HelpfulCommand, help=_SHOW_HELP)
@@ -115,134 +133,54 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help=N_("The experiment's name."), autocompletion=_complete_name
+            metavar="NAME",
+            help=N_("Its name; a row, for all that cover it; a file of one's own."),
+            autocompletion=complete_name,
         ),
     ],
     width: Width = None,
     lang: Lang = "",
 ) -> None:
-    """Show an experiment."""
-    import inspect
-
-    from fourtuple.lab.experiment import find_experiment
+    """Show an experiment, or several."""
+    from fourtuple.lab.choose import choose
 
     translator, terminal = translator_for(lang), terminal_for(width)
-    found = find_experiment(name)
-    rows = f"{translator.text(N_('rows'))}: {' '.join(found.covers)}"
-    paragraphs = [found.name, translator.text(found.question), rows]
-    lines = [line for text in paragraphs for line in wrap(text, terminal.width)]
-    lines += ["", *wrap(translator.text(found.background), terminal.width), ""]
-    write("".join(f"{line}\n" for line in lines) + inspect.getsource(found.script))
+    meant = choose([name], slow=True).experiments
+    shown = (_shown(one, translator, terminal.width) for one in meant)
+    write("\n\n".join("".join(f"{line}\n" for line in lines) for lines in shown))
 
 
-@lab_app.command("run", cls=HelpfulCommand, help=_RUN_HELP)
-def run_experiments(
-    names: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME",
-            help=N_("Names, as `lab list` prints them."),
-            autocompletion=_complete_name,
-        ),
-    ],
-    ipv6: Annotated[bool, typer.Option("--ipv6", help=N_("Over IPv6."))] = False,
-    save: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help=N_("Keep the recording: a .pcapng; a directory where several are run."),
-        ),
-    ] = None,
-    seed: Annotated[
-        str, typer.Option(metavar="N", help=N_("Seeds payloads and every random choice."))
-    ] = "0",
-    limit: Annotated[
-        str, typer.Option(metavar="SECONDS", help=N_("Wall-clock limit of each run."))
-    ] = "30",
-    raw: Raw = False,
-    json: Json = False,
-    width: Width = None,
-    lang: Lang = "",
-    no_color: NoColor = False,
-) -> None:
-    """Run experiments and explain them."""
-    from fourtuple.lab.experiment import find_experiment
-    from fourtuple.lab.runner import Options, run
-
-    terminal, translator = terminal_for(width, no_color), translator_for(lang)
-    chosen = [find_experiment(name) for name in names]
-    options = Options(6 if ipv6 else 4, number("--seed", seed), seconds("--limit", limit))
-    paths = _recordings(save, [one.name for one in chosen])
-    failed = False
-    for one, path in zip(chosen, paths, strict=True):
-        timeline = run(one, options, meanwhile=partial(import_module, "fourtuple.render.summary"))
-        lost = _save(timeline, path, translator) if path is not None else None
-        failed |= not _print(timeline, translator, terminal, json, raw)
-        if lost is not None:
-            raise lost
-    if failed:
-        raise typer.Exit(1)
+def _shown(one: "Experiment", translator: Translator, width: int) -> list[str]:
+    lines = [one.name, *wrap(translator.text(one.question), width), ""]
+    lines += columns(list(_facts(one, translator)), width)
+    return [*lines, "", *inspect.getsource(one.script).rstrip().splitlines()]
 
 
-_NO_NAME = N_("--save takes the name of a file, or of a directory; this one is empty.")
-_NOT_KEPT = N_("The recording cannot be kept in {file}: {reason}.")
-_NO_STREAM = N_(
-    "--save - would write the recording to standard output, where the report goes: name a file."
-)
-_NO_DIRECTORY = N_(
-    "--save {name}: there is no directory {directory}. Make it: mkdir -p {directory}"
-)
-_NOT_ONE_FILE = N_(
-    "--save {name}: several runs are kept in a directory, one file each. Make it "
-    "(mkdir {directory}), then: --save {directory}"
-)
+def _facts(one: "Experiment", translator: Translator) -> Iterator[tuple[str, str]]:
+    """What is known of an experiment besides its script, each with its label."""
+    from fourtuple.lab.catalogue import rows
+
+    say, known = translator.text, rows()
+    label = say(N_("rows"))
+    for key in one.covers:
+        title = Message(known[key].title) if key in known else ""
+        yield label, say(Message("{row}: {title}", {"row": key, "title": title}))
+        label = ""
+    if one.tags or one.slow:
+        yield say(N_("tags")), " ".join([*one.tags, *([say(_SLOW)] if one.slow else [])])
+    if one.needs:
+        yield say(N_("needs")), " ".join(one.needs)
+    if one.background:
+        yield say(N_("background")), say(one.background)
+    if one.mutation is not None:
+        yield say(N_("mutation")), say(Message(_MUTATION, {"what": Message(one.mutation.what)}))
+    label = say(N_("try next"))
+    for text in one.try_next:
+        yield label, say(text)
+        label = ""
 
 
-def _recordings(save: str | None, names: list[str]) -> list[Path | None]:
-    """Where each run is kept. UsageError before anything is run, not after."""
-    if save is None:
-        return [None] * len(names)
-    if save in ("", "-"):
-        raise UsageError(_NO_STREAM if save else _NO_NAME)
-    path = Path(save)
-    if path.is_dir():
-        return [path / f"{name}.pcapng" for name in names]
-    directory = path if save.endswith("/") else path.parent
-    if not directory.is_dir():
-        raise UsageError(_NO_DIRECTORY, {"name": save, "directory": directory})
-    if len(names) > 1:
-        raise UsageError(_NOT_ONE_FILE, {"name": save, "directory": path.with_suffix("")})
-    return [path]
+_MUTATION = N_("{what}. The expectations must fail then: lab run --mutate")
 
-
-def _save(timeline: "Timeline", path: Path, translator: Translator) -> FourtupleError | None:
-    """Keep the recording; why that failed, if it did."""
-    from fourtuple.event.recording import write_recording
-    from fourtuple.explain.comments import comments
-
-    said = comments(timeline, translator)
-    try:
-        with path.open("wb") as stream:
-            write_recording(timeline, stream, said)
-    except OSError as error:
-        return FourtupleError(_NOT_KEPT, {"file": path, "reason": error.strerror or error})
-    kept = translator.text(Message(N_("recording kept in {file}"), {"file": path}))
-    print(clean(kept), file=sys.stderr)
-    return None
-
-
-def _print(
-    timeline: "Timeline", translator: Translator, terminal: Terminal, json: bool, raw: bool
-) -> bool:
-    """Print the report, or the object; whether the run passed."""
-    from fourtuple.analyze import connections
-    from fourtuple.render.jsonout import experiment_object, json_lines
-    from fourtuple.render.summary import report
-    from fourtuple.render.verdicts import passed
-
-    found = connections(timeline)
-    if json:
-        write(json_lines([experiment_object(timeline, found, translator)]))
-    else:
-        write(report(timeline, translator, terminal, connections=found, raw=raw))
-    return passed(timeline, found)
+lab_app.command("claims", cls=HelpfulCommand, help=CLAIMS_HELP)(judge_claims)
+lab_app.command("new", cls=HelpfulCommand, help=NEW_HELP)(write_new)

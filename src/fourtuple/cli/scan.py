@@ -1,5 +1,6 @@
 """`fourtuple scan`: which ports of a host are open, closed or filtered, and the evidence."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -9,18 +10,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec import convert
 
 from fourtuple.cli.options import Json, Lang, NoColor, Width
 from fourtuple.cli.output import terminal_for, translator_for
+from fourtuple.cli.values import number, number_between, seconds
 from fourtuple.errors import InputError, UsageError
 from fourtuple.explain.text import N_
+from fourtuple.scan.ahead import ready_engine
 from fourtuple.scan.allowed import WHY_AUTHORIZED, not_allowed
 from fourtuple.scan.job import Job, run_job
 from fourtuple.scan.model import METHODS, ScanOptions, protocol_of
-from fourtuple.scan.results import DELIVERED, Results
-from fourtuple.scan.resume import load
-from fourtuple.scan.targets import Target, parse_ports, parse_targets
+from fourtuple.scan.results import Results
+from fourtuple.scan.targets import parse_ports, parse_targets
+from fourtuple.scan.verify import socket_table
 from fourtuple.system.sniffer import Sniffer, may_sniff
 
 __all__ = ["SCAN_HELP", "scan"]
@@ -42,8 +44,8 @@ Examples:
     fourtuple scan 127.0.0.1 -p- --method connect,syn,fin --verify""")
 
 _INTERRUPTED = 130
-#: up to here every port is kept; in larger scans closed ones are only counted
-_KEEP_ALL = 4096
+#: more than this are mistakes in writing, and nothing that Linux has descriptors or time for
+_MOST_WORKERS, _MOST_RETRIES, _MOST_RATE = 1_000_000, 100, 1e9
 
 
 def scan(
@@ -73,51 +75,60 @@ def scan(
         typer.Option(metavar="TARGET", help=N_("Leave these out; written as targets are.")),
     ] = None,
     workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help=N_("Connections under way at once; else chosen.")),
+        str | None,
+        typer.Option(metavar="N", help=N_("Connections under way at once; else chosen.")),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help=N_("How long to wait for an answer."))
-    ] = 0.5,
+        str, typer.Option(metavar="SECONDS", help=N_("How long to wait for an answer."))
+    ] = "0.5",
     retries: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, help=N_("Ask silent ports again, this often at least.")),
-    ] = 1,
+        str,
+        typer.Option(metavar="N", help=N_("Ask silent ports again, this often at least.")),
+    ] = "1",
     rate: Annotated[
-        float | None,
+        str | None,
         typer.Option(metavar="N", help=N_("Probes a second at most; else it adapts to loss.")),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help=N_("Seeds the order of the probes."))] = 0,
+    seed: Annotated[
+        str, typer.Option(metavar="N", help=N_("Seeds the order of the probes."))
+    ] = "0",
     shard: Annotated[
         str,
         typer.Option(metavar="K/N", help=N_("Do the K-th of N equal parts, as 2/8.")),
     ] = "1/1",
     resume: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FILE", help=N_("Go on with a scan that was interrupted.")),
     ] = None,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help=N_("Compare with this machine's socket table.")),
+        typer.Option(
+            "--verify",
+            help=N_("Compare with the socket table: this machine's, or the lab host's."),
+        ),
     ] = False,
+    netns: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help=N_("Compare with that of a network namespace: /proc/PID/ns/net.")
+        ),
+    ] = "",
     banner: Annotated[
         bool, typer.Option("--banner", help=N_("Show the first line that open ports send."))
     ] = False,
     explain: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             metavar="PORT",
-            min=1,
-            max=65535,
             help=N_("Probe this port by itself at the end: its frames, and why it is as it is."),
         ),
     ] = None,
     save: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FILE", help=N_("Keep probes, answers, verdicts: a .pcapng.")),
     ] = None,
     xml: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=N_("Write nmap's XML too; - prints it."))
+        str | None, typer.Option(metavar="FILE", help=N_("Write nmap's XML too; - prints it."))
     ] = None,
     ipv6: Annotated[
         bool, typer.Option("--ipv6", "-6", help=N_("Look names up as IPv6 addresses."))
@@ -135,67 +146,89 @@ def scan(
     from fourtuple.cli.scan_output import Output
 
     terminal, translator = terminal_for(width, no_color), translator_for(lang)
-    options = ScanOptions("", workers, timeout, retries, rate, seed, _shard(shard))
+    options = _options(workers, timeout, retries, rate, seed, shard)
+    port = None if explain is None else number_between("--explain", explain, 1, 65535)
     if resume is not None:
-        job = _resumed(resume)
+        job, results = _resumed(resume, json)
     else:
         names = parse_targets(targets or (), exclude or (), _resolver(ipv6))
-        job = _job(names, ports, _methods(method or "connect"), options, complete=json or bool(xml))
+        chosen = _methods(method or "connect")
+        by_method = {one: parse_ports(ports, protocol_of(one)) for one in chosen}
+        job, results = Job(names, by_method, options, json), Results(names, by_method)
+    job = replace(job, options=replace(job.options, recorded=save is not None))
     _check(job, authorized, save, xml)
-    output = Output(job, translator, terminal, json)
+    if netns:
+        socket_table(netns)  # where it may not be looked into, that is said before the scan
+    output = Output(job, results, translator, terminal, json)
     begin_s = time.time()
     with _recorder(save is not None) as seen:
-        results = run_job(job, output.found, output.progress)
+        ready = ready_engine()
+        raw = ready.scan if ready is not None else None
+        run_job(job, results, output.found, output.progress, raw)
     output.finish_progress()
     greetings = _greet(results) if banner else {}
-    output.results(results, greetings)
+    output.results(greetings)
     if xml is not None:
-        output.xml(xml, results, begin_s, greetings)
+        output.xml(xml, begin_s, greetings)
     if save is not None:
-        output.save(save, results, seen)
+        output.save(save, seen)
     if any(one.interrupted for one in results.summaries.values()):
-        output.resume_file(results)
+        output.keep_for_later()
         raise typer.Exit(_INTERRUPTED)
-    if explain is not None:
-        output.explain(explain)
+    output.done()
+    if port is not None:
+        output.explain(port)
     if not method and resume is None and not may_sniff():
         output.say_what_syn_needs()
-    if verify and not output.verify(results):
+    if (verify or netns) and not output.verify(netns):
         raise typer.Exit(1)
 
 
-def _job(
-    targets: list[Target], ports: str, methods: list[str], options: ScanOptions, complete: bool
-) -> Job:
-    by_method = {method: parse_ports(ports, protocol_of(method)) for method in methods}
-    probes = len(targets) * max(map(len, by_method.values()))
-    # of a shard, who has which port is known only where each is kept
-    complete = complete or (options.shard != (1, 1) and len(targets) > 1)
-    deliver = None if complete or probes <= _KEEP_ALL or len(methods) > 1 else DELIVERED
-    return Job(targets, by_method, replace(options, deliver=deliver))
+def _options(
+    workers: str | None, timeout: str, retries: str, rate: str | None, seed: str, shard: str
+) -> ScanOptions:
+    """UsageError where one of them is not what it should be."""
+    return ScanOptions(
+        method="",
+        workers=None if workers is None else number_between("--workers", workers, 1, _MOST_WORKERS),
+        timeout_s=seconds("--timeout", timeout),
+        retries=number_between("--retries", retries, 0, _MOST_RETRIES),
+        rate=None if rate is None else _rate(rate),
+        seed=number("--seed", seed),
+        shard=_shard(shard),
+    )
 
 
-def _resumed(path: Path) -> Job:
-    saved = load(path)
-    options = convert(saved.options, ScanOptions)
-    ports = {method: parse_ports(text, protocol_of(method)) for method, text in saved.ports.items()}
-    return Job([Target(*one) for one in saved.targets], ports, options, saved)
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _MOST_RATE:
+        params = {"option": "--rate", "value": repr(text)}
+        raise UsageError(N_("{option} takes a number of probes above 0; {value} is none."), params)
+    return value
 
 
-def _check(job: Job, authorized: bool, save: Path | None, xml: Path | None) -> None:
+def _resumed(name: str, complete: bool) -> tuple[Job, Results]:
+    from fourtuple.scan.resume import load
+
+    saved = load(Path(name))
+    results = saved.results_so_far()
+    return Job(results.targets, results.ports, saved.scan_options(), complete), results
+
+
+def _check(job: Job, authorized: bool, save: str | None, xml: str | None) -> None:
     """UsageError before a packet is sent."""
     if not job.targets:
         raise UsageError(N_("no target: name one, as in fourtuple scan 127.0.0.1"))
     address = "" if authorized else not_allowed(one.address for one in job.targets)
     if address:
         raise InputError(WHY_AUTHORIZED, {"address": address})
-    if job.options.timeout_s <= 0:
-        raise UsageError(N_("--timeout: a number of seconds above 0"))
-    if job.options.rate is not None and job.options.rate <= 0:
-        raise UsageError(N_("--rate: a number of probes above 0"))
-    for path in (save, xml):
-        if path is not None and str(path) != "-" and not path.parent.is_dir():
-            params = {"file": path, "directory": path.parent}
+    for name in (save, xml):
+        directory = Path(name or "-").parent
+        if name not in (None, "-") and not directory.is_dir():
+            params = {"file": name, "directory": directory}
             raise InputError(N_("{file}: there is no directory {directory}"), params)
     protocols = [protocol_of(method) for method in job.ports]
     if xml is not None and len(set(protocols)) < len(protocols):
@@ -212,10 +245,10 @@ def _methods(text: str) -> list[str]:
 
 
 def _shard(text: str) -> tuple[int, int]:
-    number, _, count = text.partition("/")
-    if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
-        return int(number), int(count)
-    raise InputError(N_("--shard {text}: it is K/N, K from 1 to N"), {"text": text})
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return int(match[1]), int(match[2])
+    raise UsageError(N_("--shard {text}: it is K/N, K from 1 to N"), {"text": text})
 
 
 def _resolver(ipv6: bool) -> Callable[[str], list[str]]:

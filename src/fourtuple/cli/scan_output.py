@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,24 +17,39 @@ from fourtuple.explain.text import N_, Translator
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import wrap
 from fourtuple.scan.job import Job, run_job
-from fourtuple.scan.model import PortResult, Progress, ProgressSink, State, protocol_of
+from fourtuple.scan.model import PortResult, Progress, ProgressSink, Reason, State, protocol_of
 from fourtuple.scan.results import Results
 from fourtuple.system.sniffer import Sniffer
+
+if TYPE_CHECKING:
+    from fourtuple.scan.resume import ResumeFile
 
 __all__ = ["Output"]
 
 _CLEAR_LINE = "\r\033[K"
+#: a scan that ends sooner leaves no file to resume from; one that was killed is soon begun anew
+_SHORT_S = 1.0
+_OPEN = State.OPEN, Reason.SYN_ACK
+_NOT_COMPARED = N_(
+    "{address}: not compared: connect and syn can be, to this machine, a host of the lab, or a "
+    "network namespace named with --netns"
+)
 Banners = Mapping[tuple[str, int], str]
 
 
 class Output:
     """Prints a job. With `json`, standard output has JSON Lines alone."""
 
-    def __init__(self, job: Job, translator: Translator, terminal: Terminal, json: bool) -> None:
-        self._job, self._tr, self._terminal, self._json = job, translator, terminal, json
+    def __init__(
+        self, job: Job, results: Results, translator: Translator, terminal: Terminal, json: bool
+    ) -> None:
+        self._job, self._results = job, results
+        self._tr, self._terminal, self._json = translator, terminal, json
         self._names = {one.address: one.name for one in job.targets}
         self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._told: set[tuple[str, int, str]] = set()
+        self._file: ResumeFile | None = None
+        self._keep_from_s = time.monotonic() + _SHORT_S
         self._lines: list[str] = []
 
     # while it runs
@@ -75,10 +90,12 @@ class Output:
             self._lines.clear()
 
     def progress(self, method: str) -> ProgressSink:
-        """Shows a method's progress on standard error where that is a terminal."""
+        """Shows a method's progress on standard error where that is a terminal, and keeps the file
+        to go on from."""
 
         def show(now: Progress) -> None:
             self._flush()
+            self._keep()
             if not self._live:
                 return
             params = {
@@ -94,6 +111,14 @@ class Output:
 
         return show
 
+    def _keep(self) -> None:
+        if self._file is None and time.monotonic() > self._keep_from_s:
+            from fourtuple.scan.resume import ResumeFile
+
+            self._file = ResumeFile(Path.cwd(), self._job.options)
+        if self._file is not None:
+            self._file.keep_now_and_then(self._results)
+
     def finish_progress(self) -> None:
         """Take the progress line away."""
         self._flush()
@@ -102,57 +127,62 @@ class Output:
 
     # when it has run
 
-    def results(self, results: Results, banners: Banners) -> None:
+    def results(self, banners: Banners) -> None:
         """The table, or the last objects."""
         if self._json:
             for (address, port), text in banners.items():
                 banner = {"kind": "banner", "address": address, "port": port, "banner": text}
                 self._object(banner)
-            self._object(_summary(results))
+            self._object(self._summary())
             self._flush()
             return
         from fourtuple.scan.table import table
 
-        lines = table(results, banners, self._tr, self._terminal)
+        lines = table(self._results, banners, self._tr, self._terminal)
         write("".join(f"{line}\n" for line in lines))
 
-    def xml(self, path: Path, results: Results, begin_s: float, banners: Banners) -> None:
+    def xml(self, name: str, begin_s: float, banners: Banners) -> None:
         """Write nmap's XML."""
         from fourtuple.scan.xmlout import nmap_xml
 
-        document = nmap_xml(results, sys.argv, begin_s, time.time(), banners)
-        if str(path) == "-":
+        document = nmap_xml(self._results, sys.argv, begin_s, time.time(), banners)
+        if name == "-":
             write(document.decode())
         else:
-            path.write_bytes(document)
-            self._say(N_("XML written to {file}"), file=path)
+            Path(name).write_bytes(document)
+            self._say(N_("XML written to {file}"), file=name)
 
-    def save(self, path: Path, results: Results, seen: Sniffer | None) -> None:
+    def save(self, name: str, seen: Sniffer | None) -> None:
         """Write the recording."""
         assert seen is not None
         from fourtuple.event.recording import write_recording
         from fourtuple.scan.record import timeline_of
 
         ports: dict[str, set[int]] = {}
-        for method, chosen in results.ports.items():
+        for method, chosen in self._results.ports.items():
             ports.setdefault(protocol_of(method), set()).update(chosen)
-        timeline = timeline_of(seen.frames(), results.all(), ports, seen.dropped)
-        with path.open("wb") as stream:
+        timeline = timeline_of(seen.frames(), self._results.all(), ports, seen.dropped)
+        with open(name, "wb") as stream:
             write_recording(timeline, stream)
-        self._say(N_("recording kept in {file}"), file=path)
+        self._say(N_("recording kept in {file}"), file=name)
 
-    def resume_file(self, results: Results) -> None:
+    def keep_for_later(self) -> None:
         """Write what is needed to go on, and say how."""
-        from fourtuple.scan.resume import save
+        from fourtuple.scan.resume import ResumeFile
 
-        options = asdict(self._job.options)
-        options["deliver"] = options["deliver"] and sorted(options["deliver"])
+        file = self._file or ResumeFile(Path.cwd(), self._job.options)
         try:
-            path = save(results, options, Path.cwd())
+            file.keep(self._results)
         except OSError as error:
             self._say(N_("cannot write the file to resume from: {reason}"), reason=error.strerror)
         else:
-            self._say(N_("interrupted; go on with: fourtuple scan --resume {file}"), file=path.name)
+            name = file.path.name
+            self._say(N_("interrupted; go on with: fourtuple scan --resume {file}"), file=name)
+
+    def done(self) -> None:
+        """Nobody needs to go on from here."""
+        if self._file is not None:
+            self._file.discard()
 
     def say_what_syn_needs(self) -> None:
         """For those who did not choose a method and have no choice."""
@@ -171,7 +201,7 @@ class Output:
     def explain(self, port: int) -> None:
         """Probe one port of each target by itself; show its frames and say what they mean."""
         methods = list(self._job.ports)
-        options = replace(self._job.options, deliver=None, shard=(1, 1))
+        options = replace(self._job.options, shard=(1, 1), recorded=True)
         for target in self._job.targets:
             for method in methods:
                 job = Job([target], {method: [port]}, options)
@@ -184,11 +214,11 @@ class Output:
         picture = ""
         try:
             with Sniffer() as seen:
-                run_job(job, found.append)
+                run_job(job, Results(job.targets, job.ports), found.append)
             picture = self._picture(seen, found, port, method)
         except CapabilityMissing as missing:
             self._say(missing.what, **dict(missing.params))
-            run_job(job, found.append)
+            run_job(job, Results(job.targets, job.ports), found.append)
         for result in found:
             texts = [self._tr.text(message) for message in why(result)]
             if self._json:
@@ -211,27 +241,27 @@ class Output:
         timeline = timeline_of(seen.frames(), found, {protocol_of(method): [port]})
         return frame_list(timeline, connections(timeline), self._tr, self._terminal)
 
-    def verify(self, results: Results) -> bool:
-        """Compare with the socket table; whether it says the same."""
-        from fourtuple.scan.verify import compare, is_local
+    def verify(self, namespace: str) -> bool:
+        """Compare with the socket table of each target: in the network namespace of that file, else
+        of the lab's host, else here. Whether it says the same."""
+        from fourtuple.scan.verify import compare, is_local, lab_hosts, socket_table
 
+        results = self._results
         method = next((one for one in ("connect", "syn") if one in results.summaries), "")
+        files = lab_hosts(os.environ)
         holds = True
         for target in results.targets:
-            if not method or not is_local(target.address):
-                text = N_("{address}: not compared: only connect and syn to this machine can be")
-                self._say(text, address=target.address)
+            address = target.address
+            file = namespace or files.get(address, "")
+            if not method or not (file or is_local(address)):
+                self._say(_NOT_COMPARED, address=address)
                 continue
-            asked = self._asked(results, method, target.address)
-            outcome = compare(target.address, asked, results.open_ports(target.address))
+            asked = results.judged(method, address)
+            found = results.tables[method].ports_of(address).get(_OPEN, [])
+            outcome = compare(address, asked, found, socket_table(file))
             holds &= outcome.holds
-            self._comparison(target.address, outcome)
+            self._comparison(address, outcome)
         return holds
-
-    def _asked(self, results: Results, method: str, address: str) -> list[int]:
-        if self._job.options.shard == (1, 1):
-            return results.ports[method]
-        return [one.port for one in results.all() if (one.address, one.method) == (address, method)]
 
     def _comparison(self, address: str, outcome: Any) -> None:
         from fourtuple.scan.targets import port_text
@@ -257,23 +287,27 @@ class Output:
         for text in texts:
             write(self._tr.text(Message(text, params)) + "\n")
 
-
-def _summary(results: Results) -> dict[str, Any]:
-    states: dict[str, int] = {}
-    methods = {}
-    for method, one in results.summaries.items():
-        for state, count in one.states().items():
-            states[state] = states.get(state, 0) + count
-        methods[method] = {
-            "states": one.states(), "sent": one.sent, "received": one.received,
-            "late": one.late, "foreign": one.foreign, "dropped": one.dropped,
-            "left": sum(map(len, one.left.values())), "seconds": round(one.seconds, 4),
-        }  # fmt: skip
-    return {
-        "kind": "summary",
-        "addresses": len(results.targets),
-        "states": states,
-        "seconds": round(sum(one.seconds for one in results.summaries.values()), 4),
-        "interrupted": any(one.interrupted for one in results.summaries.values()),
-        "methods": methods,
-    }
+    def _summary(self) -> dict[str, Any]:
+        states: dict[str, int] = {}
+        methods = {}
+        for method, one in self._results.summaries.items():
+            table = self._results.tables[method]
+            of_method = table.states()
+            for state, count in of_method.items():
+                states[state] = states.get(state, 0) + count
+            size = len(table.codes)
+            mine = len(self._job.options.positions(size))
+            methods[method] = {
+                "states": of_method, "sent": one.sent, "received": one.received,
+                "late": one.late, "foreign": one.foreign, "dropped": one.dropped,
+                "left": mine - sum(of_method.values()), "seconds": round(one.seconds, 4),
+            }  # fmt: skip
+        summaries = self._results.summaries.values()
+        return {
+            "kind": "summary",
+            "addresses": len(self._results.targets),
+            "states": states,
+            "seconds": round(sum(one.seconds for one in summaries), 4),
+            "interrupted": any(one.interrupted for one in summaries),
+            "methods": methods,
+        }

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "AS_LEFT",
+    "WIRE",
     "Call",
     "Endpoint",
     "Event",
@@ -21,9 +23,25 @@ __all__ = [
     "SocketRow",
     "State",
     "Verdict",
-    "decode_event",
-    "encode_event",
+    "at_host",
+    "is_cable",
 ]
+
+
+#: vantage points of the lab: the wire as frames enter it, and what left it where that differs
+WIRE, AS_LEFT = "wire", "wire, as left"
+_AT = "at "
+
+
+def at_host(name: str) -> str:
+    """The vantage point at a host that leaves work to its network card: what a capture made there
+    would show."""
+    return f"{_AT}{name}"
+
+
+def is_cable(vantage: str) -> bool:
+    """Whether a vantage point of the lab is a cable, where frames are as they cross."""
+    return vantage != AS_LEFT and not vantage.startswith(_AT)
 
 
 class Verdict:
@@ -37,6 +55,7 @@ class Verdict:
     DUPLICATED = 5  # delivered more than once
     REWRITTEN = 6  # delivered with other bytes than it entered with
     INJECTED = 7  # made by the wire; no host sent it
+    CORRUPTED = 8  # delivered with a wrong checksum: the receiver's kernel discards it
 
     NAMES = (
         "captured",
@@ -47,6 +66,7 @@ class Verdict:
         "duplicated",
         "rewritten",
         "injected",
+        "corrupted",
     )
     #: verdicts with which the receiver's kernel has seen the frame
     ARRIVED = frozenset((CAPTURED, DELIVERED, DELAYED, DUPLICATED, REWRITTEN, INJECTED))
@@ -124,6 +144,13 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     `cause` says when it was taken: "entered" (the host's frame number `frame` had just reached
     the wire), "delivered" (that frame had just been given to the host), "call" (a call of one of
     its programs had just returned) or "asked".
+
+    With many sockets a look asks only for those that its frame or call is `about`, (local, remote),
+    and for their listener: the other rows are those of the look before, and may be out of date.
+    None: the whole table was read.
+
+    A row in which only the time left on its timer has run down is that of the look before:
+    `timer_ms` counts from the first look that had it so.
     """
 
     t_ns: int
@@ -133,6 +160,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     frame: int = 0
     sockets: tuple[SocketRow, ...] = ()
     settled: bool = True
+    about: tuple[Endpoint, Endpoint] | None = None
 
 
 class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
@@ -178,16 +206,3 @@ class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
 
 
 Event = Call | State | Snapshot | Note
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-
-
-def encode_event(event: Event) -> bytes:
-    """The event as MessagePack."""
-    return _encoder.encode(event)
-
-
-def decode_event(data: bytes) -> Event:
-    """The event that `encode_event` wrote; msgspec.DecodeError for anything else."""
-    return _decoder.decode(data)

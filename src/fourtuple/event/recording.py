@@ -30,7 +30,8 @@ from fourtuple.event.attachment import (
     Head,
     pack,
 )
-from fourtuple.event.model import Event, encode_event
+from fourtuple.event.looks import LookWriter, encode_written
+from fourtuple.event.model import Event, Snapshot
 from fourtuple.event.pcapng import (
     COMMENT,
     SECTION_APPLICATION,
@@ -88,7 +89,8 @@ class _Waiting:
     """The events that no block carries yet."""
 
     def __init__(self, events: Iterable[Event]) -> None:
-        self._events = deque((event.t_ns, msgspec.Raw(encode_event(event))) for event in events)
+        looks = LookWriter()
+        self._events = deque((event.t_ns, _encoded(event, looks)) for event in events)
 
     def __len__(self) -> int:
         return len(self._events)
@@ -101,6 +103,13 @@ class _Waiting:
             taken.append(self._events.popleft()[1])
             room -= len(taken[-1])
         return tuple(taken)
+
+
+def _encoded(event: Event, looks: LookWriter) -> msgspec.Raw:
+    """Of a snapshot only what is not as it was at the look before it."""
+    if isinstance(event, Snapshot):
+        return msgspec.Raw(encode_written(looks.look(event)))
+    return msgspec.Raw(encode_written(event))
 
 
 def _header(timeline: Timeline, waiting: _Waiting) -> bytes:

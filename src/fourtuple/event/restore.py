@@ -28,7 +28,8 @@ from fourtuple.event.attachment import (
 )
 from fourtuple.event.frames import FrameTable
 from fourtuple.event.interfaces import clamped
-from fourtuple.event.model import Event, Note, Snapshot, State, Verdict, decode_event
+from fourtuple.event.looks import Look, LookReader, Written, decode_written
+from fourtuple.event.model import Event, Note, Snapshot, State, Verdict
 from fourtuple.event.packets import Packets
 from fourtuple.event.pcapng import SECTION_APPLICATION, OptionList
 from fourtuple.event.timeline import Timeline
@@ -68,10 +69,12 @@ def restore(packets: Packets) -> Timeline | None:
     if len(places) != sum(record is not None for record in records):
         return None
     frames = _restored(packets.frames, records, head.epoch_ns)
-    events, unknown = _decoded(raw)
+    written, unknown = _decoded(raw)
+    events = _rebuilt(written)
     if any(before != now for before, now in places.items()) or len(places) != head.frames:
         events = [_moved(event, places) for event in events]
-    notes = _notes(_losses(head, len(places), len(records), len(raw), unknown), frames)
+    whole = len(raw) - (len(written) - len(events))
+    notes = _notes(_losses(head, len(places), len(records), whole, unknown), frames)
     return Timeline(
         packets.vantages,
         frames,
@@ -109,19 +112,33 @@ def _attachment(packets: Packets, where: OptionList) -> Attachment:
     return unpack(_parts(packets, where))
 
 
-def _decoded(raw: Iterable[msgspec.Raw]) -> tuple[list[Event], Counter[str]]:
-    """The events, and how many of which kind could not be read."""
-    events: list[Event] = []
+def _decoded(raw: Iterable[msgspec.Raw]) -> tuple[list[Written], Counter[str]]:
+    """What was written, and how much of which kind could not be read."""
+    events: list[Written] = []
     unknown: Counter[str] = Counter()
     for data in raw:
         try:
-            event = decode_event(bytes(data))
+            event = decode_written(bytes(data))
             if isinstance(event, Note):
                 check_depth(event.params)
             events.append(event)
         except UNREADABLE:
             unknown[_kind(bytes(data))] += 1
     return events, unknown
+
+
+def _rebuilt(written: list[Written]) -> list[Event]:
+    """The events in their order: snapshots are made of looks, each of which follows the one before
+    it by number; what follows a lost one is lost too."""
+    reader, events = LookReader(), dict(enumerate(written))
+    looks = [(place, one) for place, one in events.items() if isinstance(one, Look)]
+    for place, look in sorted(looks, key=lambda found: (found[1].series, found[1].number)):
+        snapshot = reader.snapshot(look)
+        if snapshot is None:
+            del events[place]
+        else:
+            events[place] = snapshot
+    return [event for event in events.values() if not isinstance(event, Look)]
 
 
 def _kind(data: bytes) -> str:

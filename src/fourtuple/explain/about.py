@@ -63,7 +63,8 @@ class About:
     def original(self) -> SegmentFact | None:
         """The segment that carried this one's first number before."""
         seq = self.segment.seq
-        carriers = (s for s in self.earlier(from_sender=True) if s.seq <= seq < s.next_seq)
+        sent = (s for s in self.earlier(from_sender=True) if s.verdict != "injected")
+        carriers = (s for s in sent if s.seq <= seq < s.next_seq)
         return next(carriers, None)
 
     @cached_property

@@ -49,24 +49,42 @@ def _offer(about: About) -> list[Message]:
 
 def third_step(about: About) -> Message:
     """The ACK that makes the connection; what the server's program has to do with it."""
-    if about.peer_state != "ESTABLISHED" or not about.segment.from_client:
+    early = about.connection.handshake == "fast-open"  # the program had the connection before
+    if about.peer_state != "ESTABLISHED" or not about.segment.from_client or early:
         return about.says("The third step: {sender} confirms the number of {receiver}: {sum}.")
+    if _declined(about):
+        return about.says(
+            "The third step: {sender} confirms the number of {receiver}: {sum}. {Receiver}'s "
+            "kernel does not take it: its socket table does not say ESTABLISHED after it."
+        )
     if _accepted(about):
         return about.says(
             "The third step: {sender} confirms the number of {receiver}: {sum}. {Sender}'s kernel "
-            "sends it by itself, and connect() returns; {receiver}'s program was waiting in "
-            "accept()."
+            "sends it by itself, and a connect() that waits returns; {receiver}'s program was "
+            "waiting in accept()."
         )
     if _listener_watched(about):
         return about.says(
             "The third step: {sender} confirms the number of {receiver}: {sum}. {Sender}'s kernel "
-            "sends it by itself, and connect() returns; {receiver}'s kernel is done too, although "
-            "nobody has called accept()."
+            "sends it by itself, and a connect() that waits returns; {receiver}'s kernel is done "
+            "too, although nobody has called accept()."
         )
     return about.says(
         "The third step: {sender} confirms the number of {receiver}: {sum}. Both kernels do this "
         "by themselves, whether or not {receiver}'s program has called accept()."
     )
+
+
+def _declined(about: About) -> bool:
+    """Whether the server's table shows that its kernel dropped the ACK: for want of room in the
+    accept queue, or because its program wants to see data first (TCP_DEFER_ACCEPT)."""
+    end = end_of(about.timeline, about.connection, client=False)
+    if not end.rows or not about.segment.arrived:
+        return False
+    taken = [snapshot for snapshot, row in end.rows if row.state != "SYN_RECV"]
+    if not taken:
+        return True
+    return taken[0].frame != about.segment.frame and taken[0].t_ns > about.segment.left_ns
 
 
 def _accepted(about: About) -> bool:

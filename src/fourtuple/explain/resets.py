@@ -52,7 +52,9 @@ _RESETS: Mapping[str, str] = MappingProxyType(
             "{Sender} answers as a kernel without a socket for this connection does: RST with the "
             "number that {receiver} acknowledged."
         ),
-        "invalid-ack": N_("{Sender} never sent what {receiver} acknowledges: it answers with RST."),
+        "invalid-ack": N_(
+            "What {receiver} acknowledges does not fit {sender}'s SYN: it answers with RST."
+        ),
         "time-wait": N_(
             "{Receiver} is in TIME_WAIT and had repeated its last ACK, which does not fit what "
             "came up here since: {sender} answers with RST."
@@ -84,6 +86,10 @@ _RESETS: Mapping[str, str] = MappingProxyType(
         ),
         "destroyed": N_(
             "{Sender}'s socket was ended from outside, as ss -K does: its kernel sends RST."
+        ),
+        "disconnected": N_(
+            "{Sender}'s program called connect() to AF_UNSPEC, which dissolves the connection: its "
+            "kernel sends RST."
         ),
         "firewall": N_(
             "A firewall answers with RST in the name of {sender}; the kernel there did not send it."

@@ -13,12 +13,15 @@ from fourtuple.analyze.model import Arithmetic, Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain import resets
 from fourtuple.explain.about import About
+from fourtuple.explain.again import again
+from fourtuple.explain.fate import fate
 from fourtuple.explain.headlines import headline
 from fourtuple.explain.model import Message
 from fourtuple.explain.opening import opening, third_step
 from fourtuple.explain.phrases import join
+from fourtuple.explain.selective import selective
 from fourtuple.explain.text import N_
-from fourtuple.wire import ACK, FIN, RST, SYN, URG
+from fourtuple.wire import FIN, RST, SYN, URG
 
 __all__ = ["headline", "sentence"]
 
@@ -26,7 +29,7 @@ __all__ = ["headline", "sentence"]
 def sentence(connection: Connection, segment: SegmentFact, timeline: Timeline) -> Message:
     """What this segment does. `timeline` is where the programs' calls are looked up."""
     about = About(connection, segment, timeline)
-    return join([*_role(about), *_urgent(about), *_fate(about)])
+    return join([*_role(about), *_urgent(about), *fate(about)])
 
 
 def _role(about: About) -> list[Message]:
@@ -38,13 +41,14 @@ def _role(about: About) -> list[Message]:
         return [about.says(_STRAY[about.flags & FIN])]
     if about.flags & SYN:
         answers = about.ack is not None  # crossing SYNs are answered with the same number again
-        again = about.repeats and not answers
-        return [_again(about)] if again else [*opening(about), *_fresh(about)]
+        repeated = about.repeats and not answers
+        return [again(about)] if repeated else [*opening(about), *_fresh(about)]
     if "keep_alive" in about.notes and "resent" not in about.notes:
         return [_probe(about)]
     if "handshake_ack" in about.notes and not about.repeats:
         return [third_step(about), *_data(about), *_fin(about)]
-    return [*_data(about), *_fin(about), *_acknowledgment(about), *_window(about)]
+    told = [*_acknowledgment(about), *selective(about), *_window(about)]
+    return [*_data(about), *_fin(about), *told]
 
 
 #: a segment without SYN, ACK and RST: without FIN, and with it
@@ -75,7 +79,7 @@ def _probe(about: About) -> Message:
 
 
 def _data(about: About) -> list[Message]:
-    return [_again(about)] if about.repeats else _fresh(about)
+    return [again(about)] if about.repeats else _fresh(about)
 
 
 def _fresh(about: About) -> list[Message]:
@@ -95,39 +99,12 @@ def _fresh(about: About) -> list[Message]:
     return [sent, *full * ("window_full" in about.notes)]
 
 
-def _again(about: About) -> Message:
-    """What was sent before, or comes late."""
-    notes = about.notes
-    if "out_of_order" in notes:
-        return about.says("It comes late: number {seq} belongs before what has come already.")
-    if about.original is None:
-        return about.says("{Sender} sends numbers from {seq} on once more.")
-    frame = about.original.frame
-    if "spurious_retransmission" in notes:
-        return about.says(
-            "{Sender} sends frame {frame} once more, although {receiver} has acknowledged it.",
-            frame=frame,
-        )
-    if "fast_retransmission" in notes:
-        return about.says(
-            "{Sender} sends frame {frame} once more: the repeated acknowledgments tell it that "
-            "number {seq} is missing.",
-            frame=frame,
-        )
-    if about.flags & SYN and not about.flags & ACK:
-        return about.says(
-            "{Sender} asks once more: frame {frame} had no answer in time.", frame=frame
-        )
-    return about.says(
-        "{Sender} sends frame {frame} once more: it was not acknowledged in time.", frame=frame
-    )
-
-
 def _fin(about: About) -> list[Message]:
     if not about.flags & FIN or about.repeats:
         return []
     number = about.segment.next_seq - 1
-    if about.own_state in ("LAST_ACK", "CLOSED"):
+    first = about.connection.first_closer == ("client" if about.segment.from_client else "server")
+    if about.own_state in ("LAST_ACK", "CLOSED") and not first:
         return [
             about.says(
                 "{Sender} closes its direction too: its FIN takes number {number}. It waits for "
@@ -208,7 +185,7 @@ def _repeated(about: About) -> Message:
     if "window_update" in notes:
         return about.says("A new window: from {ack} on, {sender} can take {window} bytes.")
     if "duplicate_ack" in notes:
-        return about.says("ack {ack} once more: {sender} still waits for number {ack}.")
+        return about.says("ack {ack} once more: {sender} still expects number {ack}.")
     return about.says("{Sender} expects number {ack} next.")
 
 
@@ -227,34 +204,3 @@ def _urgent(about: About) -> list[Message]:
             "leave it out unless SO_OOBINLINE is set."
         )
     ]
-
-
-def _fate(about: About) -> list[Message]:
-    """What the wire did to it, and what the numbers show to be missing."""
-    segment, notes = about.segment, about.notes
-    found = []
-    late_ms = f"{(segment.left_ns - segment.t_ns) / 1e6:.1f}"
-    if segment.verdict in _FATES:
-        found.append(about.says(_FATES[segment.verdict], ms=late_ms))
-    if "lost_segment" in notes and about.seq is not None:
-        found.append(
-            about.says(
-                "Numbers {next} to {before} were not seen.",
-                next=about.seq.total,
-                before=segment.seq - 1,
-            )
-        )
-    if "ack_lost_segment" in notes and "wrong_ack" not in notes:
-        found.append(about.says("ack {ack} covers numbers that were not seen."))
-    return found
-
-
-_FATES: Mapping[str, str] = MappingProxyType(
-    {
-        "dropped": N_("The wire dropped it: {receiver} never sees it."),
-        "held": N_("The wire still held it when the run ended."),
-        "delayed": N_("The wire delivered it {ms} ms after it had entered."),
-        "duplicated": N_("The wire delivered it more than once."),
-        "rewritten": N_("The wire delivered it with other bytes."),
-    }
-)

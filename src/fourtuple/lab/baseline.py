@@ -58,6 +58,10 @@ BASELINE: Mapping[str, str] = MappingProxyType(
         "net.ipv4.tcp_synack_retries": "5",
         "net.ipv4.tcp_syncookies": "1",
         "net.ipv4.tcp_timestamps": "1",
+        # how much a kernel hands down at once, each time with PSH on the last segment, is not to
+        # depend on how long a busy machine's round trip took, nor on how long ago it sent
+        "net.ipv4.tcp_tso_rtt_log": "20",
+        "net.ipv4.tcp_tso_win_divisor": "255",
         "net.ipv4.tcp_tw_reuse": "2",
         "net.ipv4.tcp_window_scaling": "1",
         "net.ipv4.tcp_wmem": "4096 16384 4194304",

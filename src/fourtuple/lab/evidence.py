@@ -150,3 +150,6 @@ class ObservedSocket:
 
     def __getattr__(self, name: str) -> Any:
         return observed(getattr(self.row, name), name, self._frames)
+
+    def __repr__(self) -> str:
+        return f"{self.row.local} {self.row.remote} {self.row.state}"

@@ -1,8 +1,9 @@
 """The log: one append-only file in memory, to which every process of a session writes.
 
-A write is one system call and atomic (O_APPEND), so no process waits for another, records of a
-killed process stay, and the order in the file is the order in which things were noted. Times, not
-file order, say when they happened.
+A write is one system call (O_APPEND), so no process waits for another, records of a killed process
+stay, and the order in the file is the order in which things were noted. Times, not file order, say
+when they happened. A process that is killed in the middle of its write leaves half a record; each
+record begins with a mark that stands nowhere else, so those behind it are found again.
 """
 
 import fcntl
@@ -12,22 +13,28 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from zlib import crc32
 
 import msgspec
 
 from fourtuple.errors import N_
-from fourtuple.event.model import Call, Note, Snapshot
+from fourtuple.event.looks import Look
+from fourtuple.event.model import WIRE, Call, Note, Snapshot
 
 __all__ = ["ClockSampled", "FrameEntered", "FrameLeft", "Log", "Record"]
 
 
 class FrameEntered(msgspec.Struct, frozen=True, tag="entered"):
-    """Frame `number` (from 1) of the run reached the wire at `t_ns`; `sender` is a host."""
+    """Frame `number` (from 1) of the run was seen at `t_ns`; `sender` is a host ("": the wire).
+
+    `vantage` is where: on the wire when it entered, when it left with other bytes, or at a host.
+    """
 
     number: int
     t_ns: int
     sender: str
     data: bytes
+    vantage: str = WIRE
 
 
 class FrameLeft(msgspec.Struct, frozen=True, tag="left"):
@@ -45,9 +52,13 @@ class ClockSampled(msgspec.Struct, frozen=True, tag="clock"):
     error_ns: int
 
 
-Record = FrameEntered | FrameLeft | ClockSampled | Call | Snapshot | Note
+#: a Snapshot is a part of a table (`about`); whole ones are looks
+Record = FrameEntered | FrameLeft | ClockSampled | Call | Look | Snapshot | Note
 
-_LENGTH = struct.Struct("=I")
+_MARK_BYTES = 8
+_MOST_AT_ONCE = 1 << 26
+#: behind the mark: the length of the body, and its checksum
+_HEAD = struct.Struct("=II")
 
 UNREADABLE = N_("A record of the run cannot be read: what it says may be missing.")
 
@@ -76,13 +87,14 @@ class Log:
         flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
         fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags | os.O_APPEND)
         self._thread_lock = threading.Lock()
+        self._mark = os.urandom(_MARK_BYTES)
         self._read = 0
 
     def write(self, record: Record) -> None:
         body = _encoder.encode(record)
         if isinstance(record, Note):
             _decoder.decode(body)  # a script's own: it is to hear of what could not be read back
-        os.write(self._descriptor, _LENGTH.pack(len(body)) + body)
+        os.write(self._descriptor, self._mark + _HEAD.pack(len(body), crc32(body)) + body)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -96,19 +108,57 @@ class Log:
             finally:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
 
-    def news(self) -> list[Record]:
-        """What was written since the last call."""
+    def news(self, *, last: bool = False) -> list[Record]:
+        """What was written since the last call.
+
+        The last bytes may be those of a write that is still going on: they are left for the next
+        call, unless this is the `last` one, after the end of all that write.
+        """
+        data = self._unread()
         records: list[Record] = []
-        while head := os.pread(self._descriptor, _LENGTH.size, self._read):
-            (length,) = _LENGTH.unpack(head)
-            body = os.pread(self._descriptor, length, self._read + _LENGTH.size)
-            try:
-                records.append(_decoder.decode(body))
-            except msgspec.MsgspecError:
-                # written by halves, by a process that was killed or had no memory left
-                records.append(Note(t_ns=time.monotonic_ns(), kind="failure", message=UNREADABLE))
-            self._read += _LENGTH.size + length
+        at = 0
+        while at < len(data):
+            body = self._body(data, at)
+            if body is not None:
+                records.append(_record(body))
+                at += _MARK_BYTES + _HEAD.size + len(body)
+                continue
+            following = data.find(self._mark, at + 1)
+            if following < 0 and not last:
+                break
+            records.append(_unreadable())
+            at = following if following > 0 else len(data)
+        self._read += at
         return records
+
+    def _unread(self) -> bytes:
+        """All bytes that have not been read."""
+        parts: list[bytes] = []
+        at = self._read
+        while part := os.pread(self._descriptor, _MOST_AT_ONCE, at):
+            parts.append(part)
+            at += len(part)
+        return b"".join(parts)
+
+    def _body(self, data: bytes, at: int) -> bytes | None:
+        """The body of the record that begins there; None where none does that is whole."""
+        begin = at + _MARK_BYTES + _HEAD.size
+        if data[at : at + _MARK_BYTES] != self._mark or begin > len(data):
+            return None
+        length, checksum = _HEAD.unpack_from(data, at + _MARK_BYTES)
+        body = data[begin : begin + length]
+        return body if len(body) == length and crc32(body) == checksum else None
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _record(body: bytes) -> Record:
+    try:
+        return _decoder.decode(body)
+    except msgspec.MsgspecError:
+        return _unreadable()
+
+
+def _unreadable() -> Note:
+    return Note(t_ns=time.monotonic_ns(), kind="failure", message=UNREADABLE)

@@ -5,6 +5,7 @@ A program of the lab is an ordinary function on the `socket` module: `recording(
 that the standard library builds on it are recorded too.
 """
 
+import ctypes
 import errno
 import os
 import socket
@@ -18,12 +19,13 @@ from fourtuple.event.model import Call, Endpoint
 from fourtuple.lab.log import Log
 from fourtuple.lab.observer import Observer
 
-__all__ = ["RecordedSocket", "Recorder", "recording"]
+__all__ = ["RecordedSocket", "Recorder", "errno_symbol", "recording"]
 
 T = TypeVar("T")
 #: how many of the bytes that moved a Call keeps
 _KEPT_BYTES = 64
 _StandardSocket = socket.socket
+_LINGER = struct.Struct("=ii")  # struct linger
 #: constants that begin as an option's name does
 _NO_OPTIONS = ("SO_VM_SOCKETS", "IP_DEFAULT", "IP_MAX")
 
@@ -67,7 +69,13 @@ class Recorder:
         # names that the call itself gave (a bound port, a descriptor) count, those it took do not
         named = {key: value for key, value in sock.identity().items() if value}
         self._log.write(Call(end_ns=end_ns, **{**known, **named, **found}))
-        self._observer.observe("call")
+        self._observer.observe("call", about=_about(known))
+
+
+def _about(known: dict[str, Any]) -> tuple[Endpoint, Endpoint] | None:
+    """The ends of the connection that a call was made on, where it had both of them before."""
+    local, remote = known["local"], known["remote"]
+    return (local, remote) if local and remote else None
 
 
 def _thread() -> int:
@@ -79,7 +87,12 @@ def _symbol(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and error.errno is None:
         return "timeout"  # Python's own: the socket's time-out, no word of the kernel's
     number = getattr(error, "errno", None)
-    return errno.errorcode.get(number, str(number)) if number else type(error).__name__
+    return errno_symbol(number) if number else type(error).__name__
+
+
+def errno_symbol(number: int) -> str:
+    """The name of an error as the kernel's manual has it: Python calls 95 by its other one."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, str(number))
 
 
 def _outcome(result: Any) -> dict[str, Any]:
@@ -126,6 +139,13 @@ def _option_names(level: int, option: int) -> tuple[str, str]:
         if key.startswith(prefix) and value == option and not key.startswith(_NO_OPTIONS)
     )
     return name, next(options, str(option))
+
+
+def _option_text(level: int, option: int, value: bytes) -> str:
+    if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER) and len(value) == _LINGER.size:
+        on, seconds = _LINGER.unpack(value)
+        return f"{seconds} s" if on else "off"
+    return f"{len(value)} bytes"
 
 
 class RecordedSocket(_StandardSocket):
@@ -206,6 +226,17 @@ class RecordedSocket(_StandardSocket):
             lambda: super(RecordedSocket, self).connect(address),
         )
 
+    def disconnect(self) -> None:
+        """connect() to AF_UNSPEC, for which the standard connect() has no address (connect(2))."""
+        self._note("connect", ("AF_UNSPEC",), self._connect_to_nothing)
+
+    def _connect_to_nothing(self) -> None:
+        nothing = struct.pack("=H14x", socket.AF_UNSPEC)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.connect(_StandardSocket.fileno(self), nothing, len(nothing)) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
     def connect_ex(self, address: Any) -> int:
         return self._note(
             "connect_ex",
@@ -253,10 +284,7 @@ class RecordedSocket(_StandardSocket):
         self._note("shutdown", (name,), lambda: super(RecordedSocket, self).shutdown(how))
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
-        shown = value if isinstance(value, int) else f"{len(value or b'')} bytes"
-        if option == socket.SO_LINGER and level == socket.SOL_SOCKET and len(value) == 8:
-            on, seconds = struct.unpack("ii", value)
-            shown = f"{'on' if on else 'off'}, {seconds} s"
+        shown = value if isinstance(value, int) else _option_text(level, option, value or b"")
         self._note(
             "setsockopt",
             (*_option_names(level, option), shown),

@@ -29,7 +29,7 @@ from fourtuple.system.namespaces import (
 )
 from fourtuple.system.sysctl import write_sysctl
 
-__all__ = ["Session", "failure", "fork_process", "open_standard_streams"]
+__all__ = ["Session", "failure", "fork_process", "open_standard_streams", "scarce"]
 
 #: buckets of the hash table of connections: a dump walks them all, few are enough for a lab
 _HASH_BUCKETS = 64
@@ -44,6 +44,11 @@ def failure(message: str, error: str, params: Mapping[str, object] | None = None
     {fields}), and the class of the error."""
     values = {**(params or {}), "error": error}
     return Note(t_ns=time.monotonic_ns(), kind="failure", message=message, params=values)
+
+
+def scarce(error: BaseException) -> bool:
+    """Whether the machine, or a limit upon a process, has run out of something."""
+    return isinstance(error, OSError) and error.errno in _SCARCE
 
 
 def fork_process(main: Callable[[], int | None], log: Log) -> int:
@@ -66,7 +71,7 @@ def fork_process(main: Callable[[], int | None], log: Log) -> int:
         status = main() or 0
     except BaseException as error:
         text = traceback.format_exc().encode(errors="backslashreplace").decode()
-        if isinstance(error, OSError) and error.errno in _SCARCE:
+        if isinstance(error, OSError) and scarce(error):
             log.write(failure(NO_MORE, "OSError", {"reason": error.strerror}))
         else:
             log.write(failure("{text}", "crash", {"text": text}))

@@ -20,6 +20,7 @@ _SHAFTS = {
     "duplicated": "double",
     "delayed": "dotted",
     "rewritten": "rewritten",
+    "corrupted": "rewritten",
 }
 
 
@@ -52,6 +53,8 @@ def _tips(
         return begin, glyphs.dropped, part
     if cell.verdict == "held" or cell.phase == "leaves":
         return begin, glyphs.held, part
+    if cell.verdict == "corrupted":
+        return begin, glyphs.dropped, width
     return (glyphs.held if cell.phase == "arrives" else begin), glyphs.right, width
 
 

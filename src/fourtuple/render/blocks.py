@@ -100,9 +100,9 @@ class Blocks:
         ]
         yield from ("  " + line for line in self.labelled([*what, *parts], 2, style="dim"))
 
-    def claims(self, claims: Sequence[Claim]) -> list[str]:
+    def claims(self, claims: Sequence[Claim], title: str = N_("claims")) -> list[str]:
         """Textbook sentence, verdict, reason."""
-        return self._titled(N_("claims"), [line for claim in claims for line in self._claim(claim)])
+        return self._titled(title, [line for claim in claims for line in self._claim(claim)])
 
     def _claim(self, claim: Claim) -> Iterator[str]:
         say = self.painter.words
@@ -158,6 +158,10 @@ class Blocks:
             return []
         failed = self.painter.words(Message("{name}: the run failed", {"name": name}))
         return [self.painter.terminal.paint("bold red", failed), *self.bullets(messages)]
+
+    def listed(self, title: str, messages: Sequence[Text]) -> list[str]:
+        """The messages under a title, which is a message id; nothing where there are none."""
+        return self._titled(title, self.bullets(messages))
 
     def bullets(self, messages: Iterable[Text]) -> list[str]:
         """Each message as a paragraph, its first line set off."""

@@ -41,13 +41,9 @@ def build_view(
     life = life_of(connections[connection], connections)
     chosen = life.connection
     own = own_calls(timeline, life)
-    zero_ns, rows = rows_of(
-        own,
-        changes(timeline, life),
-        crossings(timeline, chosen),
-        inline_notes(timeline, life),
-        limit,
-    )
+    crossed = crossings(timeline, chosen)
+    notes = inline_notes(timeline, life)
+    zero_ns, rows = rows_of(own, changes(timeline, life), crossed, notes, limit)
     programs = bool(own.client or own.server)
     return View(
         title=_title(timeline),
@@ -56,7 +52,9 @@ def build_view(
         four_tuple=(str(chosen.client), str(chosen.server)),
         client_known=chosen.client_known,
         headline=headline(chosen),
-        evidence=tuple(_evidence(timeline, chosen, programs, kernel_source(timeline, life))),
+        evidence=tuple(
+            _evidence(timeline, chosen, len(crossed), programs, kernel_source(timeline, life))
+        ),
         programs=programs,
         offset_ns=zero_ns - _first_ns(timeline),
         rows=rows,
@@ -82,16 +80,17 @@ def _first_ns(timeline: Timeline) -> int:
 
 
 def _evidence(
-    timeline: Timeline, connection: Connection, programs: bool, states: str
+    timeline: Timeline, connection: Connection, own: int, programs: bool, states: str
 ) -> Iterator[Message]:
     """What each lane rests on."""
     yield Message("calls: recorded in the programs" if programs else "calls: none recorded")
     if connection.protocol == "tcp":
         yield Message(_STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
+    frames = timeline.frames
+    here = int((frames.vantage == frames.vantage[frames.row(connection.frames[0])]).sum())
     # a timeline may have chosen frames of a larger capture
-    total = timeline.meta.get("frames", len(timeline.frames))
-    yield Message(text, {"own": len(connection.frames), "total": total})
+    yield Message(text, {"own": own, "total": timeline.meta.get("frames", here)})
 
 
 def _explanations(

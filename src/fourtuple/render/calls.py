@@ -7,6 +7,8 @@ there. It does not know where in the picture a call goes.
 
 from dataclasses import dataclass
 
+from fourtuple.analyze.evidence import rows_seen
+from fourtuple.analyze.hosts import host_of
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Call, Endpoint, Snapshot, SocketRow
 from fourtuple.event.timeline import Timeline
@@ -44,34 +46,67 @@ def own_calls(timeline: Timeline, life: Life) -> OwnCalls:
     def of_server(call: Call) -> bool:
         return _on(call, server) or (_on(call, listener) and not _accepts_another(call, server))
 
+    there, back = connection.server, connection.client
     return OwnCalls(
-        tuple(call for call in calls if _on(call, client)), tuple(filter(of_server, calls))
+        tuple(c for c in calls if _on(c, client) and not _sent_elsewhere(c, there)),
+        tuple(c for c in calls if of_server(c) and not _sent_elsewhere(c, back)),
     )
 
 
 def _sockets(
     timeline: Timeline, life: Life, local: Endpoint, remote: Endpoint
 ) -> frozenset[_Socket]:
-    """The sockets that had these two addresses, as calls and socket tables tell."""
+    """The sockets that had these two addresses, as calls and socket tables tell. A datagram socket
+    need not have a peer, nor an address of its own."""
+    udp = life.connection.protocol == "udp"
+    host = host_of(timeline, local.address) if udp else None
+    calls = timeline.of(Call)
+    others = _of_other_kinds(calls) if udp else frozenset()
     by_call = {
         (call.host, call.new_inode or call.inode)
-        for call in timeline.of(Call)
-        if call.local == local and call.remote == remote and life.spans(call.t_ns, call.end_ns)
-    }
+        for call in calls
+        if life.spans(call.t_ns, call.end_ns)
+        and ((call.local == local and call.remote == remote) or _unconnected(call, host, local))
+    } - others
+    host = host_of(timeline, local.address)
     by_table = {
         (snapshot.host, row.inode)
-        for snapshot in timeline.of(Snapshot)
-        if life.spans(snapshot.t_ns, snapshot.t_ns)
-        for row in snapshot.sockets
-        if row.local == local and row.remote == remote
+        for snapshot, row in (rows_seen(timeline, host, local, remote) if host else ())
+        if row is not None and life.spans(snapshot.t_ns, snapshot.t_ns)
     }
     return frozenset(s for s in by_call | by_table if s[1])
+
+
+def _of_other_kinds(calls: list[Call]) -> frozenset[_Socket]:
+    """Sockets that are no datagram sockets: a TCP listener, and what it accepted, may have the
+    same port."""
+    return frozenset(
+        (call.host, inode)
+        for call in calls
+        if call.name in ("listen", "accept")
+        or (call.name == "socket" and "SOCK_DGRAM" not in call.args)
+        for inode in (call.inode, call.new_inode)
+    )
+
+
+def _unconnected(call: Call, host: str | None, local: Endpoint) -> bool:
+    """Whether a call was made on a datagram socket of this host that has the port, but no peer."""
+    own = call.local
+    return (
+        host == call.host
+        and own is not None
+        and call.remote is None
+        and own.port == local.port
+        and (own.address == local.address or own.address in _ANY_ADDRESS)
+    )
 
 
 def _listeners(
     timeline: Timeline, calls: list[Call], connection: Connection, server: frozenset[_Socket]
 ) -> frozenset[_Socket]:
     """The listening sockets that took the connection or, where none has, could."""
+    if connection.protocol == "udp":
+        return frozenset()
     accepting = {(c.host, c.inode) for c in calls if (c.host, c.new_inode) in server}
     if accepting:
         return frozenset(accepting)
@@ -85,6 +120,11 @@ def _listeners(
 
 def _on(call: Call, sockets: frozenset[_Socket]) -> bool:
     return (call.host, call.inode) in sockets or (call.host, call.new_inode) in sockets
+
+
+def _sent_elsewhere(call: Call, remote: Endpoint) -> bool:
+    """Whether a datagram socket, which may serve many, sent to another endpoint."""
+    return call.name == "sendto" and len(call.args) > 1 and call.args[-1] != str(remote)
 
 
 def _accepts_another(call: Call, server: frozenset[_Socket]) -> bool:

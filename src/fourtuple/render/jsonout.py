@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from fourtuple.analyze.model import Connection, Reset, RoundTrips, SegmentFact
+from fourtuple.analyze.trace import trace
 from fourtuple.analyze.truth import TRUTHS
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
@@ -274,4 +275,5 @@ def experiment_object(
         ],
         "failures": [say(failure) for failure in failures_of(timeline, connections)],
         "views": dict(meta.get("views", {})),
+        "trace": trace(timeline, connections).digest,
     }

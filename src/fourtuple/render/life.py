@@ -24,6 +24,14 @@ class Life:
     connection: Connection
     since_ns: int
     until_ns: int
+    others_frames: frozenset[int] = frozenset()
+
+    def saw(self, t_ns: int, frame: int) -> bool:
+        """Whether what was seen at `t_ns`, after a frame (0: after a call), is of this life: the
+        frame of an earlier one may come while this one has begun."""
+        if frame in self.others_frames:
+            return False
+        return frame in self.connection.frames or self.spans(t_ns, t_ns)
 
     def spans(self, begin_ns: int, end_ns: int | None) -> bool:
         """Whether something from `begin_ns` to `end_ns` (None: for ever) falls into this life."""
@@ -38,4 +46,5 @@ def life_of(connection: Connection, connections: Sequence[Connection]) -> Life:
     later = [other.start_ns for other in others if other.index > connection.index]
     earlier = any(other.index < connection.index for other in others)
     since_ns = connection.start_ns if earlier else -sys.maxsize
-    return Life(connection, since_ns, min(later, default=sys.maxsize))
+    frames = (frame for other in others if other is not connection for frame in other.frames)
+    return Life(connection, since_ns, min(later, default=sys.maxsize), frozenset(frames))

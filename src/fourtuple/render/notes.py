@@ -59,9 +59,10 @@ def _is_listener(row: SocketRow, life: Life) -> bool:
 def _ownerless(row: SocketRow, listener: SocketRow) -> Message:
     # the kernel refuses only when the queue is longer than the limit (sk_acceptq_is_full): one
     # more than the limit fits
-    backlog, count = listener.send_q, row.recv_q
+    # a FIN that has come counts one byte in the queue, and is none
+    backlog, count = listener.send_q, row.recv_q - (row.state == "CLOSE_WAIT")
     params = {"queued": listener.recv_q, "backlog": backlog, "places": backlog + 1, "count": count}
-    if row.recv_q == 0:
+    if count <= 0:
         return Message(
             "no owner yet: accept queue {queued} of {places} (backlog {backlog} + 1)", params
         )
@@ -71,7 +72,7 @@ def _ownerless(row: SocketRow, listener: SocketRow) -> Message:
         params,
         "no owner yet: accept queue {queued} of {places} (backlog {backlog} + 1), "
         "{count} bytes wait",
-        row.recv_q,
+        count,
     )
 
 

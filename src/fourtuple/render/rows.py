@@ -5,8 +5,9 @@ Rules. Time runs downward and no row changes the order of two things of one lane
 most one frame, and one call's begin or end a lane. A call's begin opens a row; the frame that its
 host sends during the call joins it, as does the call's return. Where a frame wakes a waiting call,
 the return joins the frame's row. Anything further apart than a silence opens a row of its own. A
-frame that others overtook, or that the wire delayed while others entered, gets two rows: where it
-left and where it arrived.
+frame gets two rows, where it left and where it arrived, if others overtook it, or if the wire
+delayed it while others entered, calls began or a silence passed; so does one that arrived after
+such a one.
 """
 
 import sys
@@ -105,7 +106,8 @@ def rows_of(
 
 def _marks(own: OwnCalls, crossings: Sequence[Crossing]) -> list[_Mark]:
     """In order of time; at equal times a call begins, then a frame crosses, then calls return."""
-    found: list[tuple[int, _Mark]] = [(1, crossing) for crossing in _overtaken(crossings)]
+    begun = [call.t_ns for calls in (own.client, own.server) for call in calls]
+    found: list[tuple[int, _Mark]] = [(1, crossing) for crossing in _overtaken(crossings, begun)]
     for of_client, calls in ((_CLIENT, own.client), (_SERVER, own.server)):
         for call in calls:
             found.append((0, _CallMark(call.t_ns, call, of_client, True)))
@@ -115,23 +117,41 @@ def _marks(own: OwnCalls, crossings: Sequence[Crossing]) -> list[_Mark]:
     return [mark for _, mark in sorted(found, key=lambda ranked: (ranked[1].t_ns, ranked[0]))]
 
 
-def _overtaken(crossings: Sequence[Crossing]) -> list[Crossing]:
-    """The crossings, one that others overtook divided into its departure and its arrival."""
+def _overtaken(crossings: Sequence[Crossing], begun: Iterable[int]) -> list[Crossing]:
+    """The crossings, one that others overtook divided into its departure and its arrival; so is
+    one that entered while such a one was on its way and arrived after it."""
+    divided = _left_behind(crossings, begun)
+    latest_ns = {_CLIENT: 0, _SERVER: 0}
     found: list[Crossing] = []
-    entered = sorted(crossing.t_ns for crossing in crossings)
-    # by direction: when the earliest of those that entered later had arrived
-    first_ns = {_CLIENT: sys.maxsize, _SERVER: sys.maxsize}
-    for crossing in reversed(crossings):
+    for index, crossing in enumerate(crossings):
         cell, side = crossing.cell, crossing.cell.from_client
-        meanwhile = bisect_right(entered, crossing.t_ns) < bisect_left(entered, crossing.left_ns)
-        if first_ns[side] < crossing.left_ns or (meanwhile and cell.verdict == "delayed"):
+        if index in divided or crossing.t_ns < latest_ns[side] < crossing.left_ns:
+            latest_ns[side] = max(latest_ns[side], crossing.left_ns)
+            found.append(replace(crossing, cell=replace(cell, phase="leaves")))
             arrival = replace(cell, phase="arrives")
             found.append(Crossing(crossing.left_ns, crossing.left_ns, arrival))
-            crossing = replace(crossing, cell=replace(cell, phase="leaves"))
+        else:
+            found.append(crossing)
+    return found
+
+
+def _left_behind(crossings: Sequence[Crossing], begun: Iterable[int]) -> set[int]:
+    """Which of the crossings others overtook, or the wire delayed while others entered, calls
+    began (`begun`) or nothing happened for long."""
+    found: set[int] = set()
+    entered = sorted([*(crossing.t_ns for crossing in crossings), *begun])
+    # by direction: when the earliest of those that entered later had arrived
+    first_ns = {_CLIENT: sys.maxsize, _SERVER: sys.maxsize}
+    for index in range(len(crossings) - 1, -1, -1):
+        crossing = crossings[index]
+        cell, side = crossing.cell, crossing.cell.from_client
+        meanwhile = bisect_right(entered, crossing.t_ns) < bisect_left(entered, crossing.left_ns)
+        meanwhile |= crossing.left_ns - crossing.t_ns > _SILENCE_NS
+        if first_ns[side] < crossing.left_ns or (meanwhile and cell.verdict == "delayed"):
+            found.add(index)
         if crossing.left_ns:
             first_ns[side] = min(first_ns[side], crossing.left_ns)
-        found.append(crossing)
-    return found[::-1]
+    return found
 
 
 def _silence(times_ns: list[int]) -> int:

@@ -45,7 +45,7 @@ def _of_life(timeline: Timeline, life: Life) -> Iterator[tuple[State, bool]]:
     sides = {(client, server): True, (server, client): False}
     for state in timeline.of(State):
         of_client = sides.get((state.local, state.remote))
-        if of_client is not None and life.spans(state.t_ns, state.t_ns):
+        if of_client is not None and life.saw(state.t_ns, state.frame):
             yield state, of_client
 
 

@@ -23,7 +23,13 @@ from fourtuple.render.overview import MOST_LISTED, Measures, summary
 from fourtuple.render.sums import Sums
 from fourtuple.render.table import connection_table
 from fourtuple.render.terminal import Terminal
-from fourtuple.render.verdicts import checks_of, claims_of, degraded_of, failures_of
+from fourtuple.render.verdicts import (
+    checks_of,
+    claims_of,
+    degraded_of,
+    failures_of,
+    try_next_of,
+)
 
 __all__ = ["listing", "report"]
 
@@ -34,6 +40,7 @@ _NO_FRAMES = N_(
     "The capture is empty: not one frame is in it. Check the filter and the interface that it was "
     "made with."
 )
+_MUTATED = N_("This run is under the experiment's mutation: {what}. Its expectations are to fail.")
 _NOT_ONE = N_("None of the {count} connections of the capture is one that was asked for.")
 _NO_TALK = N_("None of the frames is TCP or UDP: --frames lists them.")
 
@@ -118,13 +125,24 @@ class _Reporter:
         yield self.text.bullets([*leftover_of(self.timeline), *degraded_of(self.timeline)])
 
     def _run(self) -> Iterator[list[str]]:
+        yield self._mutation()
         for index in range(min(len(self.connections), _LADDERS)):
             yield from self._one(index)
         if len(self.connections) > _LADDERS:
             yield from self._many(self.connections)
         yield self.text.claims(claims_of(self.timeline))
         yield self.text.checks(checks_of(self.timeline))
-        yield self.text.failures(self._name(), failures_of(self.timeline, self.connections))
+        failures = failures_of(self.timeline, self.connections)
+        yield self.text.failures(self._name(), failures)
+        yield self.text.listed(N_("try next"), () if failures else try_next_of(self.timeline))
+
+    def _mutation(self) -> list[str]:
+        """That the run was one under the experiment's mutation."""
+        what = self.timeline.meta.get("mutation")
+        if not isinstance(what, str):
+            return []
+        params = {"what": Message(what)}
+        return self.text.bullets([Message(_MUTATED, params)])
 
     def _one(self, index: int) -> Iterator[list[str]]:
         view = build_view(self.timeline, self.connections, self.findings, index)

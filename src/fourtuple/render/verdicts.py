@@ -1,6 +1,6 @@
 """A lab run's checks and claims, out of the notes that its script left in the timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fourtuple.analyze import connections as connections_of
@@ -12,7 +12,16 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.render.view import Check, Claim, Text
 
-__all__ = ["checks_of", "claims_of", "degraded_of", "failures_of", "passed"]
+__all__ = [
+    "checks_of",
+    "claims_in",
+    "claims_of",
+    "degraded_of",
+    "failures_of",
+    "lacked_by",
+    "passed",
+    "try_next_of",
+]
 
 
 def checks_of(timeline: Timeline) -> tuple[Check, ...]:
@@ -32,6 +41,11 @@ def checks_of(timeline: Timeline) -> tuple[Check, ...]:
 
 def claims_of(timeline: Timeline) -> tuple[Claim, ...]:
     """The textbook sentences that were judged."""
+    return claims_in(timeline.of(Note))
+
+
+def claims_in(notes: Iterable[Note]) -> tuple[Claim, ...]:
+    """The same out of some notes."""
     return tuple(
         Claim(
             claim=_message(note.params, "claim"),
@@ -41,7 +55,7 @@ def claims_of(timeline: Timeline) -> tuple[Claim, ...]:
             depends_on=_message(note.params, "depends_on"),
             frames=note.frames,
         )
-        for note in timeline.of(Note)
+        for note in notes
         if note.kind == "claim"
     )
 
@@ -56,6 +70,9 @@ def failures_of(timeline: Timeline, connections: Sequence[Connection]) -> tuple[
     told = [_failure(note, checks_of(timeline)) for note in notes]
     if any(note.params.get("error") == "OutOfTime" for note in notes):
         told.append(Message("A larger limit gives the run more time: --limit SECONDS"))
+    for note in notes:
+        if isinstance(remedy := note.params.get("remedy"), str):
+            told.append(Message(remedy, note.params))
     found = disagreements(timeline, connections)
     return (*told, *(_disagreed(timeline, one) for one in found))
 
@@ -64,9 +81,13 @@ def _failure(note: Note, checks: Sequence[Check]) -> Message:
     """What ended the script. An expectation is named in the reader's language: its values stand
     with the checks."""
     broken = [check.what for check in checks if not check.ok]
+    what = Message(note.message, note.params)
     if note.params.get("error") == "ExpectationFailed" and broken:
-        return Message("This does not hold: {what}", {"what": broken[-1]})
-    return Message(note.message, note.params)
+        what = Message("This does not hold: {what}", {"what": broken[-1]})
+    if "file" not in note.params or "line" not in note.params:
+        return what
+    place = {key: note.params[key] for key in ("file", "line")}
+    return Message("{what} ({file}, line {line})", {"what": what, **place})
 
 
 def _disagreed(timeline: Timeline, one: Disagreement) -> Message:
@@ -85,6 +106,24 @@ def _disagreed(timeline: Timeline, one: Disagreement) -> Message:
             "connection": one.connection,
             "frame": one.frame,
         },
+    )
+
+
+def lacked_by(timeline: Timeline) -> Message | None:
+    """What the machine lacks, where the script ended for want of it."""
+    for note in timeline.of(Note):
+        if note.kind == "failure" and note.params.get("error") == "CapabilityMissing":
+            return Message(note.message, note.params)
+    return None
+
+
+def try_next_of(timeline: Timeline) -> tuple[Message, ...]:
+    """What the experiment says one should try next."""
+    told = timeline.meta.get("try_next")
+    return (
+        tuple(Message(text) for text in told if text and isinstance(text, str))
+        if isinstance(told, (list, tuple))
+        else ()
     )
 
 

@@ -1,9 +1,13 @@
-"""The wire lane: what is worth showing of each segment or datagram of a connection."""
+"""The wire lane: what is worth showing of each segment or datagram of a connection, of fragments,
+and of the ICMP messages about them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
+from fourtuple.analyze.icmp import icmp_errors
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.model import Verdict
 from fourtuple.event.timeline import Timeline
@@ -11,6 +15,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.render.view import WireCell
 from fourtuple.wire import ACK, FIN, RST, SYN, flag_names
+from fourtuple.wire.columns import FRAGMENT, Columns
 
 __all__ = ["VERDICT_WORDS", "Crossing", "crossings"]
 
@@ -53,7 +58,20 @@ VERDICT_WORDS = {
     "duplicated": N_("duplicated"),
     "rewritten": N_("rewritten"),
     "injected": N_("injected"),
+    "corrupted": N_("corrupted"),
 }
+#: what an ICMP message says, by protocol, type and code
+_ICMP = {
+    ("ICMP", 3, 1): N_("host unreachable"),
+    ("ICMP", 3, 3): N_("port unreachable"),
+    ("ICMP", 3, 4): N_("fragmentation needed"),
+    ("ICMP", 11, 1): N_("a fragment is missing"),
+    ("ICMPv6", 1, 4): N_("port unreachable"),
+    ("ICMPv6", 2, 0): N_("packet too big"),
+    ("ICMPv6", 3, 1): N_("a fragment is missing"),
+}
+_ICMP_OTHER = N_("type {type}, code {code}")
+_UDP_HEADER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +84,13 @@ class Crossing:
 
 
 def crossings(timeline: Timeline, connection: Connection) -> list[Crossing]:
-    """The connection's frames, in order of the recording."""
-    if connection.segments:
-        return [_of_segment(segment) for segment in connection.segments]
-    return list(_of_datagrams(timeline, connection))
+    """The connection's frames, in order of the recording: its segments or datagrams, and the ICMP
+    messages about them."""
+    found = {timeline.frames.row(s.frame): _of_segment(s) for s in connection.segments}
+    if not connection.segments:
+        found = _of_datagrams(timeline, connection)
+    found |= _told_by_icmp(timeline, connection)
+    return [found[row] for row in sorted(found)]
 
 
 def _of_segment(segment: SegmentFact) -> Crossing:
@@ -108,18 +129,77 @@ def _labels(segment: SegmentFact) -> tuple[Message, ...]:
     return tuple(Message(word) for word in dict.fromkeys(words))
 
 
-def _of_datagrams(timeline: Timeline, connection: Connection) -> Iterator[Crossing]:
+def _of_datagrams(timeline: Timeline, connection: Connection) -> dict[int, Crossing]:
+    """The datagrams, and the later fragments of those that IP cut: row -> crossing."""
     client = (connection.client.address, connection.client.port)
-    for number in connection.frames:
-        row = timeline.frames.row(number)
-        verdict = Verdict.NAMES[int(timeline.frames.verdict[row])]
-        cell = WireCell(
-            frame=number,
-            flags=connection.protocol.upper(),
-            from_client=timeline.columns.source(row) == client,
-            verdict=verdict,
-            length=int(timeline.columns.payload_length[row]),
-            shows=("len",),
-            labels=(Message(VERDICT_WORDS[verdict]),) if verdict in VERDICT_WORDS else (),
-        )
-        yield Crossing(int(timeline.frames.t_ns[row]), int(timeline.frames.left_ns[row]), cell)
+    rows = [timeline.frames.row(number) for number in connection.frames]
+    sent = {row: timeline.columns.source(row) == client for row in rows}
+    sent |= _later_fragments(timeline, connection, sent)
+    return {row: _datagram(timeline, row, ours) for row, ours in sent.items()}
+
+
+def _later_fragments(
+    timeline: Timeline, connection: Connection, sent: Mapping[int, bool]
+) -> dict[int, bool]:
+    """The fragments that belong to first ones, and whether the client sent them, as in `sent`."""
+    columns = timeline.columns
+    cut = [row for row in sent if columns.more_fragments[row]]
+    if not cut:
+        return {}
+    firsts = {_identity(columns, row): sent[row] for row in cut}
+    vantages = timeline.frames.vantage
+    here = vantages == vantages[timeline.frames.row(connection.frames[0])]
+    rows = np.flatnonzero((columns.kind == FRAGMENT) & here).tolist()
+    found = {row: firsts.get(_identity(columns, row)) for row in rows}
+    return {row: ours for row, ours in found.items() if ours is not None}
+
+
+def _identity(columns: Columns, row: int) -> tuple[str, str, int]:
+    """What the fragments of one packet have in common (RFC 791, section 3.2)."""
+    return columns.source(row)[0], columns.destination(row)[0], int(columns.ip_id[row])
+
+
+def _datagram(timeline: Timeline, row: int, from_client: bool) -> Crossing:
+    """A datagram, or a fragment of one: later ones have no UDP header."""
+    columns = timeline.columns
+    offset = 8 * int(columns.fragment_offset[row])
+    part = bool(offset or columns.more_fragments[row])
+    labels = [Message("fragment from byte {offset} on", {"offset": offset})] * part
+    length = int(columns.payload_length[row])
+    if part and not offset:  # the columns tell the length of the whole datagram there
+        length = max(0, int(columns.fragment_length[row]) - _UDP_HEADER)
+    return _crossing(timeline, row, "IP" if offset else "UDP", from_client, labels, length)
+
+
+def _crossing(
+    timeline: Timeline,
+    row: int,
+    kind: str,
+    from_client: bool,
+    labels: Sequence[Message],
+    length: int | None = None,
+) -> Crossing:
+    frames = timeline.frames
+    verdict = Verdict.NAMES[int(frames.verdict[row])]
+    fate = [Message(VERDICT_WORDS[verdict])] if verdict in VERDICT_WORDS else []
+    cell = WireCell(
+        frame=frames.number(row),
+        flags=kind,
+        from_client=from_client,
+        verdict=verdict,
+        length=length or 0,
+        shows=() if length is None else ("len",),
+        labels=(*fate, *labels),
+    )
+    return Crossing(int(frames.t_ns[row]), int(frames.left_ns[row]), cell)
+
+
+def _told_by_icmp(timeline: Timeline, connection: Connection) -> dict[int, Crossing]:
+    """The errors about packets of the connection: row -> crossing."""
+    found = {}
+    for error in icmp_errors(timeline, connection):
+        text = _ICMP.get((error.protocol, error.type, error.code), _ICMP_OTHER)
+        label = Message(text, {"type": error.type, "code": error.code})
+        row = timeline.frames.row(error.frame)
+        found[row] = _crossing(timeline, row, error.protocol, not error.to_client, [label])
+    return found

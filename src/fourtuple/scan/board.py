@@ -4,15 +4,16 @@ A cell's number is target * ports + port's place. Verdict 0 means none yet.
 """
 
 import os
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fourtuple.scan.answers import ICMP, ICMP6, NOTHING, TCP, UDP, Answers
 from fourtuple.scan.cookie import cookies, siphash
-from fourtuple.scan.model import PortResult, protocol_of
-from fourtuple.scan.permutation import Permutation, shard_positions
+from fourtuple.scan.model import ScanOptions, verdict_code
+from fourtuple.scan.permutation import Permutation
 from fourtuple.scan.strategy import PROBES, Reply, judge
 from fourtuple.wire import ip_bytes
 
@@ -27,7 +28,17 @@ _CHUNK = 1 << 16
 _DONE = 255
 _KINDS = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp6"}
 
-Matched = tuple[Int64s, Int64s, Int64s]
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Answers that belong to a probe and say something of it; int64[n]. `codes` are
+    `verdict_code`s, `attempts` which repetition of the probe was answered; a round trip is -1
+    where it is not known."""
+
+    cells: Int64s
+    codes: Int64s
+    attempts: Int64s
+    rtts_ns: Int64s
 
 
 class Board:
@@ -35,36 +46,37 @@ class Board:
 
     def __init__(
         self,
-        method: str,
+        options: ScanOptions,
         targets: Sequence[str],
         ports: Sequence[int],
         own_ports: range,
-        seed: int = 0,
-        shard: tuple[int, int] = (1, 1),
-        done: Container[tuple[str, int]] = (),
+        done: bytes = b"",
     ) -> None:
-        self.method = method
+        """`done`: a byte a cell, other than 0 where an earlier scan gave a verdict."""
+        self.method = options.method
         self.targets = targets
         self.ports = np.array(ports, dtype=np.int64)
         self.verdicts = np.zeros(len(targets) * len(ports), dtype=np.uint8)
-        self.named: list[tuple[str, str]] = [("", "")]
-        self._probe = PROBES[method]
-        self._own_ports = own_ports
-        self._order = Permutation(len(self.verdicts), seed)
-        self._shard = shard_positions(len(self.verdicts), shard)
+        self._probe = PROBES[options.method]
+        self.own_ports = own_ports
+        self._order = Permutation(len(self.verdicts), options.seed)
+        self._shard = options.positions(len(self.verdicts))
         self._key = _random_key()
         self._know_addresses()
         self._place_of_port = np.full(65536, -1, dtype=np.int64)
         self._place_of_port[self.ports] = np.arange(len(ports))
         self._sent_ns: dict[int, Int64s] = {}
+        self._being_sent: list[tuple[Int64s, int, Int64s]] = []
         self._codes: dict[int, int] = {}
-        self._mark_done(done)
-        first, end, step = self._shard
-        self.total = len(range(first, end, step)) - self._done_here
+        self.total = len(self._shard)
+        if done:
+            self.verdicts[np.frombuffer(done, dtype=np.uint8) != 0] = _DONE
+            self.total = sum(len(cells) for cells in self.cells())
         self.answered = 0
 
     def _know_addresses(self) -> None:
-        packed = [ip_bytes(target).rjust(16, b"\0") for target in self.targets]
+        plain = [target.partition("%")[0] for target in self.targets]
+        packed = [ip_bytes(target).rjust(16, b"\0") for target in plain]
         halves = np.frombuffer(b"".join(packed), dtype=">u8").reshape(-1, 2).astype(np.uint64)
         self._high, self._low = np.ascontiguousarray(halves.T)
         self._hashes = siphash(self._key, self._high, self._low)
@@ -77,27 +89,13 @@ class Board:
         odd = np.uint64(self._key[0] | 1)
         return (high * odd ^ high >> np.uint64(32) ^ low) * odd
 
-    def _mark_done(self, done: Container[tuple[str, int]]) -> None:
-        self._done_here = 0
-        if not done:
-            return
-        for chunk in self.cells():
-            finished = [cell for cell in chunk.tolist() if self._name(cell) in done]
-            self.verdicts[finished] = _DONE
-            self._done_here += len(finished)
-
-    def _name(self, cell: int) -> tuple[str, int]:
-        target, place = divmod(cell, len(self.ports))
-        return self.targets[target], int(self.ports[place])
-
     # asking
 
     def cells(self) -> Iterator[Int64s]:
         """The cells of this shard that have no verdict, in random order, in chunks."""
-        first, end, step = self._shard
-        for start in range(first, end, step * _CHUNK):
-            positions = np.arange(start, min(end, start + step * _CHUNK), step, dtype=np.int64)
-            cells = self._order.at(positions)
+        for start in range(0, len(self._shard), _CHUNK):
+            chunk = self._shard[start : start + _CHUNK]
+            cells = self._order.at(np.arange(chunk.start, chunk.stop, chunk.step, dtype=np.int64))
             yield cells[self.verdicts[cells] == 0]
 
     def split(self, cells: Int64s) -> tuple[Int64s, Int64s]:
@@ -111,28 +109,37 @@ class Board:
         return cookies(self._key, self._hashes[targets], *words).astype(np.int64)
 
     def asked(self, cells: Int64s, attempt: int, t_ns: Int64s) -> None:
-        """Note when the probes of an attempt were sent."""
+        """Note when the probes of an attempt are sent: `t_ns` is looked at when it is needed, 0 is
+        not yet."""
         if attempt not in self._sent_ns:
             self._sent_ns[attempt] = np.zeros(len(self.verdicts), dtype=np.int64)
-        self._sent_ns[attempt][cells] = t_ns
+        self._being_sent.append((cells, attempt, t_ns))
+
+    def _note_what_was_sent(self) -> None:
+        under_way = []
+        for cells, attempt, t_ns in self._being_sent:
+            whole = bool(t_ns.all())
+            self._sent_ns[attempt][cells] = t_ns
+            if not whole:
+                under_way.append((cells, attempt, t_ns))
+        self._being_sent = under_way
 
     # learning
 
     def match(self, answers: Answers, t_ns: Int64s) -> tuple[Matched, int]:
-        """(cells, verdict codes, round trips in ns) of the answers that belong to a probe and say
-        something of it, and how many packets belong to none. A round trip is -1 if unknown."""
+        """The answers that belong to a probe, and how many packets belong to none."""
         targets = self._targets_of(answers)
         places = self._place_of_port[answers.port]
-        attempts = answers.own_port - self._own_ports[0]
+        attempts = answers.own_port - self.own_ports[0]
         ours = (targets >= 0) & (places >= 0) & (answers.kind != NOTHING)
-        ours &= (attempts >= 0) & (attempts < len(self._own_ports))
+        ours &= (attempts >= 0) & (attempts < len(self.own_ports))
         ours &= answers.protocol == (17 if self._probe.flags is None else 6)
         ours[ours] = self._proven(answers, targets, ours)
         codes = self._judged(answers, ours)
         ours &= codes > 0
         cells = (targets * len(self.ports) + places)[ours]
-        rtt_ns = self._round_trips(cells, attempts[ours], t_ns[ours])
-        return (cells, codes[ours], rtt_ns), int((~ours).sum())
+        rtts_ns = self._round_trips(cells, attempts[ours], t_ns[ours])
+        return Matched(cells, codes[ours], attempts[ours], rtts_ns), int((~ours).sum())
 
     def _targets_of(self, answers: Answers) -> Int64s:
         at = np.searchsorted(self._spreads, self._spread(answers.high, answers.low))
@@ -183,16 +190,11 @@ class Board:
                 code=shape >> 35 & 0xFF,
             )
             verdict = judge(self.method, reply)
-            self._codes[shape] = self.code(verdict) if verdict else 0
+            self._codes[shape] = verdict_code(*verdict) if verdict else 0
         return self._codes[shape]
 
-    def code(self, verdict: tuple[str, str]) -> int:
-        """The number by which a (state, reason) is kept."""
-        if verdict not in self.named:
-            self.named.append(verdict)
-        return self.named.index(verdict)
-
     def _round_trips(self, cells: Int64s, attempts: Int64s, t_ns: Int64s) -> Int64s:
+        self._note_what_was_sent()
         trips = np.full(len(cells), -1, dtype=np.int64)
         for attempt, sent in self._sent_ns.items():
             rows = np.flatnonzero((attempts == attempt) & (sent[cells] > 0))
@@ -206,33 +208,6 @@ class Board:
         self.verdicts[cells[news]] = codes[news]
         self.answered += len(news)
         return news
-
-    # telling
-
-    def result(self, cell: int, code: int, rtt_ns: int) -> PortResult:
-        address, port = self._name(cell)
-        state, reason = self.named[code]
-        rtt_s = rtt_ns / 1e9 if rtt_ns >= 0 else None
-        protocol = protocol_of(self.method)
-        return PortResult(address, port, protocol, state, reason, rtt_s, self.method)
-
-    def counts(self) -> dict[tuple[str, str], int]:
-        """(state, reason) -> cells that this scan gave it."""
-        numbers = np.bincount(self.verdicts, minlength=256)
-        return {
-            name: int(numbers[code])
-            for code, name in enumerate(self.named)
-            if code and numbers[code]
-        }
-
-    def left(self) -> dict[str, list[int]]:
-        """address -> ports of this shard without a verdict."""
-        left: dict[str, list[int]] = {}
-        for chunk in self.cells():
-            targets, ports = self.split(np.sort(chunk))
-            for target in np.unique(targets):
-                left.setdefault(self.targets[target], []).extend(ports[targets == target].tolist())
-        return left
 
 
 def _random_key() -> tuple[int, int]:

@@ -6,31 +6,27 @@ holds its own sockets, writes its verdicts to a pipe, and ends with this process
 """
 
 import contextlib
-import marshal
 import os
 import resource
-import select
-import signal
-import struct
-import sys
 import time
-import traceback
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
-from fourtuple.scan.connector import Connector, Probe, Verdict, connects_alone
+from fourtuple.scan.connector import Connector, Probe, Verdict
 from fourtuple.scan.interrupt import Interrupt
 from fourtuple.scan.model import (
-    PortResult,
+    Batch,
+    BatchSink,
     Progress,
     ProgressSink,
-    ResultSink,
     ScanOptions,
     ScanSummary,
+    verdict_code,
 )
 from fourtuple.scan.order import Order
-from fourtuple.system.namespaces import die_with_parent
+from fourtuple.scan.ourselves import connects_alone
+from fourtuple.scan.process import Emit, Message, Worker, gather
 
 __all__ = ["Tally", "probes_of", "scan"]
 
@@ -41,58 +37,61 @@ _BATCH = 1000
 _SPARE_DESCRIPTORS = 64
 #: each has a source port of its own, and there are 28,232 of them by default
 _MOST_SOCKETS = 12_000
-_LENGTH = struct.Struct("=I")
-
-Emit = Callable[[tuple[Any, ...]], None]
 
 
 def scan(
     targets: Sequence[str],
     ports: Sequence[int],
     options: ScanOptions,
-    on_result: ResultSink,
-    on_progress: ProgressSink | None = None,
-    done: Container[Probe] | None = None,
+    on_batch: BatchSink,
+    on_progress: ProgressSink,
+    done: bytes = b"",
 ) -> ScanSummary:
-    """Scan with connect(). Ctrl-C ends it early; the summary's `left` says what is missing.
+    """Scan with connect(). Ctrl-C ends it early; what is known then has been told.
 
-    `done` are the (address, port) that need no scan any more.
+    `done` has a byte a cell (`model.Batch`), other than 0 where no scan is needed any more.
     """
-    size, first, step = len(targets) * len(ports), options.shard[0] - 1, options.shard[1]
-    tally = Tally(options, max(0, -((first - size) // step)), on_result, on_progress)
-    processes = _processes(size // step, options)
+    positions = options.positions(len(targets) * len(ports))
+    total = len(positions)
+    if done:
+        total = sum(1 for _ in probes_of(targets, ports, options.seed, positions, done))
+    tally = Tally(total, on_batch, on_progress)
+    places = _Places(targets, ports)
+    processes = _processes(total, options)
     share = max(1, _most_sockets() // processes)
 
-    def connector_of(number: int, emit: Emit, stopped: Callable[[], bool]) -> None:
-        positions = range(first + number * step, size, step * processes)
-        _run(
-            probes_of(targets, ports, options.seed, positions, done), options, share, emit, stopped
-        )
+    def work(number: int, emit: Emit, stop: Interrupt) -> None:
+        mine = positions[number::processes]
+        probes = probes_of(targets, ports, options.seed, mine, done)
+        reporter = _Reporter(places, emit)
+        connector = Connector(options, share, reporter.judged, reporter.tick, lambda: stop.asked)
+        reporter.watch(connector)
+        connector.run(probes)
+        reporter.end()
 
     with Interrupt() as stop:
         if processes == 1:
-            connector_of(0, tally.take, lambda: stop.asked)
+            work(0, tally.take, stop)
         else:
-            _share(connector_of, processes, tally.take, stop)
-        for probe in tally.doubtful:
-            tally.take(("results", [connects_alone(probe, options.timeout_s)], {}, 0))
-    return tally.summary(stop.asked)
+            workers = [Worker(partial(work, number)) for number in range(processes)]
+            gather(workers, tally.take, stop)
+        if tally.doubtful:
+            alone = _Reporter(places, tally.take)
+            for probe in tally.doubtful:
+                alone.judged(connects_alone(probe, options.timeout_s))
+            alone.tick()
+    return tally.summary(options.method, stop.asked)
 
 
 def probes_of(
-    targets: Sequence[str],
-    ports: Sequence[int],
-    seed: int,
-    positions: range,
-    done: Container[Probe] | None = None,
+    targets: Sequence[str], ports: Sequence[int], seed: int, positions: range, done: bytes = b""
 ) -> Iterator[Probe]:
     """The (address, port) at some positions of the seed's order."""
     order, width = Order(len(targets) * len(ports), seed), len(ports)
     for position in positions:
-        index = order.at(position)
-        probe = targets[index // width], ports[index % width]
-        if done is None or probe not in done:
-            yield probe
+        cell = order.at(position)
+        if not done or not done[cell]:
+            yield targets[cell // width], ports[cell % width]
 
 
 def _processes(probes: int, options: ScanOptions) -> int:
@@ -113,35 +112,58 @@ def _most_sockets() -> int:
     return max(1, limit - len(os.listdir("/proc/self/fd")) - _SPARE_DESCRIPTORS)
 
 
-def _run(
-    probes: Iterable[Probe],
-    options: ScanOptions,
-    most_sockets: int,
-    emit: Emit,
-    stopped: Callable[[], bool],
-) -> None:
-    """Run a connector; emit ("results", verdicts, counts, sent) and, last, ("end", ...)."""
-    verdicts: list[Verdict] = []
-    counts: dict[tuple[str, str], int] = {}
+class _Places:
+    """The cells of probes."""
 
-    def judged(verdict: Verdict) -> None:
-        key = verdict[2], verdict[3]
-        if options.deliver is None or verdict[2] in options.deliver:
-            verdicts.append(verdict)
-            if verdict[2] == "open" or len(verdicts) >= _BATCH:
-                tick()
-        else:
-            counts[key] = counts.get(key, 0) + 1
+    def __init__(self, targets: Sequence[str], ports: Sequence[int]) -> None:
+        self._first = {address: number * len(ports) for number, address in enumerate(targets)}
+        self._place = {port: number for number, port in enumerate(ports)}
 
-    def tick() -> None:
-        emit(("results", verdicts[:], counts.copy(), connector.sent))
-        verdicts.clear()
-        counts.clear()
+    def cell(self, address: str, port: int) -> int:
+        return self._first[address] + self._place[port]
 
-    connector = Connector(options, most_sockets, judged, tick, stopped)
-    connector.run(probes)
-    tick()
-    emit(("end", connector.sent, connector.received, connector.doubtful, connector.left))
+
+class _Reporter:
+    """Tells what a connector finds, in messages: ("verdicts", cells, codes, rtts_s, probes sent
+    since the last one) and, last, ("end", received, doubtful). An open port is told at once."""
+
+    def __init__(self, places: _Places, emit: Emit) -> None:
+        self._cell, self._emit = places.cell, emit
+        self._connector: Connector | None = None
+        self._codes: dict[tuple[str, str], int] = {}
+        self._sent = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._cells, self._rtts_s = array("q"), array("d")
+        self._judged = bytearray()
+
+    def watch(self, connector: Connector) -> None:
+        """Whose counts are to be told."""
+        self._connector = connector
+
+    def judged(self, verdict: Verdict) -> None:
+        address, port, state, reason, rtt_s = verdict
+        code = self._codes.get((state, reason))
+        if code is None:
+            code = self._codes[state, reason] = verdict_code(state, reason)
+        self._cells.append(self._cell(address, port))
+        self._judged.append(code)
+        self._rtts_s.append(-1.0 if rtt_s is None else rtt_s)
+        if state == "open" or len(self._judged) >= _BATCH:
+            self.tick()
+
+    def tick(self) -> None:
+        sent, told = self._connector.sent if self._connector else 0, self._sent
+        self._sent = sent
+        cells, rtts_s = self._cells.tobytes(), self._rtts_s.tobytes()
+        self._emit(("verdicts", cells, bytes(self._judged), rtts_s, sent - told))
+        self._begin()
+
+    def end(self) -> None:
+        self.tick()
+        assert self._connector is not None
+        self._emit(("end", self._connector.received, self._connector.doubtful))
 
 
 class Tally:
@@ -152,49 +174,33 @@ class Tally:
 
     _EVERY_S = 0.2
 
-    def __init__(
-        self,
-        options: ScanOptions,
-        total: int,
-        on_result: ResultSink,
-        on_progress: ProgressSink | None,
-    ) -> None:
-        self._options, self._total = options, total
-        self._on_result, self._on_progress = on_result, on_progress
+    def __init__(self, total: int, on_batch: BatchSink, on_progress: ProgressSink) -> None:
+        self._total = total
+        self._on_batch, self._on_progress = on_batch, on_progress
         self._begin_s = self._next_s = time.perf_counter()
-        self._counts: dict[tuple[str, str], int] = {}
         self._finished = self._sent = self._received = 0
-        self._left: dict[str, list[int]] = {}
         self._last = (self._begin_s, 0)
         self.doubtful: list[Probe] = []
 
-    def take(self, message: tuple[Any, ...]) -> None:
-        """A message of `_run`."""
+    def take(self, message: Message) -> None:
+        """A message of a `_Reporter`."""
         if message[0] == "end":
-            _, sent, received, doubtful, left = message
-            self._sent += sent
+            _, received, doubtful = message
             self._received += received
             self.doubtful += [(address, port) for address, port in doubtful]
-            for address, port in left:
-                self._left.setdefault(address, []).append(port)
             return
-        for address, port, state, reason, rtt_s in message[1]:
-            self._count((state, reason), 1)
-            if self._options.deliver is None or state in self._options.deliver:
-                self._on_result(
-                    PortResult(address, port, "tcp", state, reason, rtt_s, self._options.method)
-                )
-        for key, count in message[2].items():
-            self._count(key, count)
+        cells, rtts_s = array("q"), array("d")
+        cells.frombytes(message[1])
+        rtts_s.frombytes(message[3])
+        self._sent += message[4]
+        self._finished += len(cells)
+        if cells:
+            self._on_batch(Batch(cells, message[2], rtts_s))
         self._tell()
-
-    def _count(self, key: tuple[str, str], count: int) -> None:
-        self._counts[key] = self._counts.get(key, 0) + count
-        self._finished += count
 
     def _tell(self) -> None:
         now_s = time.perf_counter()
-        if self._on_progress is None or now_s < self._next_s:
+        if now_s < self._next_s:
             return
         self._next_s = now_s + self._EVERY_S
         then_s, finished = self._last
@@ -204,105 +210,12 @@ class Tally:
         remaining_s = (self._total - self._finished) / pace if self._finished else None
         self._on_progress(Progress(self._finished, self._total, self._sent, rate, remaining_s))
 
-    def summary(self, interrupted: bool) -> ScanSummary:
+    def summary(self, method: str, interrupted: bool) -> ScanSummary:
         """What it came to."""
         return ScanSummary(
-            method=self._options.method,
+            method=method,
             sent=self._sent,
             received=self._received,
             seconds=time.perf_counter() - self._begin_s,
-            counts=self._counts,
-            left={address: sorted(ports) for address, ports in self._left.items()},
-            interrupted=interrupted and bool(self._left),
+            interrupted=interrupted and self._finished < self._total,
         )
-
-
-# several processes
-
-
-def _share(
-    work: Callable[[int, Emit, Callable[[], bool]], None],
-    processes: int,
-    take: Callable[[tuple[Any, ...]], None],
-    stop: Interrupt,
-) -> None:
-    children = [_fork(partial(work, number)) for number in range(processes)]
-    pids = {pipe: pid for pid, pipe in children}
-    rests = dict.fromkeys(pids, b"")
-    told = False
-    try:
-        while rests:
-            for pipe in select.select([*rests], [], [], 0.1)[0]:
-                data = os.read(pipe, 1 << 18)
-                if not data:
-                    del rests[pipe]
-                    _reap(pids[pipe])
-                    continue
-                rests[pipe] = _messages(rests[pipe] + data, take)
-            if stop.asked and not told:
-                told = True
-                for pipe in rests:
-                    os.kill(pids[pipe], signal.SIGTERM)
-    finally:
-        for pipe, pid in pids.items():
-            if pipe in rests:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            os.close(pipe)
-
-
-def _reap(pid: int) -> None:
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status != 0:
-        raise RuntimeError(f"a process of the scan ended with status {status}")
-
-
-def _messages(data: bytes, take: Callable[[tuple[Any, ...]], None]) -> bytes:
-    """Take the whole messages; the rest is returned."""
-    offset = 0
-    while offset + _LENGTH.size <= len(data):
-        (length,) = _LENGTH.unpack_from(data, offset)
-        end = offset + _LENGTH.size + length
-        if end > len(data):
-            break
-        take(marshal.loads(data[offset + _LENGTH.size : end]))
-        offset = end
-    return data[offset:]
-
-
-def _fork(main: Callable[[Emit, Callable[[], bool]], None]) -> tuple[int, int]:
-    """(pid, pipe): a process that carries out `main` and writes what it emits into the pipe."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(theirs)
-        return pid, ours
-    status = 1
-    try:
-        os.close(ours)
-        die_with_parent(parent)
-        stop = Interrupt()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and passes it on
-        signal.signal(signal.SIGTERM, stop.ask)
-
-        def emit(message: tuple[Any, ...]) -> None:
-            body = marshal.dumps(message)
-            _write(theirs, _LENGTH.pack(len(body)) + body)
-
-        main(emit, lambda: stop.asked)
-        status = 0
-    except BrokenPipeError:
-        status = 0  # nobody listens any more
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-
-
-def _write(pipe: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]

@@ -8,9 +8,8 @@ kernel kept for us (IP_RECVERR; filtered, and the message says how), or nothing 
   gives the verdict; epoll is asked only for connections that are under way.
 - SO_LINGER 0: an open port's connection ends with RST, so that we keep no TIME_WAIT; its server
   sees a connection that was reset.
-- A connection with this very machine may have met no listener but the scan itself: with source
-  port = destination port a socket connects to itself, and two of ours may meet in a simultaneous
-  open (RFC 9293, section 3.5). Such ports are `doubtful`, for `connects_alone` to settle.
+- A connection with this very machine may have met no listener but the scan itself (`ourselves`):
+  such ports are `doubtful`.
 """
 
 import contextlib
@@ -24,16 +23,11 @@ from dataclasses import dataclass
 from errno import EADDRNOTAVAIL, EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EMFILE, ENFILE
 
 from fourtuple.scan.model import Reason, ScanOptions, State
+from fourtuple.scan.ourselves import LINGER_0, Probe, Verdict, with_ourselves
 
-__all__ = ["Connector", "Probe", "Verdict", "connects_alone", "ephemeral_ports"]
-
-#: address and port
-Probe = tuple[str, int]
-#: address, port, state, reason, seconds until the answer
-Verdict = tuple[str, int, str, str, float | None]
+__all__ = ["Connector", "Probe", "Verdict"]
 
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
-_LINGER_0 = struct.pack("ii", 1, 0)
 _EXTENDED_ERROR = struct.Struct("=IBBBxII")  # sock_extended_err, include/uapi/linux/errqueue.h
 _ICMP = {2: "icmp", 3: "icmp6"}  # SO_EE_ORIGIN_*
 _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLERR | select.EPOLLET
@@ -42,6 +36,9 @@ _FIRST_WINDOW, _LEAST_WINDOW = 2000, 32
 #: as nmap: no port is asked more often than this
 _MOST_ATTEMPTS = 11
 _TICK_S = 0.05
+#: as nmap: a target that answers repetitions may rest a second at most. Where more are left to
+#: ask, asking takes as long
+_MOST_REST_S, _FEW = 1.0, 2048
 
 
 @dataclass(slots=True)
@@ -55,7 +52,7 @@ class Connector:
     """Gives each probe a verdict, in one process.
 
     `judged` gets each verdict, `tick` is called some twenty times a second, `stopped` says when to
-    leave off. After `run`, `left` has the probes without a verdict.
+    leave off.
     """
 
     def __init__(
@@ -81,7 +78,6 @@ class Connector:
         self._again = False
         self.sent = self.received = 0
         self.doubtful: list[Probe] = []
-        self.left: list[Probe] = []
 
     def run(self, probes: Iterable[Probe]) -> None:
         """Probe all; those that stay silent again, `retries` times and then as long as asking
@@ -92,17 +88,27 @@ class Connector:
             self._again = attempt > 0
             self._pass(rest)
             if self._stopped():
-                self._leave(rest)
+                self._silent = []
                 break
-            if not self._silent or (attempt >= self._options.retries and self._no_use(attempt)):
+            if not self._silent or not self._worth_repeating(attempt):
                 break
+            if self._answered_again and len(self._silent) <= _FEW:
+                self._rest(min(_MOST_REST_S, 0.2 * attempt))
             rest, self._silent = iter(self._silent), []
         for address, port in self._silent:
             self._judged((address, port, State.FILTERED, Reason.NO_RESPONSE, None))
         self._close()
 
-    def _no_use(self, attempt: int) -> bool:
-        return attempt == 0 or not self._answered_again
+    def _rest(self, seconds: float) -> None:
+        """Let a target recover that may limit its answers."""
+        end_s = time.perf_counter() + seconds
+        while not self._stopped() and (left_s := end_s - time.perf_counter()) > 0:
+            self._wait(min(_TICK_S, left_s))
+
+    def _worth_repeating(self, attempt: int) -> bool:
+        if attempt + 1 == _MOST_ATTEMPTS:
+            return False
+        return attempt < self._options.retries or (attempt > 0 and self._answered_again)
 
     def _pass(self, probes: Iterator[Probe]) -> None:
         while not self._stopped():
@@ -193,7 +199,7 @@ class Connector:
         address, port = probe
         if number in (0, EISCONN):
             self._answer()
-            if _with_ourselves(sock):
+            if with_ourselves(sock):
                 self.doubtful.append(probe)
             else:
                 rtt_s = time.perf_counter() - begin_s
@@ -226,11 +232,6 @@ class Connector:
         if self._options.workers is None and not self._again:
             self._window += 1
 
-    def _leave(self, rest: Iterator[Probe]) -> None:
-        under_way = [one.probe for one in self._under_way.values()]
-        self.left = [*under_way, *self._postponed, *self._silent, *rest]
-        self._silent = []
-
     def _close(self) -> None:
         for one in self._under_way.values():
             one.sock.close()
@@ -262,7 +263,7 @@ def _open(ipv6: bool) -> socket.socket | None:
     # two cores cannot share
     with contextlib.suppress(OSError):
         sock.bind(("", 0))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
     if ipv6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
     else:
@@ -285,47 +286,3 @@ def _icmp_reason(sock: socket.socket) -> str:
             if verdict is not None:
                 return verdict[1]
     return ""
-
-
-def ephemeral_ports() -> range:
-    """The ports that the kernel chooses source ports from."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        first, last = map(int, file.read().split())
-    return range(first, last + 1)
-
-
-def _with_ourselves(sock: socket.socket) -> bool:
-    """Whether the connection is with this machine, at a port that the scan itself may hold."""
-    try:
-        own, peer = sock.getsockname(), sock.getpeername()
-    except OSError:  # reset meanwhile: then a listener was there
-        return False
-    return bool(own[0] == peer[0]) and peer[1] in ephemeral_ports()
-
-
-def connects_alone(probe: Probe, timeout_s: float) -> Verdict:
-    """The verdict on a port of this machine, given while the scan holds no other socket: from
-    another source port than the port itself, a connection can only be with a listener."""
-    address, port = probe
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-        sock.settimeout(timeout_s)
-        _bind_elsewhere(sock, port)
-        begin_s = time.perf_counter()
-        try:
-            sock.connect(probe)
-        except ConnectionRefusedError:
-            rtt_s = time.perf_counter() - begin_s
-            return address, port, State.CLOSED, Reason.CONN_REFUSED, rtt_s
-        except OSError:
-            return address, port, State.FILTERED, Reason.NO_RESPONSE, None
-        rtt_s = time.perf_counter() - begin_s
-        return address, port, State.OPEN, Reason.SYN_ACK, rtt_s
-
-
-def _bind_elsewhere(sock: socket.socket, port: int) -> None:
-    for source in range(port + 1, port + 1000):
-        with contextlib.suppress(OSError):
-            sock.bind(("", 1024 + source % (65536 - 1024)))
-            return

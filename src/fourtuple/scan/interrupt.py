@@ -11,7 +11,8 @@ __all__ = ["Interrupt"]
 class Interrupt:
     """`with Interrupt() as stop:` - `stop.asked` becomes true; a second signal acts as ever.
 
-    Outside of the main thread, which alone may handle signals, it stays false.
+    Outside of the main thread, which alone may handle signals, it stays false; a signal that is
+    ignored (nohup, a process of a scan) stays ignored.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,7 +24,11 @@ class Interrupt:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in self._SIGNALS:
-                self._before[number] = signal.signal(number, self.ask)
+                before = signal.getsignal(number)
+                # whoever was asked before us is to stop, and we with him
+                self.asked |= getattr(getattr(before, "__self__", None), "asked", False)
+                if before is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self.ask)
         return self
 
     def ask(self, number: int = 0, frame: FrameType | None = None) -> None:

@@ -1,85 +1,97 @@
 """A scan as a whole: some methods, one after another, over the same targets, with one result."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from fourtuple.scan.connector import Probe
-from fourtuple.scan.model import Progress, ProgressSink, ResultSink, ScanOptions, ScanSummary
+from fourtuple.scan.model import (
+    Batch,
+    BatchSink,
+    Progress,
+    ProgressSink,
+    ResultSink,
+    ScanOptions,
+    ScanSummary,
+)
 from fourtuple.scan.results import Results
-from fourtuple.scan.resume import Left, Saved
 from fourtuple.scan.targets import Target
+from fourtuple.scan.verdicts import Table
 
-__all__ = ["Job", "run_job"]
+__all__ = ["Engine", "Job", "run_job"]
+
+#: (addresses, ports, options, on_batch, on_progress, done) -> summary; `done` is a byte a cell,
+#: other than 0 where there is a verdict already
+Engine = Callable[
+    [Sequence[str], Sequence[int], ScanOptions, BatchSink, ProgressSink, bytes], ScanSummary
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done: `ports` by method, in the order in which the methods are used."""
+    """What is to be done: `ports` by method, in the order in which the methods are used.
+
+    `complete`: each port's result is told of as it comes, not only those of open ports.
+    """
 
     targets: Sequence[Target]
     ports: Mapping[str, list[int]]
     options: ScanOptions
-    before: Saved | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    complete: bool = True
+
+
+def _quiet(method: str) -> ProgressSink:
+    def nobody_watches(progress: Progress) -> None: ...
+
+    return nobody_watches
 
 
 def run_job(
-    job: Job, on_result: ResultSink, on_progress: Callable[[str], ProgressSink] | None = None
-) -> Results:
-    """Do it. An interruption ends it: methods that did not begin have all their ports left."""
-    results = Results(job.targets, job.ports)
-    if job.before is not None:
-        results = job.before.results_so_far()
+    job: Job,
+    results: Results,
+    on_result: ResultSink,
+    on_progress: Callable[[str], ProgressSink] = _quiet,
+    raw: Engine | None = None,
+) -> None:
+    """Do what `results` does not know yet. An interruption ends it: methods that did not begin
+    then have a summary of nothing.
+
+    `raw` is the engine of the raw methods where it is to be another than `fourtuple.scan.raw`.
+    """
     addresses = [one.address for one in job.targets]
-
-    def keep(result: Any) -> None:
-        results.add(result)
-        on_result(result)
-
     interrupted = False
     for method, ports in job.ports.items():
-        earlier = job.before.counts.get(method, []) if job.before else []
-        done: Container[Probe] = (
-            Left(job.before.left.get(method, {})) if job.before else frozenset()
-        )
         if interrupted:
-            rest = {
-                address: [port for port in ports if (address, port) not in done]
-                for address in addresses
-            }
-            summary = ScanSummary(method, 0, 0, 0.0, left=rest, interrupted=True)
+            summary = ScanSummary(method, 0, 0, 0.0, interrupted=True)
         else:
-            options = replace(job.options, method=method)
-            summary = _engine(method)(
+            table = results.tables[method]
+            done = bytes(table.codes) if any(table.codes) else b""
+            summary = _engine(method, raw)(
                 addresses,
                 ports,
-                options,
-                keep,
-                on_progress(method) if on_progress else _quiet,
+                replace(job.options, method=method),
+                _taker(table, job.complete, on_result),
+                on_progress(method),
                 done,
             )
         interrupted |= summary.interrupted
-        results.summaries[method] = _with_earlier(summary, earlier)
-    return results
+        results.summaries[method] = summary
 
 
-def _quiet(progress: Progress) -> None:
-    """Nobody watches."""
+def _taker(table: Table, complete: bool, on_result: ResultSink) -> BatchSink:
+    def take(batch: Batch) -> None:
+        table.take(batch)
+        for result in table.told(batch, complete):
+            on_result(result)
+
+    return take
 
 
-def _engine(method: str) -> Callable[..., ScanSummary]:
+def _engine(method: str, raw: Engine | None) -> Engine:
     if method == "connect":
         from fourtuple.scan import connect
 
         return connect.scan
-    from fourtuple.scan import raw
+    if raw is not None:
+        return raw
+    from fourtuple.scan import raw as raw_engine
 
-    return raw.scan
-
-
-def _with_earlier(summary: ScanSummary, earlier: Sequence[tuple[str, str, int]]) -> ScanSummary:
-    counts = dict(summary.counts)
-    for state, reason, count in earlier:
-        counts[state, reason] = counts.get((state, reason), 0) + count
-    return replace(summary, counts=counts)
+    return raw_engine.scan

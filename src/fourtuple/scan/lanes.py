@@ -55,25 +55,30 @@ class Plan:
 
 
 def plan_lanes(
-    targets: Sequence[str], probe: Probe, payloads: Mapping[int, bytes], timeout_s: float
+    targets: Sequence[str],
+    probe: Probe,
+    payloads: Mapping[int, bytes],
+    timeout_s: float,
+    recorded: bool = False,
 ) -> Plan:
     """Find the way to every target (addresses as text), and open the sockets that lead there."""
-    size = len(targets)
+    size, plain = len(targets), [target.partition("%")[0] for target in targets]
     plan = Plan(np.full(size, -1, dtype=np.int64), np.zeros(size, dtype=np.int64))
     routes = _routes(targets, plan)
     cards = {index: interface(index) for index in {route.interface for route in routes.values()}}
-    links = _links(targets, routes, cards, plan, timeout_s)
-    members: dict[tuple[int, bool], list[int]] = {}
+    links = _links(plain, routes, cards, plan, timeout_s)
+    members: dict[tuple[int, bool, int], list[int]] = {}
     for number, route in routes.items():
         if number not in plan.unreachable:
             card = route.interface if links[number] else 0
-            members.setdefault((card, ":" in targets[number]), []).append(number)
-    for (card, six), numbers in members.items():
+            scope = 0 if card or targets[number] == plain[number] else route.interface
+            members.setdefault((card, ":" in targets[number], scope), []).append(number)
+    for (card, six, scope), numbers in members.items():
         plan.lane_of[numbers] = len(plan.lanes)
         plan.row_of[numbers] = range(len(numbers))
-        ways = [Address(routes[n].source, targets[n], links[n]) for n in numbers]
+        ways = [Address(routes[n].source, plain[n], links[n]) for n in numbers]
         family = socket.AF_INET6 if six else socket.AF_INET
-        sender = LinkSender(cards[card].name) if card else KernelSender(family)
+        sender = LinkSender(cards[card].name, recorded) if card else KernelSender(family, scope)
         plan.lanes.append(Lane(Crafter(probe, ways, payloads), sender))
     return plan
 

@@ -3,11 +3,16 @@
 States and reasons are nmap's words, so that both tools' results can be compared line by line.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
 
 __all__ = [
     "METHODS",
+    "OPEN_CODES",
+    "RAW_METHODS",
+    "Batch",
+    "BatchSink",
     "PortResult",
     "Progress",
     "ProgressSink",
@@ -17,10 +22,13 @@ __all__ = [
     "ScanSummary",
     "State",
     "protocol_of",
+    "verdict_code",
+    "verdict_of",
 ]
 
-#: every way to ask a port; all but connect need raw sockets
+#: every way to ask a port; all but connect are raw: they need CAP_NET_RAW
 METHODS = ("connect", "syn", "fin", "null", "xmas", "ack", "window", "udp")
+RAW_METHODS = frozenset(METHODS) - {"connect"}
 
 
 class State:
@@ -57,6 +65,28 @@ def protocol_of(method: str) -> str:
     return "udp" if method == "udp" else "tcp"
 
 
+def _texts(words: type) -> tuple[str, ...]:
+    return tuple(text for name, text in vars(words).items() if name.isupper())
+
+
+_STATES, _REASONS = _texts(State), _texts(Reason)
+
+
+def verdict_code(state: str, reason: str) -> int:
+    """The number, 1 to 254, by which a verdict is kept: a byte a port. 0 is none yet."""
+    return 1 + _STATES.index(state) * len(_REASONS) + _REASONS.index(reason)
+
+
+def verdict_of(code: int) -> tuple[str, str]:
+    """(state, reason) of a `verdict_code`."""
+    state, reason = divmod(code - 1, len(_REASONS))
+    return _STATES[state], _REASONS[reason]
+
+
+#: the codes of all verdicts that say open
+OPEN_CODES = bytes(verdict_code(State.OPEN, reason) for reason in _REASONS)
+
+
 @dataclass(frozen=True, slots=True)
 class PortResult:
     """The verdict on one port, and the evidence in a word.
@@ -71,7 +101,6 @@ class PortResult:
     reason: str
     rtt_s: float | None
     method: str
-    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +114,7 @@ class ScanOptions:
     rate       probes a second; None: adaptive
     seed       of the order of probes: the same seed, the same order
     shard      (k, n): the k-th of n equal parts of that order, k from 1
-    deliver    states of which each port is handed to the result sink; None: all. The others are
-               only counted, which saves making 65,000 objects nobody looks at
+    recorded   probes pass where packet sockets of this machine see them, which takes longer
     """
 
     method: str
@@ -96,7 +124,12 @@ class ScanOptions:
     rate: float | None = None
     seed: int = 0
     shard: tuple[int, int] = (1, 1)
-    deliver: frozenset[str] | None = None
+    recorded: bool = False
+
+    def positions(self, size: int) -> range:
+        """The positions of its shard in the order of `size` probes. Each belongs to exactly one
+        shard; the sizes of shards differ by one at most."""
+        return range(self.shard[0] - 1, size, self.shard[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +151,7 @@ class ScanSummary:
     foreign         packets that reached us on our ports and answer no probe of ours
     late            answers that came after their port's verdict, or twice
     dropped         packets that the kernel had no room to give us
-    counts          (state, reason) -> ports
-    left            address -> ports without a verdict, where the scan was interrupted
+    interrupted     it was ended early: some ports have no verdict
     """
 
     method: str
@@ -129,17 +161,23 @@ class ScanSummary:
     foreign: int = 0
     late: int = 0
     dropped: int = 0
-    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    left: Mapping[str, Sequence[int]] = field(default_factory=dict)
     interrupted: bool = False
 
-    def states(self) -> dict[str, int]:
-        """state -> ports"""
-        result: dict[str, int] = {}
-        for (state, _), count in self.counts.items():
-            result[state] = result.get(state, 0) + count
-        return result
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Verdicts that an engine has come to, n ports.
+
+    cells   where each port stands: target's number * ports + port's place; array("q")
+    codes   `verdict_code`s
+    rtts_s  array("d"): seconds from the probe to its answer; below 0 without an answer
+    """
+
+    cells: "array[int]"
+    codes: bytes
+    rtts_s: "array[float]"
 
 
 ResultSink = Callable[[PortResult], None]
+BatchSink = Callable[[Batch], None]
 ProgressSink = Callable[[Progress], None]

@@ -8,7 +8,7 @@ until it falls inside (cycle walking: Black and Rogaway, "Ciphers with Arbitrary
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Permutation", "shard_positions"]
+__all__ = ["Permutation"]
 
 Uint64s = npt.NDArray[np.uint64]
 Int64s = npt.NDArray[np.int64]
@@ -48,12 +48,3 @@ def _mixed(values: Uint64s, seed: int, turn: int) -> Uint64s:
     values = (values ^ values >> np.uint64(33)) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ values >> np.uint64(33)) * np.uint64(0xC4CEB9FE1A85EC53)
     return values ^ values >> np.uint64(33)
-
-
-def shard_positions(size: int, shard: tuple[int, int]) -> tuple[int, int, int]:
-    """(first, end, step) of the positions that are the k-th of n shards', k from 1.
-
-    Every position belongs to exactly one shard; their sizes differ by one at most.
-    """
-    number, shards = shard
-    return number - 1, size, shards

@@ -1,19 +1,20 @@
 """The results of a scan brought together, host by host; which ports to list and which to count."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
-from fourtuple.scan.model import PortResult, ScanSummary, State, protocol_of
+from fourtuple.scan.model import PortResult, ScanSummary, State, verdict_of
 from fourtuple.scan.services import service_name
 from fourtuple.scan.targets import Target
+from fourtuple.scan.verdicts import Table
 
-__all__ = ["DELIVERED", "LISTED_AT_MOST", "HostResults", "Results", "Row"]
+__all__ = ["LISTED_AT_MOST", "HostResults", "Results", "Row", "Verdicts"]
 
 #: more ports than this with the same verdict are counted, not listed; open ones always are
 LISTED_AT_MOST = 20
-#: in a large scan, the states of which each port is kept; closed ones are counted
-DELIVERED = frozenset((State.OPEN, State.FILTERED, State.UNFILTERED, State.OPEN_FILTERED))
 
 #: (state, reason) by method; a method that did not ask is not in it
 Verdicts = Mapping[str, tuple[str, str]]
@@ -49,80 +50,70 @@ class HostResults:
 
 
 class Results:
-    """Collects results; a method's summary tells what was only counted."""
+    """What is known: a table of verdicts and a summary of each method."""
 
     def __init__(self, targets: Iterable[Target], ports: Mapping[str, list[int]]) -> None:
         self.targets = list(targets)
         self.ports = ports  # method -> ports asked for
         self.summaries: dict[str, ScanSummary] = {}
-        self._found: dict[str, dict[tuple[str, int], dict[str, PortResult]]] = {
-            one.address: {} for one in self.targets
-        }
-
-    def add(self, result: PortResult) -> None:
-        """Keep a result. A later one of the same method and port takes its place."""
-        ports = self._found.setdefault(result.address, {})
-        ports.setdefault((result.protocol, result.port), {})[result.method] = result
+        addresses = [one.address for one in self.targets]
+        self.tables = {method: Table(method, addresses, asked) for method, asked in ports.items()}
 
     def all(self) -> Iterator[PortResult]:
-        """Every result kept, host by host and port by port."""
-        for ports in self._found.values():
-            for key in sorted(ports):
-                yield from ports[key].values()
+        """Every result, method by method."""
+        return chain.from_iterable(table.all() for table in self.tables.values())
 
     def open_ports(self, address: str, protocol: str = "tcp") -> list[int]:
         """The ports of a target that some method found open."""
-        return sorted(
-            port
-            for (kind, port), by_method in self._found.get(address, {}).items()
-            if kind == protocol and any(r.state == State.OPEN for r in by_method.values())
-        )
+        found: set[int] = set()
+        for table in self.tables.values():
+            if table.protocol == protocol:
+                for (known, _), ports in table.ports_of(address).items():
+                    found.update(ports if known == State.OPEN else ())
+        return sorted(found)
+
+    def judged(self, method: str, address: str) -> list[int]:
+        """The ports of a target that a method has a verdict on."""
+        return sorted(chain.from_iterable(self.tables[method].ports_of(address).values()))
 
     def hosts(self) -> Iterator[HostResults]:
         """Each target: the rows worth a line, and the rest counted."""
-        for target in self.targets:
-            ports = self._found[target.address]
-            rows = [_row(port, kind, ports[kind, port]) for kind, port in sorted(ports)]
-            sizes = Counter(_key(row) for row in rows)
-            listed = [row for row in rows if row.is_open or sizes[_key(row)] <= LISTED_AT_MOST]
-            rest = Counter(
-                _key(row) for row in rows if not row.is_open and sizes[_key(row)] > LISTED_AT_MOST
-            )
-            counted = [(n, kind, dict(verdicts)) for (kind, verdicts), n in rest.most_common()]
-            yield HostResults(target, listed, [*counted, *self._undelivered(target.address)])
-
-    def _undelivered(self, address: str) -> Iterator[tuple[int, str, Verdicts]]:
-        """Closed ports of a large scan: those asked for that are in no row."""
-        ports = self._found[address]
-        for method, summary in self.summaries.items():
-            if not self._counted_only(method):
-                continue
-            protocol = protocol_of(method)
-            known = sum(method in by for (kind, _), by in ports.items() if kind == protocol)
-            missing = len(summary.left.get(address, ())) + known
-            reasons = [reason for state, reason in summary.counts if state == State.CLOSED]
-            shard = self._not_ours(method)
-            rest = len(self.ports[method]) - missing - shard
-            if rest > 0 and reasons:
-                yield rest, protocol, {method: (State.CLOSED, reasons[0])}
-
-    def _counted_only(self, method: str) -> int:
-        """How many closed ports, of all targets together, were counted and not kept."""
-        kept = sum(one.method == method and one.state == State.CLOSED for one in self.all())
-        return self.summaries[method].states().get(State.CLOSED, 0) - kept
-
-    def _not_ours(self, method: str) -> int:
-        """How many of a target's ports other shards have; known for a single target only."""
-        summary = self.summaries[method]
-        judged = sum(summary.counts.values()) + sum(map(len, summary.left.values()))
-        return len(self.ports[method]) - judged if len(self.targets) == 1 else 0
+        by_ports: dict[str, list[Table]] = {}
+        for table in self.tables.values():
+            by_ports.setdefault(table.protocol, []).append(table)
+        for number, target in enumerate(self.targets):
+            host = HostResults(target, [], [])
+            for tables in by_ports.values():
+                _sort_out(tables, number, host)
+            host.rows.sort(key=lambda row: (row.protocol, row.port))
+            host.counted.sort(key=lambda one: -one[0])
+            yield host
 
 
-def _key(row: Row) -> tuple[str, tuple[tuple[str, tuple[str, str]], ...]]:
-    return row.protocol, tuple(sorted(row.verdicts.items()))
+def _sort_out(tables: list[Table], number: int, host: HostResults) -> None:
+    """Divide one target's ports of one protocol, which all methods ask the same of, into rows and
+    counts."""
+    columns = [table.of_target(number) for table in tables]
+    # what was said of each port: one method's code, or a tuple of them
+    said: Sequence[Any] = columns[0] if len(tables) == 1 else list(zip(*columns, strict=True))
+    protocol = tables[0].protocol
+    listed = {}
+    for codes, count in Counter(said).items():
+        verdicts = _verdicts(tables, codes)
+        if count <= LISTED_AT_MOST or any(state == State.OPEN for state, _ in verdicts.values()):
+            listed[codes] = verdicts
+        elif verdicts:
+            host.counted.append((count, protocol, verdicts))
+    for place, codes in enumerate(said):
+        if listed.get(codes):
+            cell = number * len(said) + place
+            times = [table.result(cell).rtt_s for table in tables if table.codes[cell]]
+            rtt_s = min((time for time in times if time is not None), default=None)
+            host.rows.append(Row(tables[0].ports[place], protocol, listed[codes], rtt_s))
 
 
-def _row(port: int, protocol: str, by_method: Mapping[str, PortResult]) -> Row:
-    verdicts = {method: (one.state, one.reason) for method, one in by_method.items()}
-    times = [one.rtt_s for one in by_method.values() if one.rtt_s is not None]
-    return Row(port, protocol, verdicts, min(times, default=None))
+def _verdicts(tables: list[Table], codes: int | tuple[int, ...]) -> Verdicts:
+    several = (codes,) if isinstance(codes, int) else codes
+    return {
+        table.method: verdict_of(code) for table, code in zip(tables, several, strict=True) if code
+    }

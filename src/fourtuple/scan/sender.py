@@ -1,9 +1,17 @@
-"""Sends rows of frames with one system call for many."""
+"""Sends rows of frames with one system call for many, by a second thread too where there are many.
 
+Through veth, and much the same on hardware, sending is what takes a scan's time, and it is the
+kernel's: two threads do it on two processors, and the scan goes on while the second one sends.
+"""
+
+import contextlib
 import socket
+import sys
 import threading
 import time
-from queue import SimpleQueue
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +26,7 @@ from fourtuple.system.batch import (
     sending_socket,
 )
 
-__all__ = ["KernelSender", "LinkSender", "Sender"]
+__all__ = ["KernelSender", "LinkSender", "Sender", "quick_turns"]
 
 Int64s = npt.NDArray[np.int64]
 Uint64s = npt.NDArray[np.uint64]
@@ -28,80 +36,136 @@ _WORTH_TWO = 256
 #: frames a system call. All count as sent when it began: a round trip measured is too long by what
 #: sending so many takes, some 0.1 ms, and never too short
 _AT_ONCE = 32
+#: system calls that are left to the second thread when `send` returns: what it does in 5 ms
+_LEFT_TO_SECOND = 32
+#: how long a thread keeps the interpreter from the one that sends: a fraction of a system call
+_TURN_S = 5e-5
 
 
 class Sender(Protocol):
     """Where frames go: an interface, or the kernel's own raw socket."""
 
     def send(self, frames: Frames) -> Int64s:
-        """Send every frame; when each was sent at the earliest (CLOCK_REALTIME, ns)."""
+        """Send every frame, or begin to; when each was sent at the earliest (CLOCK_REALTIME, ns):
+        0 for those whose turn has not come, filled in later."""
+
+    def finish(self) -> None:
+        """Return when all is sent."""
 
     def close(self) -> None: ...
 
 
+@contextlib.contextmanager
+def quick_turns() -> Iterator[None]:
+    """Have threads of the interpreter take turns often enough for one of them to send."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Frames for one system call: `count` mmsghdr structures from `address` on, and where to write
+    when they were sent. `memory` is what they point to."""
+
+    address: int
+    count: int
+    t_ns: Int64s
+    memory: tuple[object, ...]
+
+
 class LinkSender:
-    """Whole Ethernet frames into one interface, by two threads where there are many.
+    """Whole Ethernet frames into one interface."""
 
-    Through veth, and much the same on hardware, sending is what takes a scan's time, and it is the
-    kernel's: two threads do it on two processors.
-    """
-
-    def __init__(self, interface: str) -> None:
-        self._socket = sending_socket(interface)
-        self._tasks: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
-        self._sent: SimpleQueue[Int64s] = SimpleQueue()
-        self._helper: threading.Thread | None = None
+    def __init__(self, interface: str, recorded: bool = False) -> None:
+        self._socket = sending_socket(interface, recorded)
+        self._waiting: SimpleQueue[_Chunk | None] = SimpleQueue()
+        self._second_did: SimpleQueue[OSError | None] = SimpleQueue()
+        self._given = self._own = 0
+        self._second: threading.Thread | None = None
 
     def send(self, frames: Frames) -> Int64s:
-        headers, _vectors = _headers(frames)
-        address, count = headers.ctypes.data, len(frames)
-        if count < _WORTH_TWO:
-            return self._send(address, count)
-        if self._helper is None:
-            self._helper = threading.Thread(target=self._help, daemon=True)
-            self._helper.start()
-        half = count // 2
-        self._tasks.put((address + half * MMSGHDR_WORDS * 8, count - half))
-        mine = self._send(address, half)
-        return np.concatenate((mine, self._sent.get()))
+        t_ns = np.zeros(len(frames), dtype=np.int64)
+        chunks = _chunks(frames, t_ns)
+        if len(frames) < _WORTH_TWO:
+            for chunk in chunks:
+                _send(self._socket, chunk)
+            return t_ns
+        if self._second is None:
+            self._second = threading.Thread(target=self._help, daemon=True)
+            self._second.start()
+        for chunk in chunks:
+            self._given += 1
+            self._waiting.put(chunk)
+        self._work_off(_LEFT_TO_SECOND)
+        return t_ns
 
-    def _send(self, address: int, count: int) -> Int64s:
-        return _stamped(self._socket, address, count)
+    def finish(self) -> None:
+        self._work_off(0)
+        while self._given > self._own:
+            self._own += 1
+            error = self._second_did.get()
+            if error is not None:
+                raise error
+
+    def _work_off(self, leave: int) -> None:
+        while self._waiting.qsize() > leave:
+            try:
+                chunk = self._waiting.get_nowait()
+            except Empty:
+                return
+            self._own += 1
+            if chunk is not None:
+                _send(self._socket, chunk)
 
     def _help(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            self._sent.put(self._send(*task))
+        while (chunk := self._waiting.get()) is not None:
+            try:
+                _send(self._socket, chunk)
+            except OSError as error:  # the link went down
+                self._second_did.put(error)
+            else:
+                self._second_did.put(None)
 
     def close(self) -> None:
-        if self._helper is not None:
-            self._tasks.put(None)
-            self._helper.join()
+        if self._second is not None:
+            self._waiting.put(None)
+            self._second.join()
         self._socket.close()
 
 
 class KernelSender:
-    """IP packets that the kernel routes by their destination."""
+    """IP packets that the kernel routes by their destination; link-local ones by the interface
+    `scope`."""
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, scope: int = 0) -> None:
+        self._scope = scope
         self._socket = raw_ip_socket(family)
         self._six = family == socket.AF_INET6
 
     def send(self, frames: Frames) -> Int64s:
-        headers, _vectors = _headers(frames)
-        names = self._names(frames)
-        numbers = np.arange(len(frames), dtype=np.uint64)
-        headers[:, 0] = names.ctypes.data + numbers * np.uint64(names.itemsize)
-        headers[:, 1] = names.itemsize
-        return _stamped(self._socket, headers.ctypes.data, len(frames))
+        t_ns = np.zeros(len(frames), dtype=np.int64)
+        for chunk in _chunks(frames, t_ns, self._names(frames)):
+            _send(self._socket, chunk)
+        return t_ns
+
+    def finish(self) -> None:
+        """All is."""
 
     def _names(self, frames: Frames) -> npt.NDArray[np.void]:
         """struct sockaddr_in or sockaddr_in6 of each packet's own destination."""
         place, size = (24, 16) if self._six else (16, 4)
         fields = [("family", "=u2"), ("port", "u2")]
         fields += [("flow", "u4")] if self._six else []
-        shape = [*fields, ("address", "u1", (size,)), ("rest", "u1", (4 if self._six else 8,))]
+        rest = ("scope", "=u4") if self._six else ("rest", "u1", (8,))
+        shape = [*fields, ("address", "u1", (size,)), rest]
         names = np.zeros(len(frames), dtype=shape)
         names["family"] = socket.AF_INET6 if self._six else socket.AF_INET
+        if self._six:
+            names["scope"] = self._scope
         names["address"] = frames.rows[:, place : place + size]
         return names
 
@@ -109,13 +173,25 @@ class KernelSender:
         self._socket.close()
 
 
-def _stamped(through: socket.socket, address: int, count: int) -> Int64s:
-    t_ns = np.empty(count, dtype=np.int64)
-    for start in range(0, count, _AT_ONCE):
-        some = min(_AT_ONCE, count - start)
-        t_ns[start : start + some] = time.time_ns()
-        send_messages(through.fileno(), address + start * MMSGHDR_WORDS * 8, some)
-    return t_ns
+def _send(through: socket.socket, chunk: _Chunk) -> None:
+    chunk.t_ns[:] = time.time_ns()
+    send_messages(through.fileno(), chunk.address, chunk.count)
+
+
+def _chunks(
+    frames: Frames, t_ns: Int64s, names: npt.NDArray[np.void] | None = None
+) -> Iterator[_Chunk]:
+    """The frames, to the addresses `names` where there are any, `_AT_ONCE` at a time."""
+    headers, vectors = _headers(frames)
+    if names is not None:
+        numbers = np.arange(len(frames), dtype=np.uint64)
+        headers[:, 0] = names.ctypes.data + numbers * np.uint64(names.itemsize)
+        headers[:, 1] = names.itemsize
+    memory = (frames.rows, headers, vectors, names)
+    for start in range(0, len(frames), _AT_ONCE):
+        stamps = t_ns[start : start + _AT_ONCE]
+        address = headers.ctypes.data + start * MMSGHDR_WORDS * 8
+        yield _Chunk(address, len(stamps), stamps, memory)
 
 
 def _headers(frames: Frames) -> tuple[Uint64s, Uint64s]:

@@ -45,7 +45,8 @@ def table(
                 yield terminal.clip(f"  {port}: {clean(banner)}", terminal.width)
     yield ""
     for method, summary in results.summaries.items():
-        counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.states().items()))
+        states = sorted(results.tables[method].states().items())
+        counts = ", ".join(f"{count} {state}" for state, count in states)
         params = {
             "method": method,
             "counts": counts or "0",

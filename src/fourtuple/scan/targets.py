@@ -21,7 +21,9 @@ __all__ = ["Target", "parse_ports", "parse_targets", "port_text"]
 #: as many addresses as one scan may have: more is a mistake in writing
 _MOST = 1 << 20
 _LAST_PORT = 65535
-_OCTETS = re.compile(r"(?:[\d,-]+\.){3}[\d,-]+")
+#: as many digits as any number may have that is worth reading
+_RANGE = r"[0-9]{0,9}-[0-9]{0,9}|[0-9]{1,9}"
+_OCTETS = re.compile(r"(?:[0-9,-]{1,999}\.){3}[0-9,-]{1,999}")
 
 #: a name -> addresses, best first; OSError where there are none
 Resolver = Callable[[str], Sequence[str]]
@@ -125,7 +127,8 @@ def _named(text: str, resolve: Resolver | None) -> Target:
 
 def parse_ports(text: str, protocol: str = "tcp") -> list[int]:
     """The port numbers of nmap's -p, ascending: 22,80,1000-2000, -100, 60000-, - (all), names with
-    * and ?, T: and U: before those of one protocol. InputError says what is not one."""
+    * and ?, [1-1024] for those of a range that are some service's, T: and U: before those of one
+    protocol. InputError says what is not one."""
     found: set[int] = set()
     chosen = ""
     for part in text.split(","):
@@ -139,16 +142,27 @@ def parse_ports(text: str, protocol: str = "tcp") -> list[int]:
 
 
 def _ports(word: str, protocol: str, text: str) -> Iterable[int]:
-    if re.fullmatch(r"\d*-\d*|\d+", word, re.ASCII):
-        return _numbers(word, text, 1, _LAST_PORT)
+    if re.fullmatch(_RANGE, word):
+        return _port_numbers(word, text)
     known = services(protocol)
-    found = {port for name, port in known.items() if fnmatchcase(name, word)}
+    if match := re.fullmatch(rf"\[({_RANGE})\]", word):
+        found = set(known.values()) & set(_port_numbers(match[1], text))
+    else:
+        found = {port for name, port in known.items() if fnmatchcase(name, word)}
     if not found:
         raise InputError(
             N_("-p {text}: {word} is no port and no service of {protocol}"),
             {"text": text, "word": word, "protocol": protocol},
         )
     return found
+
+
+def _port_numbers(word: str, text: str) -> Iterable[int]:
+    if word.isdecimal() and int(word) == 0:
+        raise InputError(
+            N_("-p {text}: port 0 is reserved, and no program can listen at it"), {"text": text}
+        )
+    return _numbers(word, text, 1, _LAST_PORT)
 
 
 def _numbers(words: str, text: str, first: int, last: int) -> Iterable[int]:

@@ -1,12 +1,20 @@
-"""The scan compared with the socket table of this machine: who listens, who was found open."""
+"""The scan compared with the scanned host's own socket table: who listens, who was found open.
 
+The table of this machine is at hand. That of another network namespace is too, where one may enter
+it: a host of the lab (which tells its programs where, `LAB_HOSTS`), a container.
+"""
+
+import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+from fourtuple.errors import N_, CapabilityMissing, InputError
+from fourtuple.system.namespaces import LAB_HOSTS, inside
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
 
-__all__ = ["Comparison", "compare", "is_local"]
+__all__ = ["Comparison", "compare", "is_local", "lab_hosts", "socket_table"]
 
 _WILDCARDS = {4: ("0.0.0.0", "::"), 6: ("::",)}
 
@@ -38,14 +46,54 @@ def is_local(address: str) -> bool:
     return True
 
 
+def lab_hosts(environ: Mapping[str, str]) -> dict[str, str]:
+    """address -> the file of its network namespace, for a program of the lab; {} for others."""
+    pairs = (word.partition("=") for word in environ.get(LAB_HOSTS, "").split())
+    return {address: path for address, _, path in pairs}
+
+
+def socket_table(namespace: str = "") -> list[DiagSocket]:
+    """The TCP sockets of this network namespace, or of another, by its file.
+
+    InputError where that is none, CapabilityMissing where it may not be entered.
+    """
+    with _entered(namespace) if namespace else nullcontext():
+        diag = SockDiag()
+    try:
+        return diag.dump()
+    finally:
+        diag.close()
+
+
+@contextmanager
+def _entered(namespace: str) -> Iterator[None]:
+    params = {"file": namespace}
+    try:
+        descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with inside(descriptor):
+                yield
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        raise CapabilityMissing(
+            N_("{file}: this process may not enter that network namespace (CAP_SYS_ADMIN)"),
+            N_("Run fourtuple as root, for example with sudo."),
+            params,
+        ) from None
+    except OSError as error:
+        params["reason"] = os.strerror(error.errno or 0)
+        raise InputError(N_("{file}: not a network namespace: {reason}"), params) from None
+
+
 def compare(
-    address: str, asked: Iterable[int], found: Iterable[int], rows: Sequence[DiagSocket] = ()
+    address: str, asked: Iterable[int], found: Iterable[int], rows: Iterable[DiagSocket]
 ) -> Comparison:
-    """Compare the open ports found with the listeners of the table (`rows`, or read now).
+    """Compare the open ports found with the listeners of the address's socket table.
 
     A listener at :: takes IPv4 connections too, unless it is for IPv6 only.
     """
-    listening = _listening(address, rows or _table()) & set(asked)
+    listening = _listening(address, rows) & set(asked)
     opened = set(found)
     return Comparison(
         address,
@@ -53,14 +101,6 @@ def compare(
         tuple(sorted(listening - opened)),
         tuple(sorted(opened - listening)),
     )
-
-
-def _table() -> list[DiagSocket]:
-    diag = SockDiag()
-    try:
-        return diag.dump()
-    finally:
-        diag.close()
 
 
 def _listening(address: str, rows: Iterable[DiagSocket]) -> set[int]:

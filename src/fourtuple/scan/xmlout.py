@@ -37,10 +37,14 @@ def nmap_xml(
     for host in hosts:
         up += _host(root, host, begin_s, end_s, banners)
     stats = SubElement(root, "runstats")
-    SubElement(
-        stats, "finished", time=str(int(end_s)), elapsed=f"{end_s - begin_s:.2f}", exit="success",
-        timestr="", summary=f"fourtuple {__version__}: {len(hosts)} addresses scanned",
+    cut = any(one.interrupted for one in results.summaries.values())
+    finished = SubElement(
+        stats, "finished", time=str(int(end_s)), elapsed=f"{end_s - begin_s:.2f}", timestr="",
+        exit="error" if cut else "success",
+        summary=f"fourtuple {__version__}: {len(hosts)} addresses scanned",
     )  # fmt: skip
+    if cut:
+        finished.set("errormsg", "interrupted")
     total = len(hosts)
     SubElement(stats, "hosts", up=str(up), down=str(total - up), total=str(total))
     indent(root)

@@ -24,10 +24,14 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def sending_socket(interface: str) -> socket.socket:
-    """For whole frames into one interface, past its queueing discipline. Receives nothing."""
+def sending_socket(interface: str, recorded: bool) -> socket.socket:
+    """For whole frames into one interface. Receives nothing.
+
+    They go past the interface's queueing discipline, and thereby past whoever records its frames
+    (dev_direct_xmit), unless they are to be `recorded`.
+    """
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    made.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+    made.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, int(not recorded))
     made.bind((interface, 0))
     return made
 

@@ -17,6 +17,7 @@ __all__ = [
     "CLONE_NEWNET",
     "CLONE_NEWPID",
     "CLONE_NEWUSER",
+    "LAB_HOSTS",
     "die_with_parent",
     "enter",
     "inside",
@@ -29,6 +30,8 @@ __all__ = [
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+#: in the environment of the lab's programs: address=file of its network namespace, with blanks
+LAB_HOSTS = "FOURTUPLE_LAB_HOSTS"
 _PR_SET_PDEATHSIG = 1
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2

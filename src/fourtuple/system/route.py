@@ -8,7 +8,7 @@ import fcntl
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Interface", "Route", "Router", "interface"]
 
@@ -61,12 +61,23 @@ class Router:
         self._socket.close()
 
     def route(self, address: str) -> Route:
-        """The route to an address (text); OSError where there is none."""
+        """The route to an address (text, link-local ones with %interface); OSError where there is
+        none."""
+        plain, _, scope = address.partition("%")
+        if not scope:
+            return self._ask(plain, 0)
+        interface = socket.if_nametoindex(scope)
+        own = self._ask(plain, 0)  # our own addresses are not found by their interface
+        return replace(own, interface=interface) if own.local else self._ask(plain, interface)
+
+    def _ask(self, address: str, interface: int) -> Route:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         packed = socket.inet_pton(family, address)
         self._sequence += 1
         body = _MESSAGE.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0)
         body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _RTA_DST) + packed
+        if interface:
+            body += _ATTRIBUTE.pack(_ATTRIBUTE.size + 4, _RTA_OIF) + struct.pack("=I", interface)
         length = _HEADER.size + len(body)
         header = _HEADER.pack(length, _RTM_GETROUTE, _NLM_F_REQUEST, self._sequence, 0)
         self._socket.send(header + body)

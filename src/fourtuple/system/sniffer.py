@@ -11,12 +11,13 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.namespaces import die_with_parent
 from fourtuple.system.refusals import N_
+from fourtuple.system.ring import attach_filter
 
 __all__ = ["Sniffed", "Sniffer", "may_sniff"]
 
@@ -25,7 +26,7 @@ _SO_TIMESTAMPNS = 35
 _PACKET_OUTGOING = 4
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 772, 65534
 _LINK_TYPES = {_ARPHRD_ETHER: 1, _ARPHRD_LOOPBACK: 1, _ARPHRD_NONE: 101}
-_BUFFER_BYTES = 32 << 20
+_BUFFER_BYTES = 128 << 20
 _HEAD = struct.Struct("=QII16s")
 #: how long a frame that was sent may take until it is to be had here
 _LINGER_S = 0.02
@@ -53,10 +54,11 @@ class Sniffed:
 class Sniffer:
     """`with Sniffer() as seen: ...`; afterwards `seen.frames()` and how many were `seen.dropped`.
 
+    `program` is classic BPF that says which frames to take; without one, all.
     CapabilityMissing without the right to open a packet socket.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, program: Sequence[tuple[int, int, int, int]] = ()) -> None:
         try:
             kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
             self._socket = socket.socket(socket.AF_PACKET, kind, socket.htons(_ETH_P_ALL))
@@ -65,6 +67,8 @@ class Sniffer:
                 N_("Frames cannot be recorded: that needs a packet socket (CAP_NET_RAW)."),
                 N_("Run fourtuple as root, for example with sudo."),
             ) from None
+        if program:
+            attach_filter(self._socket, program)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         with contextlib.suppress(PermissionError):
             self._socket.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE

@@ -25,7 +25,7 @@ CLIENT_WAITS = Rule(
         "(EADDRINUSE), unless the new socket sets SO_REUSEADDR, which the first one must have set "
         "too. Other ports are free."
     ),
-    reference=N_("RFC 9293, section 3.6; include/net/tcp.h, TCP_TIMEWAIT_LEN; lab run close"),
+    reference=N_("RFC 9293, section 3.6; include/net/tcp.h, TCP_TIMEWAIT_LEN; lab run time-wait"),
 )
 SERVER_WAITS = Rule(
     code="time-wait-at-server",
@@ -41,7 +41,7 @@ SERVER_WAITS = Rule(
         "SO_REUSEADDR, which the first one must have set too. Where the protocol allows, let the "
         "client close first."
     ),
-    reference=N_("RFC 9293, section 3.6; include/net/tcp.h, TCP_TIMEWAIT_LEN; lab run close"),
+    reference=N_("RFC 9293, section 3.6; include/net/tcp.h, TCP_TIMEWAIT_LEN; lab run restart"),
 )
 BOTH_WAIT = Rule(
     code="simultaneous-close",
@@ -50,7 +50,7 @@ BOTH_WAIT = Rule(
     what=N_("Both sides closed before they had seen the other's FIN."),
     why=N_("Neither FIN acknowledges the other ({frames}): both go through CLOSING to TIME_WAIT."),
     remedy=N_("Nothing to do."),
-    reference=N_("RFC 9293, section 3.6, figure 13"),
+    reference=N_("RFC 9293, section 3.6, figure 13; lab run close-simultaneous"),
 )
 THREE = Rule(
     code="three-segment-close",
@@ -62,7 +62,7 @@ THREE = Rule(
         "segments instead of four: the program closed before its kernel had sent that ACK alone."
     ),
     remedy=N_("Nothing to do. Four segments come where the other side closes later."),
-    reference=N_("RFC 9293, section 3.6; lab run close"),
+    reference=N_("RFC 9293, section 3.6; lab run close-three"),
 )
 HALF_CLOSED = Rule(
     code="half-closed",
@@ -74,7 +74,7 @@ HALF_CLOSED = Rule(
         "If it lasts, the program at {other} did not close its socket when recv() returned 0 "
         "bytes: its socket stays in CLOSE_WAIT (ss -tn state close-wait lists such sockets)."
     ),
-    reference=N_("RFC 9293, section 3.6.1; lab run close"),
+    reference=N_("RFC 9293, section 3.6.1; lab run half-close"),
 )
 RULES = (CLIENT_WAITS, SERVER_WAITS, BOTH_WAIT, THREE, HALF_CLOSED)
 

@@ -319,6 +319,7 @@ def _repeated(rule: Rule, connection: Connection, sent: list[SegmentFact]) -> It
     """A SYN that was sent again before it was acknowledged, a SYN+ACK in any case: a kernel
     repeats it until it has taken an ACK. One that answers a SYN that crossed it only looks like
     one."""
+    sent = [s for s in sent if s.verdict != "injected"]
     again = [s for s in sent if "retransmission" in s.notes and not s.acked]
     again = [s for s in again if s.flags & ACK or "spurious_retransmission" not in s.notes]
     if again:

@@ -19,10 +19,23 @@ DROPPED = Rule(
     what=N_("The wire dropped {count} of the segments that {side} sent."),
     why=N_("They entered the wire and never left it ({frames})."),
     remedy=N_(
-        "See how TCP repairs it: a sender repeats what is not acknowledged; a lost segment without "
-        "data is not repeated, a later one makes up for it."
+        "See how TCP repairs it: what takes a sequence number (data, SYN, FIN) is repeated until "
+        "it is acknowledged or the kernel gives up. A pure ACK or a RST is not: a later ACK says "
+        "all that a lost one said."
     ),
     reference=N_("RFC 9293, section 3.8.1; RFC 6298"),
+)
+CORRUPTED = Rule(
+    code="segment-corrupted",
+    severity="note",
+    title=N_("Segments corrupted on the wire"),
+    what=N_("The wire turned over a bit in {count} of the segments that {side} sent."),
+    why=N_("They left the wire with a checksum that does not fit their bytes ({frames})."),
+    remedy=N_(
+        "Nothing to do: the receiver's kernel discards such a segment, counts it (InCsumErrors in "
+        "/proc/net/snmp) and tells nobody. Its sender sends the bytes again, as after a loss."
+    ),
+    reference=N_("RFC 9293, section 3.1; RFC 1071; net/ipv4/tcp_ipv4.c, tcp_checksum_complete"),
 )
 AGAIN = Rule(
     code="retransmission",
@@ -37,7 +50,7 @@ AGAIN = Rule(
         "Look for the loss between sender and receiver: link errors, a full queue, a firewall. A "
         "few are normal on the Internet; on a local network they are a fault."
     ),
-    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c"),
+    reference=N_("RFC 6298; RFC 5681, section 3.2; net/ipv4/tcp_timer.c; lab run lost-segment"),
 )
 SPURIOUS = Rule(
     code="spurious-retransmission",
@@ -49,7 +62,7 @@ SPURIOUS = Rule(
         "Acknowledgments get lost or come late: look at the way back, and at delays that grew "
         "suddenly."
     ),
-    reference=N_("RFC 5682; RFC 2883"),
+    reference=N_("RFC 5682; RFC 2883; lab run spurious-time-out"),
 )
 GAP = Rule(
     code="capture-gap",
@@ -75,7 +88,7 @@ ZERO_WINDOW = Rule(
         "The program at {side} reads more slowly than data comes. Look at what it does between two "
         "recv() calls; Recv-Q in ss -tn shows what waits for it."
     ),
-    reference=N_("RFC 9293, section 3.8.6.1"),
+    reference=N_("RFC 9293, section 3.8.6.1; lab run zero-window"),
 )
 KEEPALIVE = Rule(
     code="keepalive-probes",
@@ -90,7 +103,9 @@ KEEPALIVE = Rule(
         "Nothing to do: SO_KEEPALIVE asks for it. Without an answer the connection is given up "
         "after TCP_KEEPCNT probes."
     ),
-    reference=N_("RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer"),
+    reference=N_(
+        "RFC 9293, section 3.8.4; net/ipv4/tcp_timer.c, tcp_keepalive_timer; lab run keepalive"
+    ),
 )
 DELAYED_ACK = Rule(
     code="delayed-ack",
@@ -105,7 +120,9 @@ DELAYED_ACK = Rule(
         "Nothing to do, unless the other side waits for it before it sends on (Nagle's algorithm): "
         "then write once instead of twice, or set TCP_NODELAY there."
     ),
-    reference=N_("RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run exchange"),
+    reference=N_(
+        "RFC 9293, section 3.8.6.3; include/net/tcp.h, TCP_DELACK_MIN; lab run delayed-ack"
+    ),
 )
 TIMED_OUT = Rule(
     code="timed-out",
@@ -117,7 +134,10 @@ TIMED_OUT = Rule(
         "The peer is away or unreachable. How long the kernel tries is set by tcp_syn_retries, "
         "tcp_retries2, TCP_USER_TIMEOUT and the keepalive options."
     ),
-    reference=N_("RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout"),
+    reference=N_(
+        "RFC 9293, section 3.8.3; net/ipv4/tcp_timer.c, tcp_write_timeout; "
+        "lab run half-open-user-timeout"
+    ),
 )
 REORDERED = Rule(
     code="reordering",
@@ -166,6 +186,7 @@ RECEIVED_TWICE = Rule(
 )
 RULES = (
     DROPPED,
+    CORRUPTED,
     AGAIN,
     SPURIOUS,
     REORDERED,
@@ -202,6 +223,7 @@ def _of_side(connection: Connection, client: bool) -> Iterator[Finding]:
     probes = [s for s in sent if "keep_alive" in s.notes]
     groups = (
         (DROPPED, [s for s in sent if s.verdict == "dropped"]),
+        (CORRUPTED, [s for s in sent if s.verdict == "corrupted"]),
         (AGAIN, again),
         (SPURIOUS, [s for s in sent if "needless" in s.notes]),
         (REORDERED, [s for s in sent if "reordered" in s.notes]),
@@ -247,10 +269,13 @@ def _delayed(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
 
 
 def _covered(connection: Connection, ack: SegmentFact) -> SegmentFact | None:
-    """The last segment to arrive of those that an acknowledgment adds up."""
+    """The last segment to arrive of those that an acknowledgment adds up; None where one of them
+    did not: what fills a gap is acknowledged at once (RFC 5681, section 4.2)."""
     frames = [frame for sum_ in ack.arithmetic if sum_.kind == "ack" for frame in sum_.frames]
-    arrived = [s for s in map(connection.segment, frames) if s.arrived]
-    return max(arrived, key=lambda s: s.left_ns, default=None)
+    covered = [connection.segment(frame) for frame in frames]
+    if not all(segment.arrived for segment in covered):
+        return None
+    return max(covered, key=lambda s: s.left_ns, default=None)
 
 
 def _timed_out(connection: Connection) -> Iterator[Finding]:

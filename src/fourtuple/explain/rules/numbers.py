@@ -1,6 +1,7 @@
 """Sizes and numbers: how a send becomes segments, and numbers that do not add up."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from fourtuple.analyze.model import Connection, SegmentFact
@@ -16,7 +17,7 @@ SEGMENTED = Rule(
     code="segmented-send",
     severity="chat",
     title=N_("One send, several segments"),
-    what=N_("{Side} sent {size} bytes with one call; they crossed in {count} segments: {lengths}."),
+    what=N_("{Side} sent {size} bytes with one call; they left in {count} segments: {lengths}."),
     why=N_(
         "{call}() was given {size} bytes, and {frames} carry exactly these. {Other} takes at most "
         "{mss} bytes a segment (the MSS of its SYN)."
@@ -57,7 +58,7 @@ TOO_LARGE = Rule(
         "To see what the wire carries, switch offloading off (ethtool -K IFACE tso off gso off gro "
         "off lro off), or capture in between."
     ),
-    reference=N_("Documentation/networking/segmentation-offloads.rst; lab run segments"),
+    reference=N_("Documentation/networking/segmentation-offloads.rst; lab run offload"),
 )
 WRONG_ACK = Rule(
     code="wrong-acknowledgment",
@@ -86,6 +87,8 @@ WRONG_SEQ = Rule(
 RULES = (SEGMENTED, TIMESTAMPS, TOO_LARGE, WRONG_ACK, WRONG_SEQ)
 
 _SENDING = ("send", "sendall", "sendmsg", "write")
+#: so many lengths are listed one by one
+_FEW = 4
 #: kind and length, two numbers of four bytes, and two NOPs to end on a word (RFC 7323, appendix A)
 TIMESTAMP_BYTES = 12
 
@@ -146,11 +149,19 @@ def _segmented(connection: Connection, timeline: Timeline, client: bool) -> Iter
                 size=size,
                 call=call.name,
                 count=len(carriers),
-                lengths=[s.length for s in carriers],
+                lengths=_drawn_together([s.length for s in carriers]),
                 mss=mss,
                 **of_side(client),
             )
         begin += size
+
+
+def _drawn_together(lengths: list[int]) -> list[int | str]:
+    """Lengths in order; of more than a few, equal ones in a row are counted: "24 × 1448", 32."""
+    if len(lengths) <= _FEW:
+        return [*lengths]
+    runs = ((length, len(list(same))) for length, same in groupby(lengths))
+    return [f"{count} × {length}" if count > 1 else length for length, count in runs]
 
 
 def _moved(call: Call) -> int:

@@ -144,7 +144,7 @@ def _error(
 
 def _quotes(timeline: Timeline) -> dict[_Quote, list[int]]:
     """The rows of ICMP errors by what they quote; made once a timeline."""
-    if "icmp" not in timeline.memo:
+    if "quotes" not in timeline.memo:
         found: dict[_Quote, list[int]] = {}
         columns = timeline.columns
         for row in np.flatnonzero((columns.kind == ICMP) | (columns.kind == ICMP6)).tolist():
@@ -152,8 +152,8 @@ def _quotes(timeline: Timeline) -> dict[_Quote, list[int]]:
             if quoted is not None:
                 key = quoted.protocol, Endpoint(*quoted.source), Endpoint(*quoted.destination)
                 found.setdefault(key, []).append(row)
-        timeline.memo["icmp"] = found
-    kept: dict[_Quote, list[int]] = timeline.memo["icmp"]
+        timeline.memo["quotes"] = found
+    kept: dict[_Quote, list[int]] = timeline.memo["quotes"]
     return kept
 
 

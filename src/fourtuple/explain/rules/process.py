@@ -40,13 +40,17 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 
 
 def _before_accept(connection: Connection, end: End) -> Iterator[Finding]:
-    established = [row for _, row in end.rows if row.state == "ESTABLISHED"]
-    unowned = [row for row in established if row.inode == 0]
+    seen = [(look, row) for look, row in end.rows if row.state == "ESTABLISHED" and not row.inode]
     finished = [s for s in connection.segments if "handshake_ack" in s.notes]
+    if not seen or not finished:
+        return
+    # a kernel without room drops the last ACK, and takes a later segment for it
+    brought = next((s for s in connection.segments if s.frame == seen[0][0].frame), finished[0])
     # where accept() waits already, the row without an owner lasts only until the program runs
-    if unowned and finished and not end.called(("accept",), finished[0].left_ns):
+    if not end.called(("accept",), brought.left_ns):
         taken = any(row.inode for _, row in end.rows)
-        yield finding(BEFORE_ACCEPT, connection, finished[:1], outcome=_outcome(unowned, taken))
+        outcome = _outcome([row for _, row in seen], taken)
+        yield finding(BEFORE_ACCEPT, connection, [brought], outcome=outcome)
 
 
 def _outcome(unowned: list[SocketRow], taken: bool) -> Message:

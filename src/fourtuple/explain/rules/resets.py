@@ -85,8 +85,11 @@ INVALID_ACK = Rule(
     code="reset-for-invalid-ack",
     severity="warning",
     title=N_("RST for an acknowledgment that cannot be"),
-    what=N_("{Other} acknowledged what {side} never sent; {side} answered with RST."),
-    why=N_("The number that {other} acknowledged does not fit the SYN ({frames})."),
+    what=N_("{Other} acknowledged what does not fit {side}'s SYN; {side} answered with RST."),
+    why=N_(
+        "The number that {other} acknowledged, or the timestamp that it echoed, is none that "
+        "{side} had sent ({frames})."
+    ),
     remedy=N_("{Other} may hold an older connection of the same four-tuple: it ends with this."),
     reference=N_("RFC 9293, section 3.5.1, figure 9, and section 3.10.7.3"),
 )
@@ -218,6 +221,18 @@ DESTROYED = Rule(
     remedy=N_("Ask who, or which service manager, destroys sockets on that host."),
     reference=N_("ss(8), --kill; net/ipv4/tcp.c, tcp_abort"),
 )
+DISCONNECTED = Rule(
+    code="disconnected",
+    severity="warning",
+    title=N_("Dissolved by connect() to AF_UNSPEC"),
+    what=N_("{Side}'s program gave the connection up, and kept the socket."),
+    why=N_("It called connect() with an address of family AF_UNSPEC; RST followed ({frames})."),
+    remedy=N_(
+        "What was not yet acknowledged is lost, and the other side gets ECONNRESET. To end in "
+        "order, use shutdown(SHUT_WR), read to the end, and take a new socket for the next peer."
+    ),
+    reference=N_("connect(2); net/ipv4/tcp.c, tcp_disconnect; lab run disconnected"),
+)
 FIREWALL = Rule(
     code="rejected-by-firewall",
     severity="warning",
@@ -281,6 +296,7 @@ RULES = (
     KEEPALIVE,
     USER_TIMEOUT,
     DESTROYED,
+    DISCONNECTED,
     FIREWALL,
     FORGED,
     UNEXPLAINED,
@@ -299,6 +315,7 @@ _BY_CAUSE: Mapping[str, Rule] = MappingProxyType(
         "keepalive-timeout": KEEPALIVE,
         "user-timeout": USER_TIMEOUT,
         "destroyed": DESTROYED,
+        "disconnected": DISCONNECTED,
         "firewall": FIREWALL,
         "forged": FORGED,
     }

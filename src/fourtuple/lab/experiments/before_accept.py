@@ -1,6 +1,7 @@
 """What a connection is before accept() (rows D2, D3)."""
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
 MESSAGE = b"are you there?"
@@ -14,6 +15,12 @@ MESSAGE = b"are you there?"
         "Until accept() takes it out, no program holds a descriptor for it, yet it is ESTABLISHED "
         "and its receive buffer fills (inet_csk_accept, tcp_child_process)."
     ),
+    try_next=(
+        N_("Fill the queue in which it waits: lab run accept-queue"),
+        N_("Let the client give up while it waits: lab run gave-up-waiting"),
+    ),
+    tags="listening opening",
+    mutation=Mutation(N_("the program calls accept() at once"), values={"at_once": True}),
 )
 def before_accept(lab: Lab) -> None:
     client, server = lab.pair()
@@ -24,6 +31,7 @@ def before_accept(lab: Lab) -> None:
     lab.expect(listening.send_q, 5, "the backlog, as the socket table shows it")
 
     sock = client.socket().connect(server, 8888)
+    peer = listener.accept() if lab.value("at_once", False) else None
     lab.settle()
     opening = lab.segments()
     waiting = lab.connection(server)
@@ -38,7 +46,7 @@ def before_accept(lab: Lab) -> None:
     lab.expect(lab.connection(server).recv_q, len(MESSAGE), "the data waits in the buffer")
     lab.expect(lab.connection(server).inode, 0, "and still no program owns the socket")
 
-    peer = listener.accept()
+    peer = peer or listener.accept()
     lab.expect(lab.connection(server).inode != 0, True, "accept() gave it an inode, a descriptor")
     lab.expect(lab.connection(server).local.port, 8888, "its local port is the listener's")
     lab.expect(lab.sockets(server, listening=True)[0].recv_q, 0, "the accept queue is empty again")

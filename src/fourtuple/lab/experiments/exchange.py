@@ -1,6 +1,7 @@
 """One message each way, and an orderly end (rows A4, C1)."""
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
 CLIENT_SAYS = b"20240001 Alice"
@@ -14,6 +15,12 @@ SERVER_SAYS = b"20240002 Chloe"
         "Every byte has a number; an acknowledgment names the next one expected (RFC 9293, 3.4). "
         "Here each side sends its identity and name, 14 bytes, and the client closes first."
     ),
+    try_next=(
+        N_("Let the server speak first: which of the numbers change?"),
+        N_("Let the server answer at once: its segment takes the acknowledgment along."),
+    ),
+    tags="data close",
+    mutation=Mutation(N_("the client's name is longer"), values={"name": b"20240001 Alexandra"}),
 )
 def exchange(lab: Lab) -> None:
     client, server = lab.pair()
@@ -22,7 +29,7 @@ def exchange(lab: Lab) -> None:
     lab.settle()
     peer = listener.accept()
 
-    sock.send(CLIENT_SAYS)
+    sock.send(lab.value("name", CLIENT_SAYS))
     lab.expect(peer.recv_exactly(14), CLIENT_SAYS, "what the server's program reads")
     lab.settle()
     peer.send(SERVER_SAYS)

@@ -1,7 +1,9 @@
 """How a connection is opened (rows A5, B2, C1, E2)."""
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import syn as any_syn
 
 
 @experiment(
@@ -11,6 +13,15 @@ from fourtuple.lab.script import Lab
         "Each end picks a first sequence number of its own and must learn the other's: SYN, "
         "SYN ACK, ACK (RFC 9293, 3.5). connect() returns when the client's kernel has sent the "
         "third; the server's kernel does its part without any call of the server's program."
+    ),
+    try_next=(
+        N_("Lose the third segment: lab run third-segment-lost"),
+        N_("Look at a connection that no program has accepted yet: lab run before-accept"),
+    ),
+    tags="opening",
+    mutation=Mutation(
+        N_("the network delivers the SYN twice"),
+        wire=lambda lab: lab.wire.duplicate(any_syn.first()),
     ),
 )
 def handshake(lab: Lab) -> None:

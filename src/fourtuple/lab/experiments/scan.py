@@ -4,11 +4,13 @@ import json
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.hosts import Host
-from fourtuple.lab.links import Silent
 from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 
 OPEN, CLOSED, FILTERED = 8080, 8081, 8082
 
@@ -23,13 +25,25 @@ def textbook_scanner(address: str, ports: Sequence[int]) -> None:
                 print(f"{port} IS OPEN")
 
 
-def scan(client: Host, server: Host, methods: str) -> dict[tuple[str, int], str]:
-    """Have the client run fourtuple scan: (method, port) -> state."""
-    ports = f"{OPEN},{CLOSED},{FILTERED}"
-    command = [sys.executable, "-m", "fourtuple", "scan", server.address, "-p", ports, "--json"]
-    program = client.run([*command, "--method", methods, "--timeout", "0.3"])
-    program.wait()
-    found = [json.loads(line) for line in program.output.splitlines() if line.startswith("{")]
+def run_scan(client: Host, server: Host, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    """Have the client run fourtuple scan: its exit status, and the objects that it prints.
+
+    Nothing is asked twice: else a probe whose answer is late, because the machine is busy, would be
+    on the wire once more. The answer to each may take as long as a SYN of the kernel's own may.
+    """
+    command = [sys.executable, "-m", "fourtuple", "scan", server.address, "--json"]
+    program = client.run([*command, "--timeout", "1", "--retries", "0", *options])
+    status = program.wait()
+    printed = [line for line in program.output.splitlines() if line.startswith("{")]
+    return status, [json.loads(line) for line in printed]
+
+
+def scan(
+    client: Host, server: Host, methods: str, ports: Sequence[int] = (OPEN, CLOSED, FILTERED)
+) -> dict[tuple[str, int], str]:
+    """The same: (method, port) -> state."""
+    listed = ",".join(map(str, ports))
+    _, found = run_scan(client, server, "-p", listed, "--method", methods)
     return {(one["method"], one["port"]): one["state"] for one in found if one["kind"] == "port"}
 
 
@@ -41,9 +55,19 @@ def scan(client: Host, server: Host, methods: str) -> dict[tuple[str, int], str]
         "complete when connect() returns. RST ACK: no socket listens (ECONNREFUSED). Silence: a "
         "firewall drops the SYN, or the host is not there; only a time-out ends the wait."
     ),
+    try_next=(
+        N_("Open a second port, and have the scanner send a byte before it closes."),
+        N_("Let the firewall answer: server.nft() with a reject rule, instead of lab.wire.drop()."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_connect(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     scanner = client.run(textbook_scanner, server.address, [OPEN, CLOSED, FILTERED])
     lab.expect(scanner.wait(), 0, "the scanner's exit status")
@@ -89,9 +113,16 @@ def scan_connect(lab: Lab) -> None:
         "answer tells the state of the port, and nobody completes the handshake. To the scanner's "
         "kernel a SYN ACK is a segment for no connection, and gets RST (RFC 9293, 3.10.7.1)."
     ),
+    try_next=(N_("Drop the scanner's RST (rst.sent_by(client)): the server repeats its SYN ACK."),),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
 )
 def scan_syn(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "syn")
     lab.settle()
@@ -104,7 +135,7 @@ def scan_syn(lab: Lab) -> None:
     refused = lab.segments(port=CLOSED)
     lab.expect(refused.flags, ["SYN", "RST ACK"], "the closed port: refused by a RST")
     dropped = lab.segments(port=FILTERED)
-    lab.expect(dropped.flags, ["SYN", "SYN"], "the filtered port: a SYN, and the SYN once more")
+    lab.expect(dropped.flags, ["SYN"], "the filtered port: a SYN, and silence")
     (waiting,) = lab.sockets(server, listening=True)
     lab.expect(waiting.recv_q, 0, "connections in the accept queue")
     lab.expect(len(lab.sockets(server)), 0, "connections that the server's kernel still holds")
@@ -137,9 +168,18 @@ def scan_syn(lab: Lab) -> None:
         "SYN, ACK nor RST, without a word (RFC 9293, 3.10.7.2), and Linux does as the RFC says "
         "(tcp_rcv_state_process). So silence means open - or filtered: the two look alike."
     ),
+    try_next=(
+        N_("Scan the same ports with ACK, in the lab: fourtuple scan ADDRESS --method ack."),
+    ),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the closed port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(CLOSED)),
+    ),
 )
 def scan_fin(lab: Lab) -> None:
-    client, server = lab.pair(link=Silent(FILTERED))
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
     listener = server.socket().listen(OPEN)
     states = scan(client, server, "fin,null,xmas")
     lab.settle()
@@ -172,4 +212,47 @@ def scan_fin(lab: Lab) -> None:
     )
     sock = client.socket().connect(server, OPEN)
     listener.accept()
+    sock.close()
+
+
+@experiment(
+    covers="A1",
+    question="Does a scan find what the server's own socket table has?",
+    background=(
+        "netstat and ss show, on the server, which sockets listen. A scan shows what answers "
+        "from outside. Where the two differ, something is in between; fourtuple scan --verify "
+        "compares them, because a program of the lab may look into the other host's table."
+    ),
+    try_next=(N_("Bind the second listener to 127.0.0.1: it listens, and no scan finds it."),),
+    tags="scan",
+    mutation=Mutation(
+        "the firewall drops what goes to the open port, too",
+        wire=lambda lab: lab.wire.drop(segment.port(OPEN)),
+    ),
+)
+def scan_verified(lab: Lab) -> None:
+    client, server = lab.pair()
+    lab.wire.drop(segment.to(server).port(FILTERED))  # as a firewall does
+    listeners = [server.socket().listen(port) for port in (OPEN, FILTERED)]
+    ports = f"{OPEN}-{FILTERED}"
+    status, found = run_scan(client, server, "-p", ports, "--method", "syn", "--verify")
+    lab.settle()
+    (compared,) = [one for one in found if one["kind"] == "comparison"]
+    lab.expect(compared["agreed"], [OPEN], "found open, and a socket listens")
+    lab.expect(compared["only_listening"], [FILTERED], "a socket listens, and the scan is silent")
+    lab.expect(compared["only_found"], [], "found open, and no socket listens")
+    lab.expect(status, 1, "the scan's exit status, because they differ")
+    table = sorted(one.local.port for one in lab.sockets(server, listening=True))
+    lab.expect(table, [OPEN, FILTERED], "the ports that listen in the server's socket table")
+    dropped = lab.segments(port=FILTERED)
+    lab.claim(
+        "a port scan finds every port that listens",
+        False,
+        "port {port} listens too, but its SYN was dropped on the way",
+        source="A",
+        evidence=dropped.frames,
+        port=FILTERED,
+    )
+    sock = client.socket().connect(server, OPEN)
+    listeners[0].accept()
     sock.close()

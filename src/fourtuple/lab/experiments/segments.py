@@ -1,6 +1,7 @@
 """How one send is cut into segments (row A7), without timestamps and with them."""
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
 
@@ -12,6 +13,12 @@ from fourtuple.lab.script import Lab
         "IPv6) and 20 of TCP header. Timestamps are switched off here, so all of it is payload. "
         "What does not fill a segment is the last one: over IPv4, 30 bytes of 2950 and 14 of 2934."
     ),
+    try_next=(
+        N_("Leave timestamps on: lab run segments-timestamps."),
+        N_("Send the same with UDP: lab run udp-fragments."),
+    ),
+    tags="data",
+    mutation=Mutation(N_("timestamps are on"), sysctls={"net.ipv4.tcp_timestamps": 1}),
 )
 def segments(lab: Lab) -> None:
     client, server = lab.pair(timestamps=False)
@@ -50,6 +57,9 @@ def segments(lab: Lab) -> None:
         "With timestamps (RFC 7323), Linux's default, every segment carries 10 bytes of option and "
         "2 of padding. They come out of the MSS, which counts no options: 1460 - 12 = 1448."
     ),
+    try_next=(N_("Count what other options take: SACK blocks 8 bytes each, and 2."),),
+    tags="data header",
+    mutation=Mutation(N_("timestamps are off"), sysctls={"net.ipv4.tcp_timestamps": 0}),
 )
 def segments_timestamps(lab: Lab) -> None:
     client, server = lab.pair(timestamps=True)

@@ -1,19 +1,26 @@
 """Closing a socket that holds unread data (row A13)."""
 
-from fourtuple.lab.experiment import experiment
+from fourtuple.errors import N_
+from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
 MESSAGE = b"nobody reads me"
 
 
 @experiment(
-    covers="A13",
+    covers="A13 cause:unread-data reason:TCP_ABORT_ON_CLOSE",
     question="Who sends RST when a socket is closed before all data has been read?",
     background=(
         "A close() that throws away bytes which the peer believes delivered must not look like an "
         "orderly end: the closer's kernel sends RST instead of FIN (RFC 2525, 2.17; tcp_close). "
         "Only the closer's own receive buffer counts."
     ),
+    try_next=(
+        N_("Read first, then close: a FIN, and an orderly end: lab run close"),
+        N_("Send after the other end has closed: lab run data-after-close"),
+    ),
+    tags="reset closing",
+    mutation=Mutation(N_("the server reads before it closes"), values={"read": True}),
 )
 def unread_data(lab: Lab) -> None:
     client, server = lab.pair()
@@ -25,6 +32,8 @@ def unread_data(lab: Lab) -> None:
     sock.send(MESSAGE)
     lab.settle()
     lab.expect(lab.connection(server).recv_q, len(MESSAGE), "bytes unread at the server")
+    if lab.value("read", False):
+        peer.recv()
     peer.close()
     lab.settle()
     reset = lab.segments(sent_by=server)[-1]

@@ -1,0 +1,190 @@
+"""Run Autobahn's fuzzing client against `fourtuple serve ws://`, and write what came of it.
+
+    python scripts/autobahn.py [--cases 1.*,2.*,...] [--write]
+
+The suite (autobahntestsuite 0.8.2) needs a Python 2.7. Where a distribution has none any more,
+Jython is one (Debian: apt install jython). What it needs is fetched from pip's index, as sources,
+into build/autobahn. Each case is run against a server with compression and one without. `--write`
+writes the summary into docs/explanation/websocket.md. Ends with status 1 if any case failed.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "autobahn"
+SUMMARY = ROOT / "docs" / "explanation" / "websocket.md"
+CLIENT = Path(__file__).with_name("autobahn_client.py")
+
+#: the newest of each that Jython 2.7 can import, and the packages to take from it
+SOURCES = {
+    "autobahntestsuite==0.8.2": "autobahntestsuite",
+    "autobahn==0.10.9": "autobahn",
+    "Twisted==13.2.0": "twisted",
+    "zope.interface==4.7.2": "src/zope",
+    "txaio==2.1.0": "txaio",
+    "six==1.16.0": "six.py",
+    "klein==15.3.1": "klein",
+    "Werkzeug==0.9.6": "werkzeug",
+    "Jinja2==2.8.1": "jinja2",
+    "MarkupSafe==1.0": "markupsafe",
+    "setuptools==44.1.1": "pkg_resources",
+}
+#: all but 9.*, which measures speed
+CASES = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,12.*,13.*"
+GOOD = ("OK", "NON-STRICT", "INFORMATIONAL")
+
+
+def fetch(requirement: str, into: Path) -> Path:
+    """The source archive of one package, by pip's own finder. `pip download` would do, if it did
+    not run each package's setup.py, which wants Python 2."""
+    from pip._internal.commands import create_command
+    from pip._internal.commands.download import DownloadCommand
+    from pip._internal.req.constructors import install_req_from_line
+
+    command = create_command("download")
+    assert isinstance(command, DownloadCommand)
+    options, _ = command.parse_args(["--no-deps", "--no-binary", ":all:", requirement])
+    with command.main_context():
+        session = command.get_default_session(options)
+        finder = command._build_package_finder(
+            options=options, session=session, ignore_requires_python=True
+        )
+        wanted = install_req_from_line(requirement)
+        best = finder.find_best_candidate(str(wanted.name), wanted.specifier).best_candidate
+        assert best is not None, f"{requirement} is not in the index"
+        content = session.get(best.link.url_without_fragment).content
+    if best.link.hash_name == "sha256":
+        assert hashlib.sha256(content).hexdigest() == best.link.hash, f"{requirement}: wrong hash"
+    target = into / best.link.filename
+    target.write_bytes(content)
+    return target
+
+
+def unpack(archive: Path, package: str, site: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        if archive.suffix == ".zip":
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(directory)
+        else:
+            with tarfile.open(archive) as tarred:
+                tarred.extractall(directory, filter="data")
+        (top,) = Path(directory).iterdir()
+        found = top / package
+        target = site / Path(package).name
+        if found.is_dir():
+            shutil.copytree(found, target)
+        else:
+            shutil.copy(found, target)
+
+
+def prepared() -> Path:
+    """Where the suite and what it needs are, side by side."""
+    site = BUILD / "site"
+    if (site / "complete").exists():
+        return site
+    shutil.rmtree(site, ignore_errors=True)
+    site.mkdir(parents=True)
+    for requirement, package in SOURCES.items():
+        unpack(fetch(requirement, BUILD), package, site)
+    (site / "complete").touch()
+    return site
+
+
+def run_against(site: Path, cases: str, options: Iterable[str], reports: Path) -> dict[str, Any]:
+    """What the suite says of each case."""
+    shutil.rmtree(reports, ignore_errors=True)
+    serve = [sys.executable, "-u", "-m", "fourtuple", "serve", "ws://127.0.0.1:0"]
+    serve += ["--max-message", "20000000", "--send-queue", "40000000", *options]
+    with tempfile.NamedTemporaryFile("w+") as log:
+        server = subprocess.Popen(serve, stdout=log)
+        try:
+            port = port_of(Path(log.name))
+            words = ["jython", str(CLIENT), str(site), port, cases, str(reports)]
+            subprocess.run(words, check=True)
+        finally:
+            server.terminate()
+            server.wait()
+    result: dict[str, Any] = json.loads((reports / "index.json").read_text())["fourtuple"]
+    return result
+
+
+def port_of(log: Path) -> str:
+    for _ in range(300):
+        if found := re.search(r"127\.0\.0\.1:(\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.1)
+    raise SystemExit("the server did not start")
+
+
+def without_compression(cases: str) -> str:
+    """Chapters 12 and 13 are about nothing else."""
+    return ",".join(case for case in cases.split(",") if case.split(".")[0] not in ("12", "13"))
+
+
+def key_of(case: str) -> tuple[int, ...]:
+    return tuple(map(int, case.split(".")))
+
+
+def bad_cases(results: Mapping[str, Any]) -> list[str]:
+    return [
+        case
+        for case in sorted(results, key=key_of)
+        if results[case]["behavior"] not in GOOD or results[case]["behaviorClose"] not in GOOD
+    ]
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Counts by chapter of the suite."""
+    chapters: dict[str, Counter[str]] = {}
+    for case in sorted(results, key=key_of):
+        chapter = case.split(".")[0]
+        chapters.setdefault(chapter, Counter())[results[case]["behavior"]] += 1
+    lines = ["| cases | " + " | ".join(GOOD) + " | failed |", "|---|---|---|---|---|"]
+    for chapter, counts in chapters.items():
+        failed = sum(counts.values()) - sum(counts[each] for each in GOOD)
+        shown = " | ".join(str(counts[each]) for each in GOOD)
+        lines.append(f"| {chapter}.* | {shown} | {failed} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cases", default=CASES)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    if not shutil.which("jython"):
+        raise SystemExit("jython is not installed: sudo apt install jython")
+    site = prepared()
+    failed: list[str] = []
+    parts = []
+    for title, flags in (("With compression", ()), ("Without compression", ("--no-compress",))):
+        cases = options.cases if not flags else without_compression(options.cases)
+        results = run_against(site, cases, flags, BUILD / title.split()[0].lower())
+        failed += bad_cases(results)
+        asked = f"{len(results)} cases: `{cases}`."
+        parts.append(f"## {title}\n\n{asked}\n\n{table(results)}\n")
+    print("\n".join(parts))
+    if options.write:
+        head = SUMMARY.read_text().split("\n## ")[0]
+        SUMMARY.write_text(head + "\n" + "\n".join(parts))
+    for case in failed:
+        print(f"failed: {case}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The trace of a run: what is the same whenever the same script runs with the same seed.
+
+Order in each lane (the calls of a program's thread, the states of an end, the frames of a
+direction) and causal edges (the frame that brought a state, the frames that an acknowledgment adds
+up). Left out is what chance and the clock decide: initial sequence numbers, ports that a kernel
+chose, IP identifications, timestamps, windows, process and descriptor numbers, times, the order
+between lanes; and into how many recv() the bytes that came together were cut.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from fourtuple.analyze.model import Connection, SegmentFact
+from fourtuple.event.model import Call, Endpoint, Verdict, is_cable
+from fourtuple.event.timeline import Timeline
+from fourtuple.wire import Icmp6View, flag_names
+
+__all__ = ["Trace", "trace"]
+
+#: net.ipv4.ip_local_port_range begins here: a kernel chose what is higher
+_CHOSEN_FROM = 32768
+#: options whose values are the same in every run; of the others only the name is kept
+_STABLE = ("MSS=", "SACK_PERM", "WS=")
+_NEIGHBOR_TYPES = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Lanes by name, each with its lines in order, and the causal edges."""
+
+    lanes: Mapping[str, tuple[str, ...]]
+    edges: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {line}" for name in sorted(self.lanes) for line in self.lanes[name]]
+        return "\n".join([*lines, *self.edges])
+
+    @property
+    def digest(self) -> str:
+        """The same for equal traces: 16 hexadecimal digits."""
+        return hashlib.sha256(str(self).encode()).hexdigest()[:16]
+
+
+def trace(timeline: Timeline, connections: Sequence[Connection]) -> Trace:
+    """The trace of a run, and of any timeline."""
+    lanes: dict[str, list[str]] = {}
+    for lane, line in (
+        *_calls(timeline),
+        *(found for one in connections for found in _of_connection(timeline, one)),
+        *_others(timeline, connections),
+    ):
+        lanes.setdefault(lane, []).append(line)
+    edges = sorted(edge for one in connections for edge in _edges(one))
+    return Trace({name: tuple(lines) for name, lines in lanes.items()}, tuple(edges))
+
+
+def _end(endpoint: Endpoint) -> str:
+    return f"{endpoint.address}:{_text(endpoint.port)}"
+
+
+def _text(value: object) -> str:
+    """A value; a port that a kernel chose is a star."""
+    return re.sub(r"\b\d{5}\b", _port, str(value))
+
+
+def _port(found: re.Match[str]) -> str:
+    return "*" if _CHOSEN_FROM <= int(found[0]) <= 65535 else found[0]
+
+
+def _calls(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """A line a call; the calls that read from one socket, one after another, are one."""
+    threads: dict[tuple[int, int], str] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    reading: dict[str, tuple[int, int]] = {}
+    for call in timeline.of(Call):
+        place = call.pid, call.thread
+        if place not in threads:
+            counts[call.host, call.program] += 1
+            number = counts[call.host, call.program]
+            threads[place] = f"calls of {call.host}/{call.program} {number}"
+        lane = threads[place]
+        if call.name == "recv" and isinstance(call.result, int) and call.result:
+            inode, size = reading.get(lane, (call.inode, 0))
+            if inode != call.inode:
+                yield lane, _read(size)
+                size = 0
+            reading[lane] = call.inode, size + call.result
+            continue
+        if lane in reading:
+            yield lane, _read(reading.pop(lane)[1])
+        yield lane, _call(call)
+    for lane, (_, size) in reading.items():
+        yield lane, _read(size)
+
+
+def _read(size: int) -> str:
+    return f"recv() -> {size} bytes"
+
+
+def _call(call: Call) -> str:
+    # a new descriptor's number depends on what else the process holds
+    result = "a socket" if call.new_inode or call.name == "socket" else _text(call.result)
+    return f"{call.name}({', '.join(map(_text, call.args))}) -> {call.errno or result}"
+
+
+def _of_connection(timeline: Timeline, one: Connection) -> Iterator[tuple[str, str]]:
+    # of two ends whose SYNs cross, chance says which is called the client
+    ends = sorted((_end(one.client), _end(one.server)))
+    yield f"{one.protocol} {one.index}", " - ".join(ends)
+    for change in one.changes:
+        yield _lane("states", one, change.of_client), f"{change.old} -> {change.new}"
+    for segment in one.segments:
+        yield _lane("frames", one, segment.from_client), _segment(timeline, segment)
+    for number in () if one.segments else one.frames:
+        sent = timeline.columns.source(number - 1) == (one.client.address, one.client.port)
+        yield _lane("frames", one, sent), _frame(timeline, number)
+
+
+def _lane(kind: str, one: Connection, of_client: bool) -> str:
+    return (
+        f"{kind} of {one.protocol} {one.index} at {_end(one.client if of_client else one.server)}"
+    )
+
+
+def _segment(timeline: Timeline, segment: SegmentFact) -> str:
+    options = (o if o.startswith(_STABLE) else o.split("=")[0] for o in segment.options.split())
+    parts = (
+        flag_names(segment.flags),
+        f"seq {segment.seq} ack {segment.ack} len {segment.length}",
+        *options,
+        _payload(timeline, segment.frame),
+        segment.verdict,
+    )
+    return " ".join(filter(None, parts))
+
+
+def _payload(timeline: Timeline, number: int) -> str:
+    """What was carried, as a few digits."""
+    data = timeline.packet(number).payload
+    return hashlib.sha256(data).hexdigest()[:8] if data else ""
+
+
+def _frame(timeline: Timeline, number: int) -> str:
+    verdict = Verdict.NAMES[int(timeline.frames.verdict[number - 1])]
+    return f"{len(timeline.frames.data(number - 1))} bytes {verdict}"
+
+
+def _others(timeline: Timeline, connections: Sequence[Connection]) -> Iterator[tuple[str, str]]:
+    """IP packets of no connection: ICMP, fragments. Kernels look for neighbors when they like."""
+    own = {number for one in connections for number in one.frames}
+    for number in range(1, len(timeline.frames) + 1):
+        vantage = timeline.vantages[int(timeline.frames.vantage[number - 1])].name
+        packet = timeline.packet(number)
+        if number in own or not is_cable(vantage) or packet.ip is None:
+            continue
+        icmp = packet.icmp
+        if not (isinstance(icmp, Icmp6View) and icmp.type in _NEIGHBOR_TYPES):
+            kind = f"{icmp.name} type {icmp.type} code {icmp.code} " if icmp else ""
+            lane = f"frames {packet.ip.source} -> {packet.ip.destination}"
+            yield lane, kind + _frame(timeline, number)
+
+
+def _edges(one: Connection) -> Iterator[str]:
+    counts: Counter[bool] = Counter()
+    named: dict[int, str] = {}
+    for segment in one.segments:
+        counts[segment.from_client] += 1
+        lane = _lane("frames", one, segment.from_client)
+        named[segment.frame] = f"{lane}, {counts[segment.from_client]}"
+    for change in one.changes:
+        lane = _lane("states", one, change.of_client)
+        yield f"{named[change.frame]} => {lane}: {change.old} -> {change.new}"
+    for segment in one.segments:
+        for total in segment.arithmetic:
+            covered = [named[frame] for frame in total.frames if frame in named]
+            if total.kind == "ack" and covered:
+                yield f"{'; '.join(covered)} => {named[segment.frame]}: ack {total.total}"
