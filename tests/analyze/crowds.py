@@ -5,6 +5,7 @@ seconds, and the minutes after which a connection is over.
 """
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from story import Party, Story
 __all__ = ["babble", "crowd", "merged"]
 
 _SENT = ("syn", "syn_ack", "ack", "send", "fin", "rst", "rst_ack", "send", "ack", "send")
+_EPOCH_NS = 1_790_000_000 * 10**9  # so that a clock set back is still one that a file can hold
 _NUMBERS = (0, 1, 2, 100, 2**31, 2**32 - 1)
 
 
@@ -100,7 +102,7 @@ def crowd(seed: int, size: int = 8) -> Timeline:
         else:
             story = chatter(seed * 89 + number, gaps=chance.random() < 0.5, port=port)
             stories.append(story)
-    return merged([story.timeline() for story in stories])
+    return replace(merged([story.timeline() for story in stories]), epoch_ns=_EPOCH_NS)
 
 
 def merged(timelines: list[Timeline]) -> Timeline:
@@ -113,7 +115,8 @@ def merged(timelines: list[Timeline]) -> Timeline:
     builder = FrameTableBuilder()
     for t_ns, _, data in sorted(frames, key=lambda frame: frame[:2]):
         builder.add(data, t_ns)
-    return Timeline(frames=builder.table(), meta={"file": "crowd.pcap"})
+    meta, epoch_ns = {"file": "crowd.pcap"}, timelines[0].epoch_ns
+    return Timeline(frames=builder.table(), meta=meta, epoch_ns=epoch_ns)
 
 
 def cuts(seed: int, count: int) -> list[int]:
