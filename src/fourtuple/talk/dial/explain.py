@@ -14,7 +14,7 @@ from fourtuple.render.numbers import duration
 from fourtuple.talk.dial.connecting import Step
 from fourtuple.talk.dial.conversation import Conversation
 from fourtuple.talk.dial.trouble import REFUSED_WHY, SILENT_WHY
-from fourtuple.wire.tcp import ACK, FIN, RST, SYN
+from fourtuple.wire.flags import ACK, FIN, RST, SYN
 
 __all__ = ["explanation", "step_lines"]
 
