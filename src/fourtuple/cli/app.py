@@ -20,6 +20,7 @@ from fourtuple.cli.read import READ_HELP, read
 from fourtuple.cli.scan import SCAN_HELP, scan
 from fourtuple.cli.serve import SERVE_HELP, serve
 from fourtuple.cli.talk import TALK_HELP, talk
+from fourtuple.cli.watch import WATCH_HELP, watch
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.text import clean
@@ -57,6 +58,9 @@ app.command(cls=HelpfulCommand, help=READ_HELP)(read)
 app.command(cls=HelpfulCommand, help=SCAN_HELP)(scan)
 app.command(cls=HelpfulCommand, help=SERVE_HELP)(serve)
 app.command(cls=HelpfulCommand, help=TALK_HELP)(talk)
+app.command(
+    cls=HelpfulCommand, help=WATCH_HELP, context_settings={"allow_interspersed_args": False}
+)(watch)
 app.add_typer(lab_app, name="lab")
 app.command(cls=HelpfulCommand, help=DOCTOR_HELP)(doctor)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["Field", "Format", "Layout", "parse_format", "parse_layout"]
+__all__ = ["Field", "Format", "Layout", "Value", "parse_format", "parse_layout"]
 
 Value = int | bytes | str | tuple[int, ...]
 
@@ -109,12 +109,17 @@ class Format:
                 found[field.name] = _text(value) if field.text else value
         return found
 
-    def number(self, name: str) -> Callable[[bytes], int]:
-        """What reads one whole number of a record; 0 where the record ends before it."""
-        field = self.fields[name]
-        order = "little" if sys.byteorder == "little" else "big"
-        begin, end, signed = field.offset, field.offset + field.size, field.signed
-        return lambda record: int.from_bytes(record[begin:end], order, signed=signed)
+    @cached_property
+    def head(self) -> Callable[[bytes], tuple[int, int]]:
+        """What reads a record's common_flags and common_pid."""
+        flags, task = self.fields.get("common_flags"), self.fields.get("common_pid")
+        if flags is None or task is None:
+            return lambda _: (0, 0)
+        flag_at, begin, end = flags.offset, task.offset, task.offset + task.size
+        return lambda record: (
+            record[flag_at] if flag_at < len(record) else 0,
+            int.from_bytes(record[begin:end], sys.byteorder, signed=True),
+        )
 
 
 def _located(field: Field, where: int, record: bytes) -> Value:
