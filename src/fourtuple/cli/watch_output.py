@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fourtuple.event.timeline import Timeline
     from fourtuple.source.trace.sockets import Sock
     from fourtuple.watch.pairs import Cause, News, Pair
-    from fourtuple.watch.session import Wish
+    from fourtuple.watch.wish import Wish
 
 __all__ = ["Reporter"]
 
@@ -208,12 +208,12 @@ class Reporter:
         notes = [Message(note.message, note.params) for note in watcher.notes()]
         if self._json:
             said = [self._say(note) for note in notes]
-            figures = {"connections": watcher.connections, **watcher.figures(), "notes": said}
-            return self._object({"kind": "summary", "status": watcher.status, **figures})
+            found = {"kind": "summary", "status": watcher.status, "notes": said}
+            return self._object(found | {"connections": watcher.connections} | watcher.figures())
         for note in notes:
             self._remark(note)
         if figures := watcher.figures():
-            self._remark(Message(_BY_TRACE, figures))
+            self._remark(Message(_BY_TRACE, dict(figures)))
         about: dict[str, object] = {"count": (count := watcher.connections)}
         self._remark(
             Message("{count} connection ended.", about, "{count} connections ended.", count)

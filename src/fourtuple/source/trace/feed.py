@@ -66,6 +66,10 @@ class Record:
         """Every field."""
         return self.format.values(self.data)
 
+    def number(self, field: str) -> int:
+        """One field that is a C int."""
+        return self.format.number(field, self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
