@@ -116,7 +116,7 @@ class Session:
             self.joiner.adopt(pid, command, known.get(pid, {}), watched=pid in roots)
         threads = None if everybody else looking.threads_of([*roots, *peers])
         ignored = looking.threads_of([os.getpid()]) if everybody else ()
-        return Feed(threads, ignored, self.wish.buffer_kb)
+        return Feed(threads, ignored, self.wish.buffer_kb, self.wish.port)
 
     def _watch(self, roots: Sequence[int], command: Command | None) -> None:
         began_s = time.monotonic()

@@ -9,8 +9,7 @@ queue; that is a guess until bytes prove it. What cannot be joined stays unjoine
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 
 from fourtuple.source.trace.feed import Record
@@ -39,23 +38,42 @@ _FREQUENT = _WAITS | {
     "recvmmsg", "sendfile64", "splice", "epoll_ctl", "setsockopt", "getsockopt", "getsockname",
     "getpeername",
 }  # fmt: skip
+#: calls that make a descriptor a socket, or none
+_MAKING = frozenset(
+    ("socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "close", "close_range")
+)
 _OF_FILES = _WAITS | {"read", "write", "readv", "writev", "splice", "epoll_ctl"}
 _INET = (socket.AF_INET, socket.AF_INET6)
-_MOST_UNJOINED = 20_000
+_MOST_UNJOINED, _MOST_CALLS = 20_000, 20_000
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
 _KINDS: Mapping[int, str] = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 
 
-@dataclass(slots=True)
 class _Pending:
-    """A call that has not returned, and the sockets that were touched in its course."""
+    """A call that has not returned, and the sockets that were touched in its course. Most calls are
+    on files: more than this is worked out only for those on sockets."""
 
-    record: Record
-    values: Values
-    made: CallMade
-    touched: list[int] = field(default_factory=list)
-    changed: list[Sock] = field(default_factory=list)
-    descriptor: Sock | None = None
+    def __init__(self, record: Record, name: str, process: Process, fd: int | None) -> None:
+        self.record = record
+        self.name = name
+        self.process = process
+        self.fd = fd
+        self.touched: list[int] = []
+        self.changed: list[Sock] = []
+        self.descriptor: Sock | None = None
+
+    @cached_property
+    def values(self) -> Values:
+        return self.record.values()
+
+    @cached_property
+    def made(self) -> CallMade:
+        """The call as it is kept."""
+        name, values, process = self.name, self.values, self.process
+        return CallMade(
+            self.record.t_ns, None, call_name(name, values), process.pid, self.record.task,
+            process.command, arguments(name, values), self.fd, offered(name, values),
+        )  # fmt: skip
 
 
 class Joiner:
@@ -130,52 +148,48 @@ class Joiner:
     def finish(self) -> None:
         """Nothing more will come: calls that have not returned are kept as such."""
         for pending in self._pending.values():
-            self._keep(pending.made, self._on(pending))
+            self._keep(pending, self._on(pending))
         self._pending.clear()
 
     def _going_on(self, record: Record) -> _Pending | None:
         """The call that the thread is in, where what happens is its doing."""
         pending = None if record.interrupted else self._pending.get(record.task)
-        if pending is not None and pending.made.fd is not None:
-            pending.descriptor = self.programs.of(record.task).sock(pending.made.fd)
+        if pending is not None and pending.fd is not None:
+            pending.descriptor = pending.process.sock(pending.fd)
         return pending
 
     def _enter(self, name: str, descriptor: str, record: Record) -> None:
         process = self.programs.of(record.task)
         before = self._pending.pop(record.task, None)
         if before is not None:  # its return was lost
-            self._keep(before.made, self._on(before))
+            self._keep(before, self._on(before))
         fd = record.number(descriptor) if descriptor else None
         if not process.watched and name in _FREQUENT and not self._concerns(process, fd, name):
             return
-        values = record.values()
-        made = CallMade(
-            record.t_ns, None, call_name(name, values), process.pid, record.task, process.command,
-            arguments(name, values), fd, offered(name, values),
-        )  # fmt: skip
         self.uring |= name.startswith("io_uring") and process.watched
-        self._pending[record.task] = _Pending(record, values, made)
+        self._pending[record.task] = _Pending(record, name, process, fd)
 
     def _concerns(self, process: Process, fd: int | None, name: str) -> bool:
         """Whether a call of a process that nobody watches is on a connection that matters: its
         other end is watched. One is asked often: the answer is kept once it is known. A descriptor
         that is not known to be a socket may be one only where no file can be."""
+        if self._all:
+            return True
         sock = process.sock(fd) if fd is not None else None
-        if sock is None or self._all:
-            return self._all or name not in _OF_FILES
+        if sock is None:
+            return name not in _OF_FILES
         if sock.concern is None and sock.remote is not None:
             sock.concern = sock.watched or self.network.other_is_watched(sock)
         return sock.concern is not False
 
     def _on(self, pending: _Pending) -> Sock | None:
         """The socket that a call is on."""
-        made = pending.made
-        if made.fd is None:
+        if pending.fd is None:
             return None
-        process = self.programs.of(made.thread)
-        sock = process.sock(made.fd)
+        process, fd = pending.process, pending.fd
+        sock = process.sock(fd)
         if pending.touched:
-            sock = self._proved(process, made.fd, sock, pending.touched[0])
+            sock = self._proved(process, fd, sock, pending.touched[0])
         elif sock is None and pending.changed:
             sock = pending.changed[0]
         return sock
@@ -206,28 +220,35 @@ class Joiner:
 
     def _exit(self, name: str, record: Record) -> None:
         pending = self._pending.get(record.task)
-        if pending is None or pending.record.name != f"sys_enter_{name}":
+        if pending is None or pending.name != name:
             if name in ("accept", "accept4"):
                 self._accepted_from_before(name, record)
             return
-        made = pending.made
-        result = long(record.values(), "ret")
+        del self._pending[record.task]
+        sock = self._on(pending)
+        if sock is None and name not in _MAKING and not pending.process.watched:
+            return
+        result, made = long(record.values(), "ret"), pending.made
         made.end_ns = record.t_ns
         made.result, made.errno = (result, None) if result >= 0 else (None, error_name(-result))
-        sock = self._on(pending)
         handle = _OUTCOMES.get(name)
         if handle is not None:
             handle(self, pending, sock)
-        del self._pending[record.task]
-        self._keep(made, sock)
+        self._keep(pending, sock)
 
-    def _keep(self, made: CallMade, sock: Sock | None) -> None:
+    def _keep(self, pending: _Pending, sock: Sock | None) -> None:
+        if sock is None and pending.name not in _MAKING and pending.name not in _WAITS:
+            return
+        made = pending.made
         made.on = sock or made.on
         on = made.made or made.on
         if on is not None:
-            on.calls.append(made)
+            if len(on.calls) < _MOST_CALLS:
+                on.calls.append(made)
+            else:
+                self.left_out += 1
             self.network.fresh.add(on)
-        elif made.name in _WAITS and self.programs.of(made.thread).watched:
+        elif pending.name in _WAITS and pending.process.watched:
             if len(self.unjoined) < _MOST_UNJOINED:
                 self.unjoined.append(made)
             else:
@@ -266,10 +287,11 @@ class Joiner:
         listeners = [sock for sock in socks if sock is not None and sock.role == "listener"]
         if fd < 0 or len(listeners) != 1:
             return
-        made = CallMade(self._began_ns, record.t_ns, "accept", process.pid, record.task,
-                        process.command, (), None, None, fd)  # fmt: skip
-        self._accepted(_Pending(record, {}, made), listeners[0])
-        self._keep(made, listeners[0])
+        pending = _Pending(record, name, process, None)
+        pending.made = CallMade(self._began_ns, record.t_ns, "accept", process.pid, record.task,
+                                process.command, (), None, None, fd)  # fmt: skip
+        self._accepted(pending, listeners[0])
+        self._keep(pending, listeners[0])
 
     def _next_waiting(self, listener: Sock) -> Sock | None:
         """The connection that has waited longest; none where several listeners share the port, for
@@ -309,7 +331,7 @@ class Joiner:
     def _length(self, record: Record) -> None:
         """Bytes went through a socket: of a call if one is going on."""
         pending = self._pending.get(record.task)
-        if record.interrupted or pending is None or pending.made.fd is None:
+        if record.interrupted or pending is None or pending.fd is None:
             return
         values = record.values()
         address, moved = long(values, "sk"), whole(values, "ret")

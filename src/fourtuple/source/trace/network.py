@@ -36,9 +36,12 @@ class CallGoingOn(Protocol):
     """A call that a thread is in: the socket of its descriptor, where that is known, and others
     that changed in its course."""
 
-    made: CallMade
+    fd: int | None
     changed: list[Sock]
     descriptor: Sock | None
+
+    @property
+    def made(self) -> CallMade: ...
 
 
 class Network:
@@ -135,7 +138,7 @@ class Network:
 
     def _called(self, pending: CallGoingOn | None, known: Sock | None) -> Sock | None:
         """The socket of the call that is going on, if it may be the one that changes."""
-        if pending is None or pending.made.fd is None:
+        if pending is None or pending.fd is None:
             return None
         sock = pending.descriptor
         if known is not None and sock is None and known not in pending.changed:
