@@ -58,8 +58,8 @@ _SIDES = {"client": N_("the client"), "server": N_("the server")}
 _STATUS = N_("{command} ended with exit status {status}.")
 _KEPT = N_("recording kept in {file}")
 _BY_TRACE = N_(
-    "Watching by the kernel's trace: {events} events, {lost} of them lost; {frames} frames, "
-    "{frames_lost} of them lost."
+    "Watching by the kernel's trace: {events} events and {frames} frames; besides, {lost} events "
+    "and {frames_lost} frames were lost."
 )
 _POLLING = N_(
     "Without root this is seen in the socket table alone, looked at {times} times a second: a "
