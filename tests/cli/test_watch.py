@@ -53,7 +53,7 @@ class TestByTheTrace:
             done = watch("--lang", "en", "--width", "160", "--ladder", "--save", kept, "--",
                          *script(CLIENT + "print('my own words')", port))  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "my own words\n")
-        told = done.stderr
+        told = " ".join(done.stderr.split())
         assert "calls: the kernel's trace" in told and "states: the kernel's trace" in told
         assert f"(process {server}, descriptor " in told
         for part in ("connect(:", "accept()", "send(14) → 14", "close()", "SYN_SENT", "TIME_WAIT",
