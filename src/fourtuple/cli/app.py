@@ -19,6 +19,7 @@ from fourtuple.cli.output import asked_language, translator_for, write
 from fourtuple.cli.read import READ_HELP, read
 from fourtuple.cli.scan import SCAN_HELP, scan
 from fourtuple.cli.serve import SERVE_HELP, serve
+from fourtuple.cli.sockets import SOCKETS_HELP, sockets
 from fourtuple.cli.talk import TALK_HELP, talk
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
@@ -43,6 +44,8 @@ Examples:
 
     fourtuple scan 127.0.0.1            which ports are open, and how one knows
 
+    fourtuple sockets --who 8080        who holds a port, and the way out
+
     fourtuple doctor                    what this machine allows""")
 
 app = typer.Typer(
@@ -57,6 +60,7 @@ app.command(cls=HelpfulCommand, help=READ_HELP)(read)
 app.command(cls=HelpfulCommand, help=SCAN_HELP)(scan)
 app.command(cls=HelpfulCommand, help=SERVE_HELP)(serve)
 app.command(cls=HelpfulCommand, help=TALK_HELP)(talk)
+app.command(cls=HelpfulCommand, help=SOCKETS_HELP)(sockets)
 app.add_typer(lab_app, name="lab")
 app.command(cls=HelpfulCommand, help=DOCTOR_HELP)(doctor)
 
