@@ -24,6 +24,7 @@ __all__ = ["Answer", "Asked", "ask", "descriptor_of", "taken"]
 _PIDFD_GETFD = 438  # the same on every architecture
 _TCP_INFO, _SO_NETNS_COOKIE = 11, 71
 _LONGEST = 256
+_INET = (socket.AF_INET, socket.AF_INET6)
 NOT_WRITTEN_SO = N_("--options {text}: it is PID/FD, a process and its descriptor, as 1234/5.")
 NO_SUCH = N_("Process {pid} has no descriptor {fd}, or there is no such process.")
 NO_SOCKET = N_("Descriptor {fd} of process {pid} is no socket.")
@@ -107,19 +108,21 @@ def _getfd(handle: int, fd: int) -> int:
 
 def ask(sock: socket.socket) -> Asked:
     """Every option that this socket answers, beside a new socket's."""
-    fresh = _fresh(sock)
+    # Python's own idea of the protocol is what the socket was made with, which may be 0
+    protocol = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL)
+    fresh = _fresh(sock, protocol)
     try:
         info = b""
-        if sock.proto == socket.IPPROTO_TCP and sock.family in (socket.AF_INET, socket.AF_INET6):
+        if protocol == socket.IPPROTO_TCP and sock.family in _INET:
             with suppress(OSError):
                 info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _LONGEST)
         return Asked(
             family=sock.family,
             kind=sock.type,
-            protocol=sock.proto,
+            protocol=protocol,
             local=_named(sock.getsockname),
             remote=_named(sock.getpeername),
-            answers=tuple(_answers(sock, fresh)),
+            answers=tuple(_answers(sock, fresh, protocol)),
             tcp_info=info,
             elsewhere=fresh is not None and _namespace(sock) != _namespace(fresh),
         )
@@ -128,9 +131,10 @@ def ask(sock: socket.socket) -> Asked:
             fresh.close()
 
 
-def _answers(sock: socket.socket, fresh: socket.socket | None) -> Iterator[Answer]:
+def _answers(sock: socket.socket, fresh: socket.socket | None, protocol: int) -> Iterator[Answer]:
+    levels = _levels(sock.family, protocol)
     for option in OPTIONS:
-        if option.level not in _levels(sock):
+        if option.level not in levels:
             continue
         value = _value(sock, option)
         if value is None:
@@ -140,11 +144,11 @@ def _answers(sock: socket.socket, fresh: socket.socket | None) -> Iterator[Answe
         yield Answer(option, value, default)
 
 
-def _levels(sock: socket.socket) -> tuple[int, ...]:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+def _levels(family: int, protocol: int) -> tuple[int, ...]:
+    if family not in _INET:
         return (SOCKET,)
-    transport = {socket.IPPROTO_TCP: (TCP,), socket.IPPROTO_UDP: (UDP,)}.get(sock.proto, ())
-    return (SOCKET, *transport, IP, *((IPV6,) if sock.family == socket.AF_INET6 else ()))
+    transport = {socket.IPPROTO_TCP: (TCP,), socket.IPPROTO_UDP: (UDP,)}.get(protocol, ())
+    return (SOCKET, *transport, IP, *((IPV6,) if family == socket.AF_INET6 else ()))
 
 
 def _value(sock: socket.socket, option: Option) -> str | None:
@@ -168,10 +172,10 @@ def _text(kind: str, data: bytes) -> str:
     return str(int.from_bytes(data[:width], sys.byteorder, signed=signed))
 
 
-def _fresh(sock: socket.socket) -> socket.socket | None:
+def _fresh(sock: socket.socket, protocol: int) -> socket.socket | None:
     """A new socket of the same kind; None where it may not be made (RAW needs CAP_NET_RAW)."""
     try:
-        return socket.socket(sock.family, sock.type, sock.proto)
+        return socket.socket(sock.family, sock.type, protocol)
     except OSError:
         return None
 
