@@ -42,10 +42,12 @@ Examples:
 
     fourtuple scan 127.0.0.1            which ports are open, and how one knows
 
+    fourtuple sockets --who 8080        who holds a port, and the way out
+
     fourtuple doctor                    what this machine allows""")
 
 #: in the order of the help; the module of each has the function of its name, or the group
-_COMMANDS = ("read", "scan", "serve", "talk", "lab", "doctor")
+_COMMANDS = ("read", "scan", "serve", "talk", "sockets", "lab", "doctor")
 
 
 def app_of(names: Iterable[str] = _COMMANDS) -> typer.Typer:
