@@ -47,7 +47,7 @@ Examples:
     fourtuple doctor                    what this machine allows""")
 
 #: in the order of the help; the module of each has the function of its name, or the group
-_COMMANDS = ("read", "scan", "serve", "talk", "sockets", "lab", "doctor")
+_COMMANDS = ("read", "scan", "serve", "talk", "watch", "sockets", "lab", "doctor")
 
 
 def app_of(names: Iterable[str] = _COMMANDS) -> typer.Typer:
