@@ -330,6 +330,16 @@ def test_settings_of_a_pair_are_in_force() -> None:
     assert values(run_script(script)) == ["0"]
 
 
+def test_hosts_are_made_once() -> None:
+    def script(lab: Lab) -> None:
+        lab.pair()
+        lab.hosts("one", "two")
+
+    told = failure(run_script(script))
+    assert told["text"].startswith("There are hosts already: client, server.")
+    assert told["error"] == "UsageError"
+
+
 def test_a_setting_that_the_kernel_refuses_is_named() -> None:
     def script(lab: Lab) -> None:
         lab.pair(sysctls={"net.ipv4.tcp_sack": "perhaps"})
