@@ -79,7 +79,7 @@ def watch(
     no_color: NoColor = False,
 ) -> None:
     """Carry out what `WATCH_HELP` says."""
-    from fourtuple.watch.session import Wish
+    from fourtuple.watch.wish import Wish
 
     command, pid = command or [], pid or []
     if sum(map(bool, (command, pid, port, everything))) != 1:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fourtuple.event.timeline import Timeline
     from fourtuple.source.trace.sockets import Sock
     from fourtuple.watch.pairs import Cause, News, Pair
-    from fourtuple.watch.session import Wish
+    from fourtuple.watch.wish import Wish
 
 __all__ = ["Reporter"]
 
@@ -58,8 +58,8 @@ _SIDES = {"client": N_("the client"), "server": N_("the server")}
 _STATUS = N_("{command} ended with exit status {status}.")
 _KEPT = N_("recording kept in {file}")
 _BY_TRACE = N_(
-    "Watching by the kernel's trace: {events} events, {lost} of them lost; {frames} frames, "
-    "{frames_lost} of them lost."
+    "Watching by the kernel's trace: {events} events and {frames} frames; besides, {lost} events "
+    "and {frames_lost} frames were lost."
 )
 _POLLING = N_(
     "Without root this is seen in the socket table alone, looked at {times} times a second: a "
@@ -208,12 +208,12 @@ class Reporter:
         notes = [Message(note.message, note.params) for note in watcher.notes()]
         if self._json:
             said = [self._say(note) for note in notes]
-            figures = {"connections": watcher.connections, **watcher.figures(), "notes": said}
-            return self._object({"kind": "summary", "status": watcher.status, **figures})
+            found = {"kind": "summary", "status": watcher.status, "notes": said}
+            return self._object(found | {"connections": watcher.connections} | watcher.figures())
         for note in notes:
             self._remark(note)
         if figures := watcher.figures():
-            self._remark(Message(_BY_TRACE, figures))
+            self._remark(Message(_BY_TRACE, dict(figures)))
         about: dict[str, object] = {"count": (count := watcher.connections)}
         self._remark(
             Message("{count} connection ended.", about, "{count} connections ended.", count)

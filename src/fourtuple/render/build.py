@@ -104,7 +104,7 @@ def _owners(calls: OwnCalls) -> Iterator[Message]:
     """Which processes had the two sockets, as their last calls tell."""
     sides = ((_CLIENT_IS, calls.client), (_SERVER_IS, calls.server))
     for text, own in sides:
-        for call in own[-1:]:
+        for call in [call for call in own if call.remote is not None][-1:]:
             fd = call.result if call.new_inode else call.fd
             yield Message(text, {"program": call.program, "pid": call.pid, "fd": fd})
 

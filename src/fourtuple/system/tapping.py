@@ -16,7 +16,7 @@ from fourtuple.errors import CapabilityMissing
 from fourtuple.system.refusals import N_
 from fourtuple.system.ring import attach_filter, bind_everywhere
 
-__all__ = ["FrameTap", "Tapped", "frames_of"]
+__all__ = ["SNAP_BYTES", "TCP_AND_ICMP", "FrameTap", "Tapped", "frames_of"]
 
 _SOL_PACKET = 263
 _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION = 5, 6, 10
@@ -42,6 +42,8 @@ _PROTOCOL, _KIND, _HARDWARE, _NETWORK = 0xFFFFF000, 0xFFFFF004, 0xFFFFF01C, 0xFF
 _OUTGOING = 4
 _IPV4, _IPV6, _VLAN_TAG = 0x0800, 0x86DD, 0x8100
 
+#: of a frame so much is kept: loopback's segments have up to 64 KiB, and would fill the ring
+SNAP_BYTES = 2048
 #: TCP and ICMP over IPv4 and IPv6, and what hides behind IPv6's extension headers or VLAN tags
 TCP_AND_ICMP = (
     (_LD_W, 0, 0, _HARDWARE),
@@ -62,7 +64,7 @@ TCP_AND_ICMP = (
     (_JEQ, 2, 0, 0),
     (_JEQ, 1, 0, 43),
     (_JEQ, 0, 1, 44),
-    (_RET, 0, 0, 0xFFFFFFFF),
+    (_RET, 0, 0, SNAP_BYTES),
     (_RET, 0, 0, 0),
 )
 

@@ -188,8 +188,7 @@ class Instance:
                 self.write("set_event_pid", str(thread), append=True)
 
     def ignore(self, threads: Iterable[int]) -> None:
-        """Record nothing that these threads do, nor their children (Linux 5.7)."""
-        self.write("options/event-fork", "1")
+        """Record nothing that these threads do (Linux 5.7)."""
         for thread in threads:
             self.write("set_event_notrace_pid", str(thread), append=True)
 

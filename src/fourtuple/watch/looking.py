@@ -1,13 +1,14 @@
 """What procfs and sock_diag say of processes that were there before anybody watched."""
 
 import os
+import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from fourtuple.event.model import Endpoint
 from fourtuple.source.trace.sockets import Sock, plain
 from fourtuple.system.owners import owners_of, sockets_of
-from fourtuple.system.sock_diag import DiagSocket, SockDiag
+from fourtuple.system.sock_diag import DiagSocket, SockDiag, parse_row
 
 __all__ = [
     "command_of",
@@ -17,6 +18,7 @@ __all__ = [
     "known_sockets",
     "listening_processes",
     "process_of",
+    "queues_of",
     "socket_rows",
     "threads_of",
 ]
@@ -120,3 +122,18 @@ def inode_behind(pid: int, fd: int) -> int:
         if target.startswith("socket:["):
             return int(target[8:-1])
     return 0
+
+
+def queues_of(
+    diag: SockDiag, local: Endpoint, remote: Endpoint | None
+) -> tuple[str, int, int] | None:
+    """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
+    anyone = Endpoint("::" if ":" in local.address else "0.0.0.0", 0)
+    there = remote or anyone
+    family = socket.AF_INET6 if ":" in local.address else socket.AF_INET
+    with suppress(OSError):
+        message = diag.find(family, (local.address, local.port), (there.address, there.port))
+        row = parse_row(message) if message else None
+        if row is not None and (row.state == "LISTEN") == (remote is None):
+            return row.state, row.recv_q, row.send_q
+    return None

@@ -135,10 +135,12 @@ class News:
 
 @dataclass(slots=True)
 class Pairs:
-    """Connections by their four-tuple. `wants` says which are anybody's concern."""
+    """Connections by their four-tuple. `wants` says which are anybody's concern; `unwanted` is
+    called with those that are over and were not."""
 
     wants: Callable[[Pair], bool]
     wants_listener: Callable[[Sock], bool]
+    unwanted: Callable[[Pair], None] = lambda _: None
     _current: dict[tuple[Endpoint, Endpoint], Pair] = field(default_factory=dict)
     _of: dict[Sock, Pair] = field(default_factory=dict)
     _ending: list[Pair] = field(default_factory=list)
@@ -186,6 +188,7 @@ class Pairs:
         if not self.wants(pair):
             if pair.over:
                 self.drop(pair)
+                self.unwanted(pair)
             return
         if pair.established and not pair.opened_told:
             pair.opened_told = True

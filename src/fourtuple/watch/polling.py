@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from fourtuple.errors import UsageError
 from fourtuple.event.model import Endpoint, Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.source.trace.sockets import Holder, Sock, plain
@@ -21,7 +20,7 @@ from fourtuple.system.tracefs import ending_in_order
 from fourtuple.watch import looking
 from fourtuple.watch.command import Command
 from fourtuple.watch.pairs import News, Pair, Pairs
-from fourtuple.watch.session import NO_PROCESS, Wish, queues_of
+from fourtuple.watch.wish import Wish
 
 __all__ = ["Poller"]
 
@@ -48,20 +47,13 @@ class Poller:
     _roots: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.pairs = Pairs(self._wants, lambda sock: sock.watched)
-
-    def _wants(self, pair: Pair) -> bool:
-        port = self.wish.port
-        return pair.watched if port is None else port in (pair.ends[0].port, pair.ends[1].port)
+        self.pairs = Pairs(self.wish.wants, self.wish.wants_listener)
 
     def run(self) -> None:
         """Watch. UsageError where there is no such process."""
         with ending_in_order():
             command = Command(self.wish.command, self.wish.output) if self.wish.command else None
-            self._roots = {command.pid} if command else set(self.wish.pids)
-            for pid in self.wish.pids:
-                if not os.path.isdir(f"/proc/{pid}"):
-                    raise UsageError(NO_PROCESS, {"pid": pid})
+            self._roots = {command.pid} if command else set(self.wish.family())
             self._diag = SockDiag()
             try:
                 self._look()
@@ -88,18 +80,16 @@ class Poller:
             time.sleep(1 / self.TIMES_A_SECOND)
 
     def _enough(self, began_s: float, command: Command | None) -> bool:
-        wish = self.wish
-        late = wish.seconds is not None and time.monotonic() - began_s >= wish.seconds
-        many = wish.count is not None and self.connections >= wish.count
+        enough = self.wish.enough(time.monotonic() - began_s, self.connections)
         if command is not None:
-            return late or many or command.reap() is not None
+            return enough or command.reap() is not None
         gone = bool(self._roots) and not any(os.path.isdir(f"/proc/{p}") for p in self._roots)
-        return late or many or gone
+        return enough or gone
 
     def _finish(self) -> None:
         self._news(self.pairs.settled(1 << 62))
         for pair in self.pairs:
-            if self._wants(pair):
+            if self.wish.wants(pair):
                 self.tell(News(time.monotonic_ns(), "open", pair))
 
     def _look(self) -> None:
@@ -157,7 +147,7 @@ class Poller:
 
     def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
         """State, what is unread, and what is not acknowledged, of a socket as it is now."""
-        return queues_of(self._diag, local, remote)
+        return looking.queues_of(self._diag, local, remote)
 
     def figures(self) -> dict[str, int]:
         """Nothing is counted."""

@@ -14,7 +14,7 @@ from fourtuple.event.model import Event, Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.source.trace.sockets import CallMade, Sock, call_event, events_of
 from fourtuple.system.packet import WallClock
-from fourtuple.system.tapping import Tapped
+from fourtuple.system.tapping import SNAP_BYTES, Tapped
 from fourtuple.watch.pairs import Pair
 
 __all__ = ["timeline_of"]
@@ -40,7 +40,7 @@ def timeline_of(
         )
     events: list[Event] = [*_events(pairs), *map(call_event, unjoined), *notes]
     events.sort(key=lambda event: event.t_ns)
-    vantages = tuple(Vantage(_name(index), link) for index, link in places)
+    vantages = tuple(Vantage(_name(index), link, snap_length=SNAP_BYTES) for index, link in places)
     return Timeline(
         vantages or (Vantage("watch"),),
         builder.table(),

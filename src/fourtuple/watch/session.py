@@ -7,21 +7,20 @@ what was asked for, the processes that listen here when it begins.
 
 import os
 import select
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from fourtuple.errors import N_, UsageError
+from fourtuple.errors import N_
 from fourtuple.event.model import Endpoint, Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.source.trace.feed import Batch, Feed
 from fourtuple.source.trace.join import Joiner
-from fourtuple.source.trace.sockets import Changed, Sock
+from fourtuple.source.trace.sockets import Changed
 from fourtuple.system.packet import WallClock
-from fourtuple.system.sock_diag import DiagSocket, SockDiag, parse_row
+from fourtuple.system.sock_diag import DiagSocket, SockDiag
 from fourtuple.system.tapping import FrameTap, Tapped, frames_of
 from fourtuple.system.tracefs import ending_in_order
 from fourtuple.watch import looking
@@ -29,10 +28,10 @@ from fourtuple.watch.command import Command
 from fourtuple.watch.frames import Frames
 from fourtuple.watch.pairs import News, Pair, Pairs
 from fourtuple.watch.record import timeline_of
+from fourtuple.watch.wish import Wish
 
-__all__ = ["NO_PROCESS", "Session", "Wish", "queues_of"]
+__all__ = ["Session"]
 
-NO_PROCESS = N_("There is no process {pid}.")
 LACKING = N_("this kernel's trace does not have {events}: what they would tell is missing")
 LOST_EVENTS = N_("{count} events of the kernel's trace found no room: calls or states are missing")
 LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
@@ -46,42 +45,10 @@ _PAUSE_S = 0.02
 _LINGER_S = 0.15
 #: work for so long, then take again what the kernel has
 _WORK_S = 0.05
-_MOST_BACKLOG_BYTES = 1 << 30
+_MOST_BACKLOG_BYTES = 256 << 20
 _PAGE_BYTES = 4096
 #: frames of what nobody watches are kept for as long as a trace may take to tell whose they are
 _IDLE_NS = 3_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What to watch. One of `command`, `pids`, `port`, `everything`.
-
-    seconds, count   end after so long, or so many connections that ended
-    frames           take frames, too
-    keep             keep what was seen for `Session.timeline`
-    output           a descriptor for the command's standard output
-    buffer_kb        memory for each processor's events
-    """
-
-    command: Sequence[str] = ()
-    pids: Sequence[int] = ()
-    port: int | None = None
-    everything: bool = False
-    seconds: float | None = None
-    count: int | None = None
-    frames: bool = False
-    keep: bool = False
-    output: int | None = None
-    buffer_kb: int = 8192
-
-    @property
-    def title(self) -> str:
-        """What is watched, as it was asked for."""
-        if self.command:
-            return " ".join(self.command)
-        if self.pids:
-            return "--pid " + " ".join(map(str, self.pids))
-        return "--all" if self.port is None else f"--port {self.port}"
 
 
 @dataclass
@@ -110,16 +77,10 @@ class Session:
         self.clock = WallClock()
         self._diag = SockDiag()
         self.frames = Frames(frozenset([wish.port]) if wish.port else frozenset())
-        self.joiner = Joiner(looking.process_of, all_watched=wish.everything)
-        self.pairs = Pairs(self._wants, self._wants_listener)
-
-    def _wants(self, pair: Pair) -> bool:
-        port = self.wish.port
-        return pair.watched if port is None else port in (pair.ends[0].port, pair.ends[1].port)
-
-    def _wants_listener(self, sock: Sock) -> bool:
-        port = self.wish.port
-        return sock.watched if port is None else bool(sock.local and sock.local.port == port)
+        self.joiner = Joiner(
+            looking.process_of, all_watched=wish.everything, all_matter=wish.port is not None
+        )
+        self.pairs = Pairs(self.wish.wants, self.wish.wants_listener, self._forget)
 
     def run(self) -> None:
         """Watch. CapabilityMissing where the trace may not be read, UsageError where there is
@@ -129,7 +90,7 @@ class Session:
             if command is not None:
                 stack.callback(command.end)
             rows = looking.socket_rows()
-            roots = self._roots(command)
+            roots = [command.pid] if command else self.wish.family()
             self._feed = stack.enter_context(self._armed(roots, rows))
             self._tap = stack.enter_context(FrameTap()) if self.wish.frames else None
             self._feed.start()
@@ -143,14 +104,6 @@ class Session:
                 self._finish()
                 self.status = command.reap() if command else None
 
-    def _roots(self, command: Command | None) -> list[int]:
-        if command is not None:
-            return [command.pid]
-        for pid in self.wish.pids:
-            if not os.path.isdir(f"/proc/{pid}"):
-                raise UsageError(NO_PROCESS, {"pid": pid})
-        return sorted({one for pid in self.wish.pids for one in looking.descendants(pid)})
-
     def _armed(self, roots: Sequence[int], rows: list[DiagSocket]) -> Feed:
         """The feed, not started, and the joiner told of all that is there already."""
         everybody = self.wish.everything or self.wish.port is not None
@@ -163,7 +116,7 @@ class Session:
             self.joiner.adopt(pid, command, known.get(pid, {}), watched=pid in roots)
         threads = None if everybody else looking.threads_of([*roots, *peers])
         ignored = looking.threads_of([os.getpid()]) if everybody else ()
-        return Feed(threads, ignored, self.wish.buffer_kb)
+        return Feed(threads, ignored, self.wish.buffer_kb, self.wish.port)
 
     def _watch(self, roots: Sequence[int], command: Command | None) -> None:
         began_s = time.monotonic()
@@ -179,10 +132,7 @@ class Session:
         time.sleep(_LINGER_S)
 
     def _enough(self, began_s: float, roots: Sequence[int], command: Command | None) -> bool:
-        wish = self.wish
-        if wish.seconds is not None and time.monotonic() - began_s >= wish.seconds:
-            return True
-        if wish.count is not None and self.connections >= wish.count:
+        if self.wish.enough(time.monotonic() - began_s, self.connections):
             return True
         if command is not None:
             return command.reap() is not None
@@ -220,8 +170,7 @@ class Session:
             yield frame
 
     def _tell_news(self, until_ns: int) -> None:
-        fresh, self.joiner.fresh = self.joiner.fresh, set()
-        for news in self.pairs.update(fresh):
+        for news in self.pairs.update(self.joiner.fresh):
             self._tell(news)
         for news in self.pairs.settled(until_ns):
             self.connections += 1
@@ -246,9 +195,13 @@ class Session:
         if self.wish.keep:
             self.kept.append(news.pair)
             return
-        self.frames.forget([news.pair.key])
-        for sock in news.pair.socks:
-            self.joiner.forget(sock)
+        self._forget(news.pair)
+
+    def _forget(self, pair: Pair) -> None:
+        """Nobody will ask for it again."""
+        self.frames.forget([pair.key])
+        for sock in pair.socks:
+            self.joiner.network.forget(sock)
 
     def _look_for_time_wait(self, pair: Pair) -> None:
         """To the trace a socket is closed when a small one in TIME_WAIT takes its place: only the
@@ -271,13 +224,13 @@ class Session:
         self.frames_lost = self._tap.dropped() if self._tap else 0
         now_ns = time.monotonic_ns()
         for pair in self.pairs:
-            if self._wants(pair):
+            if self.wish.wants(pair):
                 self.kept += [pair] if self.wish.keep else []
                 self._tell(News(now_ns, "open", pair))
 
     def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
         """State, what is unread, and what is not acknowledged, of a socket as it is now."""
-        return queues_of(self._diag, local, remote)
+        return looking.queues_of(self._diag, local, remote)
 
     def figures(self) -> dict[str, int]:
         """How much was recorded, and how much was lost."""
@@ -321,18 +274,3 @@ class Session:
             self.notes() if whole else (),
             self.joiner.unjoined if whole else (),
         )
-
-
-def queues_of(
-    diag: SockDiag, local: Endpoint, remote: Endpoint | None
-) -> tuple[str, int, int] | None:
-    """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
-    anyone = Endpoint("::" if ":" in local.address else "0.0.0.0", 0)
-    there = remote or anyone
-    family = socket.AF_INET6 if ":" in local.address else socket.AF_INET
-    with suppress(OSError):
-        message = diag.find(family, (local.address, local.port), (there.address, there.port))
-        row = parse_row(message) if message else None
-        if row is not None and (row.state == "LISTEN") == (remote is None):
-            return row.state, row.recv_q, row.send_q
-    return None

@@ -45,6 +45,15 @@ NETWORK = (
     "sock/inet_sk_error_report",
     "skb/kfree_skb",
 )
+_WITH_PORTS = frozenset(
+    (
+        "sock/inet_sock_set_state",
+        "tcp/tcp_receive_reset",
+        "tcp/tcp_retransmit_skb",
+        "tcp/tcp_retransmit_synack",
+        "sock/inet_sk_error_report",
+    )
+)
 #: an event is stamped a little before it can be read
 _COMMIT_NS = 1_000_000
 # enum trace_flag_type, include/linux/trace_events.h
@@ -66,6 +75,10 @@ class Record:
         """Every field."""
         return self.format.values(self.data)
 
+    def number(self, field: str) -> int:
+        """One field that is a C int."""
+        return self.format.number(field, self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -85,6 +98,7 @@ class Feed:
     threads    record the calls of these threads and of their children, None: of all
     ignored    and of these none
     buffer_kb  the memory for each processor's events, in each of the two instances
+    port       of the network only what concerns this port, as far as events say
 
     `lacking` names events that this kernel does not have, `lost` counts those that found no room,
     `damaged` pages that made no sense.
@@ -95,11 +109,11 @@ class Feed:
         threads: Iterable[int] | None,
         ignored: Iterable[int] = (),
         buffer_kb: int = 8192,
-        calls: Sequence[str] = CALLS,
+        port: int | None = None,
     ) -> None:
         self._threads = None if threads is None else list(threads)
         self._ignored = list(ignored)
-        self._wanted = calls
+        self._port = port
         self._calls = Instance("calls", buffer_kb)
         self._network = Instance("network", buffer_kb)
         self._open = ExitStack()
@@ -126,7 +140,7 @@ class Feed:
             self._calls.follow(self._threads)
         if self._ignored:
             self._calls.ignore(self._ignored)
-        for name in self._wanted:
+        for name in CALLS:
             for side in ("enter", "exit"):
                 self._enable(self._calls, f"syscalls/sys_{side}_{name}")
         for event in PROCESSES:
@@ -136,6 +150,8 @@ class Feed:
 
     def _enable(self, instance: Instance, event: str) -> None:
         filtered = "reason > 3" if event == "skb/kfree_skb" else ""
+        if self._port and event in _WITH_PORTS:
+            filtered = f"sport == {self._port} || dport == {self._port}"
         if instance.enable(event, filtered):
             found = parse_format(instance.read(f"events/{event}/format"))
             self._formats[found.id] = found

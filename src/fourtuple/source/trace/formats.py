@@ -76,6 +76,7 @@ class Format:
         self.id = number
         self.fields = fields
         self.symbols = _symbols(text)
+        self._places: dict[str, slice] = {}
 
     @cached_property
     def _reader(self) -> tuple[struct.Struct, list[tuple[Field, bool]]]:
@@ -120,6 +121,17 @@ class Format:
             record[flag_at] if flag_at < len(record) else 0,
             int.from_bytes(record[begin:end], sys.byteorder, signed=True),
         )
+
+    def number(self, name: str, record: bytes) -> int:
+        """One field that is a C int, though the trace may hold it as a long; 0 where there is
+        none."""
+        place = self._places.get(name)
+        if place is None:
+            field = self.fields.get(name)
+            begin = _MOST_BYTES if field is None else field.offset
+            begin += field.size - 4 if field and sys.byteorder == "big" else 0
+            place = self._places[name] = slice(begin, begin + 4)
+        return int.from_bytes(record[place], sys.byteorder, signed=True)
 
 
 def _located(field: Field, where: int, record: bytes) -> Value:

@@ -1,26 +1,23 @@
-"""Records of the trace -> sockets with their calls, states, owners and what else befell them.
+"""Records of the trace -> sockets with their calls, their owners, and what befell them.
 
 Rules. A call is its thread's, from enter to exit. What happens in between in the same thread, and
 in no interrupt, is the call's doing: it tells which socket a descriptor is. What happens in an
-interrupt belongs to a socket by its address in the kernel or by its four-tuple, never to the task
-that was interrupted. An accept() whose new socket has neither sent nor received is given the one
-that has waited longest in its listener's queue; that is a guess until bytes prove it. What cannot
-be joined stays unjoined.
+interrupt is the network's (`network`), never the task's that was interrupted. An accept() whose new
+socket has neither sent nor received is given the one that has waited longest in its listener's
+queue; that is a guess until bytes prove it. What cannot be joined stays unjoined.
 """
 
 import socket
-import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from functools import cached_property, partial
 from types import MappingProxyType
 
-from fourtuple.event.model import Endpoint, Told
 from fourtuple.source.trace.feed import Record
 from fourtuple.source.trace.formats import Value
 from fourtuple.source.trace.naming import arguments, call_name, error_name, long, offered, whole
+from fourtuple.source.trace.network import Network
 from fourtuple.source.trace.programs import LookUp, Process, Programs
-from fourtuple.source.trace.sockets import HOST, CallMade, Changed, Sock, endpoint
-from fourtuple.system.sock_diag import STATES
+from fourtuple.source.trace.sockets import CallMade, Sock
 
 __all__ = ["Joiner"]
 
@@ -34,63 +31,86 @@ _DESCRIPTORS = MappingProxyType(
 _WAITS = frozenset(
     ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 )
+_WITHOUT_DESCRIPTOR = _WAITS | {"socket", "io_uring_setup"}
+#: calls of which a busy process makes many, and that change no descriptor
+_FREQUENT = _WAITS | {
+    "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
+    "recvmmsg", "sendfile64", "splice", "epoll_ctl", "setsockopt", "getsockopt", "getsockname",
+    "getpeername",
+}  # fmt: skip
+#: calls that make a descriptor a socket, or none
+_MAKING = frozenset(
+    ("socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "close", "close_range")
+)
+_OF_FILES = _WAITS | {"read", "write", "readv", "writev", "splice", "epoll_ctl"}
 _INET = (socket.AF_INET, socket.AF_INET6)
-_CLOSED, _LISTEN, _SYN_SENT = "CLOSED", "LISTEN", "SYN_SENT"
-#: states that mean: this end has closed first, and: the peer has
-_OWN_END, _PEER_END = "FIN_WAIT1", "CLOSE_WAIT"
-_MOST_UNJOINED = 20_000
+_MOST_UNJOINED, _MOST_CALLS = 20_000, 20_000
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
 _KINDS: Mapping[int, str] = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
-_PORT = struct.Struct("!H")
-
-Ends = tuple[Endpoint, Endpoint]
 
 
-@dataclass(slots=True)
 class _Pending:
-    """A call that has not returned, and the sockets that were touched in its course."""
+    """A call that has not returned, and the sockets that were touched in its course. Most calls are
+    on files: more than this is worked out only for those on sockets."""
 
-    record: Record
-    values: Values
-    made: CallMade
-    touched: list[int] = field(default_factory=list)
-    changed: list[Sock] = field(default_factory=list)
+    def __init__(self, record: Record, name: str, process: Process, fd: int | None) -> None:
+        self.record = record
+        self.name = name
+        self.process = process
+        self.fd = fd
+        self.touched: list[int] = []
+        self.changed: list[Sock] = []
+        self.descriptor: Sock | None = None
+
+    @cached_property
+    def values(self) -> Values:
+        return self.record.values()
+
+    @cached_property
+    def made(self) -> CallMade:
+        """The call as it is kept."""
+        name, values, process = self.name, self.values, self.process
+        return CallMade(
+            self.record.t_ns, None, call_name(name, values), process.pid, self.record.task,
+            process.command, arguments(name, values), self.fd, offered(name, values),
+        )  # fmt: skip
 
 
 class Joiner:
-    """`take()` records in order of time; `fresh` then has the sockets with something new.
+    """`take()` records in order of time; `fresh` has the sockets with something new.
+
+    Of a process that nobody watches only what it does with those that are watched is looked at;
+    `all_matter`: everything.
 
     unjoined   calls that belong to no socket that is known, and `left_out` how many more there were
-    loose      what the network told of endpoints that no socket had
     uring      whether io_uring was set up: what goes through it is not seen
     """
 
-    def __init__(self, look_up: LookUp, *, all_watched: bool = False) -> None:
+    def __init__(
+        self, look_up: LookUp, *, all_watched: bool = False, all_matter: bool = False
+    ) -> None:
         self.programs = Programs(look_up, all_watched=all_watched)
+        self._all = all_watched or all_matter
         self.unjoined: list[CallMade] = []
         self.left_out = 0
-        self.loose: list[Told] = []
         self.uring = False
-        self.fresh: set[Sock] = set()
+        self.network = Network()
         self._pending: dict[int, _Pending] = {}
-        self._by_address: dict[int, Sock] = {}
-        self._by_ends: dict[Ends, Sock] = {}
-        self._listeners: dict[int, list[Sock]] = {}
-        self._network: Mapping[str, Callable[[Record, Values], None]] = {
-            "inet_sock_set_state": self._state,
+        self._handlers: Mapping[str, Callable[[Record], None]] = {
             "sock_send_length": self._length,
             "sock_recv_length": self._length,
-            "tcp_send_reset": self._reset_sent,
-            "tcp_receive_reset": self._told("reset-received"),
-            "tcp_retransmit_skb": self._told("retransmitted"),
-            "tcp_retransmit_synack": self._told("syn-ack-retransmitted"),
-            "tcp_bad_csum": self._bad_checksum,
-            "inet_sk_error_report": self._error,
-            "kfree_skb": self._dropped,
             "task_newtask": self._born,
             "sched_process_exec": self._executed,
-            "sched_process_exit": lambda record, _: self.programs.ended(record.task),
+            "sched_process_exit": lambda record: self.programs.ended(record.task),
         }
+        self._ways: dict[str, Callable[[Record], None]] = {}
+        self._began_ns = 0
+
+    @property
+    def fresh(self) -> set[Sock]:
+        """The sockets with something new since this was asked last."""
+        found, self.network.fresh = self.network.fresh, set()
+        return found
 
     def adopt(
         self, pid: int, command: str, sockets: Mapping[int, Sock], *, watched: bool
@@ -99,78 +119,88 @@ class Joiner:
         process = self.programs.adopt(pid, command, watched=watched)
         for fd, sock in sockets.items():
             process.put(fd, sock)
-            self._index(sock)
-            if sock.role == "listener" and sock not in self._listeners_at(sock):
-                self._listeners_at(sock).append(sock)
+            self.network.adopt(sock)
         return process
 
     def take(self, records: Iterable[Record]) -> None:
         """What happened next."""
+        ways = self._ways
         for record in records:
-            name = record.name
-            if name.startswith("sys_enter_"):
-                self._enter(record, name[10:])
-            elif name.startswith("sys_exit_"):
-                self._exit(record, name[9:])
-            else:
-                handle = self._network.get(name)
-                if handle is not None:
-                    handle(record, record.values())
+            self._began_ns = self._began_ns or record.t_ns
+            way = ways.get(record.name)
+            if way is None:
+                way = ways[record.name] = self._way(record)
+            way(record)
+
+    def _way(self, record: Record) -> Callable[[Record], None]:
+        """What is done with records of this name."""
+        name = record.name
+        if name.startswith("sys_enter_"):
+            called = name.removeprefix("sys_enter_")
+            return partial(self._enter, called, _descriptor(called))
+        if name.startswith("sys_exit_"):
+            return partial(self._exit, name.removeprefix("sys_exit_"))
+        return self._handlers.get(name, self._happened)
+
+    def _happened(self, record: Record) -> None:
+        self.network.take(record, self._going_on(record))
 
     def finish(self) -> None:
         """Nothing more will come: calls that have not returned are kept as such."""
         for pending in self._pending.values():
-            self._keep(pending.made, self._on(pending))
+            self._keep(pending, self._on(pending))
         self._pending.clear()
 
-    def forget(self, sock: Sock) -> None:
-        """It is over, and nobody asks for it any more."""
-        if self._by_address.get(sock.address) is sock:
-            del self._by_address[sock.address]
-        if sock.local and sock.remote:
-            ends = (sock.local, sock.remote)
-            if self._by_ends.get(ends) is sock:
-                del self._by_ends[ends]
-        self.fresh.discard(sock)
+    def _going_on(self, record: Record) -> _Pending | None:
+        """The call that the thread is in, where what happens is its doing."""
+        pending = None if record.interrupted else self._pending.get(record.task)
+        if pending is not None and pending.fd is not None:
+            pending.descriptor = pending.process.sock(pending.fd)
+        return pending
 
-    # --- calls
-
-    def _enter(self, record: Record, name: str) -> None:
-        values = record.values()
+    def _enter(self, name: str, descriptor: str, record: Record) -> None:
         process = self.programs.of(record.task)
         before = self._pending.pop(record.task, None)
         if before is not None:  # its return was lost
-            self._keep(before.made, self._on(before))
-        fd = None
-        if name not in _WAITS and name != "socket":
-            fd = whole(values, _DESCRIPTORS.get(name, "fd"))
-        made = CallMade(
-            record.t_ns, None, call_name(name, values), process.pid, record.task, process.command,
-            arguments(name, values), fd, offered(name, values),
-        )  # fmt: skip
+            self._keep(before, self._on(before))
+        fd = record.number(descriptor) if descriptor else None
+        if not process.watched and name in _FREQUENT and not self._concerns(process, fd, name):
+            return
         self.uring |= name.startswith("io_uring") and process.watched
-        self._pending[record.task] = _Pending(record, values, made)
+        self._pending[record.task] = _Pending(record, name, process, fd)
+
+    def _concerns(self, process: Process, fd: int | None, name: str) -> bool:
+        """Whether a call of a process that nobody watches is on a connection that matters: its
+        other end is watched. One is asked often: the answer is kept once it is known. A descriptor
+        that is not known to be a socket may be one only where no file can be."""
+        if self._all:
+            return True
+        sock = process.sock(fd) if fd is not None else None
+        if sock is None:
+            return name not in _OF_FILES
+        if sock.concern is None and sock.remote is not None:
+            sock.concern = sock.watched or self.network.other_is_watched(sock)
+        return sock.concern is not False
 
     def _on(self, pending: _Pending) -> Sock | None:
         """The socket that a call is on."""
-        made = pending.made
-        if made.fd is None:
+        if pending.fd is None:
             return None
-        process = self.programs.of(made.thread)
-        sock = process.sock(made.fd)
+        process, fd = pending.process, pending.fd
+        sock = process.sock(fd)
         if pending.touched:
-            sock = self._proved(process, made.fd, sock, pending.touched[0])
+            sock = self._proved(process, fd, sock, pending.touched[0])
         elif sock is None and pending.changed:
             sock = pending.changed[0]
         return sock
 
     def _proved(self, process: Process, fd: int, sock: Sock | None, address: int) -> Sock:
         """Bytes went through the descriptor: the kernel's socket is known for sure."""
-        real = self._by_address.get(address)
+        real = self.network.by_address.get(address)
         if real is None:
             real = sock if sock is not None and not sock.address else Sock()
             real.address = address
-            self._by_address[address] = real
+            self.network.by_address[address] = real
         if sock is not None and sock is not real:
             if not sock.address:
                 sock.is_now(real)
@@ -188,28 +218,37 @@ class Joiner:
             guess.holders, real.holders = real.holders, guess.holders
         process.files.pop(fd, None)
 
-    def _exit(self, record: Record, name: str) -> None:
+    def _exit(self, name: str, record: Record) -> None:
         pending = self._pending.get(record.task)
-        if pending is None or pending.record.name != f"sys_enter_{name}":
+        if pending is None or pending.name != name:
+            if name in ("accept", "accept4"):
+                self._accepted_from_before(name, record)
             return
-        made = pending.made
-        result = long(record.values(), "ret")
+        del self._pending[record.task]
+        sock = self._on(pending)
+        if sock is None and name not in _MAKING and not pending.process.watched:
+            return
+        result, made = long(record.values(), "ret"), pending.made
         made.end_ns = record.t_ns
         made.result, made.errno = (result, None) if result >= 0 else (None, error_name(-result))
-        sock = self._on(pending)
         handle = _OUTCOMES.get(name)
         if handle is not None:
             handle(self, pending, sock)
-        del self._pending[record.task]
-        self._keep(made, sock)
+        self._keep(pending, sock)
 
-    def _keep(self, made: CallMade, sock: Sock | None) -> None:
+    def _keep(self, pending: _Pending, sock: Sock | None) -> None:
+        if sock is None and pending.name not in _MAKING and pending.name not in _WAITS:
+            return
+        made = pending.made
         made.on = sock or made.on
         on = made.made or made.on
         if on is not None:
-            on.calls.append(made)
-            self.fresh.add(on)
-        elif made.name in _WAITS and self.programs.of(made.thread).watched:
+            if len(on.calls) < _MOST_CALLS:
+                on.calls.append(made)
+            else:
+                self.left_out += 1
+            self.network.fresh.add(on)
+        elif pending.name in _WAITS and pending.process.watched:
             if len(self.unjoined) < _MOST_UNJOINED:
                 self.unjoined.append(made)
             else:
@@ -232,19 +271,32 @@ class Joiner:
         made = pending.made
         if made.result is None:
             return
-        if listener is None and made.fd is not None:
+        if listener is None:
             return  # a UNIX socket's, as far as anybody knows
-        assert listener is not None
         child = self._next_waiting(listener) or Sock(begun_ns=made.t_ns)
         child.listener = listener
         made.made, made.on = child, listener
         closes = bool(whole(pending.values, "flags") & socket.SOCK_CLOEXEC)
         self._put(made, made.result, child, closes=closes)
 
+    def _accepted_from_before(self, name: str, record: Record) -> None:
+        """A server that waited in accept() when the trace began: only its return is there. It is on
+        the one listener that the process has."""
+        process, fd = self.programs.of(record.task), long(record.values(), "ret")
+        socks = {process.sock(one) for one in process.files}
+        listeners = [sock for sock in socks if sock is not None and sock.role == "listener"]
+        if fd < 0 or len(listeners) != 1:
+            return
+        pending = _Pending(record, name, process, None)
+        pending.made = CallMade(self._began_ns, record.t_ns, "accept", process.pid, record.task,
+                                process.command, (), None, None, fd)  # fmt: skip
+        self._accepted(pending, listeners[0])
+        self._keep(pending, listeners[0])
+
     def _next_waiting(self, listener: Sock) -> Sock | None:
         """The connection that has waited longest; none where several listeners share the port, for
         then it is not known whose queue one is in."""
-        if len(self._listeners_at(listener)) > 1 or not listener.waiting:
+        if len(self.network.listeners_at(listener)) > 1 or not listener.waiting:
             return None
         child = listener.waiting.popleft()
         child.guessed = True
@@ -268,7 +320,7 @@ class Joiner:
         if pending.made.fd is not None and pending.made.errno != "EBADF":
             self.programs.of(pending.made.thread).close(pending.made.fd)
         if sock is not None and sock.protocol != "tcp" and not sock.open_at:
-            self._by_address.pop(sock.address, None)
+            self.network.by_address.pop(sock.address, None)
 
     def _range_shut(self, pending: _Pending, _: Sock | None) -> None:
         process = self.programs.of(pending.made.thread)
@@ -276,20 +328,19 @@ class Joiner:
         for fd in [fd for fd in process.files if first <= fd <= last]:
             process.close(fd)
 
-    # --- what the kernel says
-
-    def _length(self, record: Record, values: Values) -> None:
+    def _length(self, record: Record) -> None:
         """Bytes went through a socket: of a call if one is going on."""
-        address, moved = long(values, "sk"), whole(values, "ret")
         pending = self._pending.get(record.task)
-        if record.interrupted or pending is None or pending.made.fd is None:
+        if record.interrupted or pending is None or pending.fd is None:
             return
+        values = record.values()
+        address, moved = long(values, "sk"), whole(values, "ret")
         if whole(values, "family") not in _INET:
             return
         first = address not in pending.touched
         if first:
             pending.touched.append(address)
-        sock = self._on(pending) if first else self._by_address.get(address)
+        sock = self._on(pending) if first else self.network.by_address.get(address)
         if sock is None:
             return
         sock.protocol = _PROTOCOLS.get(whole(values, "protocol"), sock.protocol)
@@ -299,180 +350,20 @@ class Joiner:
             else:
                 sock.received_bytes += moved
 
-    def _state(self, record: Record, values: Values) -> None:
-        if whole(values, "protocol") != socket.IPPROTO_TCP:
-            return
-        old, new = _state_name(values, "oldstate"), _state_name(values, "newstate")
-        local, remote = _ends(values)
-        pending = None if record.interrupted else self._pending.get(record.task)
-        sock = self._sock_at(long(values, "skaddr"), old, new, (local, remote), pending)
-        self._placed(sock, local, remote, new)
-        sock.changes.append(Changed(record.t_ns, old, new, pending.made if pending else None))
-        self._moved(sock, record.t_ns, old, new)
-        self.fresh.add(sock)
-
-    def _sock_at(
-        self,
-        address: int,
-        old: str,
-        new: str,
-        ends: tuple[Endpoint | None, Endpoint | None],
-        pending: _Pending | None,
-    ) -> Sock:
-        """The socket that a change of state is about: the one at this address, unless its life is
-        over and this is the beginning of another's."""
-        known = self._by_address.get(address)
-        begins = (old == _CLOSED and new in (_SYN_SENT, _LISTEN)) or old == _LISTEN != new
-        if new == _CLOSED:
-            begins = False
-        called = self._called(pending, known)
-        if known is not None and not (begins and (known.ended_ns or known.state != old)):
-            return known
-        if called is not None and called.ended_ns:
-            life = Sock(called.protocol, inode=called.inode)  # the same socket, connected anew
-            called.successor = life
-            life.open_at = called.open_at
-            life.holders, life.watched = list(called.holders), called.watched
-        elif called is not None and not called.address:
-            life = called
-        else:
-            life = (self._before(ends) if known is None else None) or Sock()
-        life.address = address
-        self._by_address[address] = life
-        if pending is not None and called is None:
-            pending.changed.append(life)
-        return life
-
-    def _called(self, pending: _Pending | None, known: Sock | None) -> Sock | None:
-        """The socket of the call that is going on, if it may be the one that changes."""
-        if pending is None or pending.made.fd is None:
-            return None
-        sock = self.programs.of(pending.made.thread).sock(pending.made.fd)
-        if known is not None and sock is None and known not in pending.changed:
-            pending.changed.append(known)
-        fits = sock is not None and (sock is known or not sock.address)
-        return sock if fits else None
-
-    def _before(self, ends: tuple[Endpoint | None, Endpoint | None]) -> Sock | None:
-        """A socket from before the trace, whose address was not known."""
-        local, remote = ends
-        found = self._by_ends.get((local, remote)) if local and remote else None
-        return found if found is not None and not found.address else None
-
-    def _placed(
-        self, sock: Sock, local: Endpoint | None, remote: Endpoint | None, new: str
-    ) -> None:
-        if local and (local.port or sock.local is None):
-            sock.local = local
-        if remote and remote.port:
-            sock.remote = remote
-        self._index(sock)
-        if new == _LISTEN:
-            sock.role = "listener"
-            at = self._listeners_at(sock)
-            if sock not in at:
-                at.append(sock)
-
-    def _index(self, sock: Sock) -> None:
-        if sock.local and sock.remote and sock.local.port and sock.remote.port:
-            self._by_ends[sock.local, sock.remote] = sock
-            for told in [one for one in self.loose if _about(one, sock)]:
-                self.loose.remove(told)
-                sock.told.append(told)
-
-    def _listeners_at(self, sock: Sock) -> list[Sock]:
-        return self._listeners.setdefault(sock.local.port if sock.local else 0, [])
-
-    def _moved(self, sock: Sock, t_ns: int, old: str, new: str) -> None:
-        sock.state = new
-        if new == _SYN_SENT:
-            sock.role, sock.begun_ns = "client", t_ns
-        elif old == _LISTEN and new != _CLOSED:
-            sock.role, sock.begun_ns = "server", t_ns
-            self._queued(sock)
-        elif new == "ESTABLISHED":
-            sock.established = True
-        elif new in (_OWN_END, _PEER_END):
-            sock.first_end = sock.first_end or ("own" if new == _OWN_END else "peer")
-        elif new == _CLOSED:
-            sock.ended_ns = t_ns
-            if sock.role == "listener" and sock in self._listeners_at(sock):
-                self._listeners_at(sock).remove(sock)
-
-    def _queued(self, sock: Sock) -> None:
-        listening = [one for one in self._listeners_at(sock) if _takes(one, sock)]
-        if len(listening) == 1:
-            sock.listener = listening[0]
-            listening[0].waiting.append(sock)
-            sock.watched |= listening[0].watched
-
-    def _told(self, what: str) -> Callable[[Record, Values], None]:
-        def tell(record: Record, values: Values) -> None:
-            local, remote = _ends(values)
-            self._tell(record, what, long(values, "skaddr"), local, remote, "")
-
-        return tell
-
-    def _tell(
-        self,
-        record: Record,
-        what: str,
-        address: int,
-        local: Endpoint | None,
-        remote: Endpoint | None,
-        reason: str,
-    ) -> None:
-        sock = self._by_address.get(address)
-        if (sock is None or sock.role == "listener") and local and remote:
-            sock = self._by_ends.get((local, remote), sock)
-        local = local or (sock.local if sock else None)
-        if local is None:
-            return
-        known = sock is not None and sock.role != "listener"
-        remote = remote if remote and remote.port else sock.remote if sock and known else None
-        inode = sock.number if sock and known else 0
-        told = Told(t_ns=record.t_ns, host=HOST, what=what, local=local, remote=remote,
-                    reason=reason, inode=inode)  # fmt: skip
-        if sock is not None and known:
-            sock.told.append(told)
-            self.fresh.add(sock)
-        elif len(self.loose) < _MOST_UNJOINED:
-            self.loose.append(told)
-
-    def _reset_sent(self, record: Record, values: Values) -> None:
-        local, remote = _sockaddr(values.get("saddr")), _sockaddr(values.get("daddr"))
-        reason = _symbol(record, values, "reason")
-        self._tell(record, "reset-sent", long(values, "skaddr"), local, remote, reason)
-
-    def _bad_checksum(self, record: Record, values: Values) -> None:
-        # the source of the packet is the peer of whoever discards it
-        remote, local = _sockaddr(values.get("saddr")), _sockaddr(values.get("daddr"))
-        self._tell(record, "bad-checksum", 0, local, remote, "")
-
-    def _error(self, record: Record, values: Values) -> None:
-        if whole(values, "protocol") != socket.IPPROTO_TCP:
-            return
-        local, remote = _ends(values)
-        name = error_name(abs(whole(values, "error")))
-        sock = self._by_ends.get((local, remote)) if local and remote else None
-        if sock is not None:
-            sock.error = name
-        self._tell(record, "error", 0, local, remote, name)
-
-    def _dropped(self, record: Record, values: Values) -> None:
-        """It names no four-tuple: only a socket that is known by its address can have it."""
-        sock = self._by_address.get(long(values, "rx_sk"))
-        if sock is not None and sock.local:
-            reason = _symbol(record, values, "reason")
-            self._tell(record, "dropped", sock.address, sock.local, sock.remote, reason)
-
-    def _born(self, record: Record, values: Values) -> None:
+    def _born(self, record: Record) -> None:
+        values = record.values()
         self.programs.born(record.task, whole(values, "pid"), long(values, "clone_flags"))
 
-    def _executed(self, record: Record, values: Values) -> None:
+    def _executed(self, record: Record) -> None:
+        values = record.values()
         self._pending.pop(record.task, None)
         before = whole(values, "old_pid") or record.task
         self.programs.executed(record.task, before, str(values.get("filename", "")))
+
+
+def _descriptor(called: str) -> str:
+    """The field of a call's descriptor; "" where it has none."""
+    return "" if called in _WITHOUT_DESCRIPTOR else _DESCRIPTORS.get(called, "fd")
 
 
 _OUTCOMES: Mapping[str, Callable[[Joiner, _Pending, Sock | None], None]] = {
@@ -486,47 +377,3 @@ _OUTCOMES: Mapping[str, Callable[[Joiner, _Pending, Sock | None], None]] = {
     "close": Joiner._shut,
     "close_range": Joiner._range_shut,
 }
-
-
-def _state_name(values: Values, name: str) -> str:
-    number = whole(values, name)
-    return STATES[number] if 0 < number < len(STATES) else str(number)
-
-
-def _ends(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    family = whole(values, "family")
-    suffix = "_v6" if family == socket.AF_INET6 else ""
-    found = []
-    for side in ("s", "d"):
-        address = values.get(f"{side}addr{suffix}", b"")
-        octets = address if isinstance(address, bytes) else b""
-        found.append(endpoint(family, octets, whole(values, f"{side}port")))
-    return found[0], found[1]
-
-
-def _sockaddr(value: Value | None) -> Endpoint | None:
-    """A struct sockaddr_in or sockaddr_in6."""
-    data = value if isinstance(value, bytes) else b""
-    if len(data) < 28:
-        return None
-    family = int.from_bytes(data[:2], "little" if struct.pack("=H", 1)[0] else "big")
-    address = data[4:8] if family == socket.AF_INET else data[8:24]
-    return endpoint(family, address, _PORT.unpack_from(data, 2)[0])
-
-
-def _symbol(record: Record, values: Values, name: str) -> str:
-    number = whole(values, name)
-    return record.format.symbols.get(name, {}).get(number, str(number))
-
-
-def _about(told: Told, sock: Sock) -> bool:
-    """Whether what was told of endpoints is about this connection, at either end."""
-    ends = {sock.local, sock.remote}
-    return told.remote is not None and {told.local, told.remote} == ends
-
-
-def _takes(listener: Sock, sock: Sock) -> bool:
-    own, local = listener.local, sock.local
-    if own is None or local is None or own.port != local.port:
-        return False
-    return own.address in (local.address, "0.0.0.0", "::")

@@ -99,7 +99,10 @@ def _option(values: Values) -> Args:
 
 def _fcntl(values: Values) -> Args:
     command, argument = whole(values, "cmd"), whole(values, "arg")
-    named = _constant("F_", command)
+    named = next(
+        (name for prefix in ("F_GET", "F_SET", "F_DUP")  # F_UNLCK and others are no commands
+         if (name := _constant(prefix, command)) != command), command
+    )  # fmt: skip
     if named == "F_SETFL":
         return named, "O_NONBLOCK" if argument & 0o4000 else 0
     return (named, argument) if named in ("F_SETFD", "F_DUPFD", "F_DUPFD_CLOEXEC") else (named,)

@@ -73,6 +73,7 @@ class Sock:
     waiting    a listener's connections that no accept() has taken
     ended_ns   0 while it lives
     first_end  who closed first: "own" or "peer"
+    concern    whether it matters though its own process is not watched; None: not known yet
     """
 
     protocol: str = "tcp"
@@ -91,6 +92,7 @@ class Sock:
     begun_ns: int = 0
     ended_ns: int = 0
     first_end: str = ""
+    concern: bool | None = None
     established: bool = False
     error: str = ""
     sent_bytes: int = 0
