@@ -22,6 +22,7 @@ from fourtuple.talk.models.listener import (
     no_descriptor,
     peer_text,
 )
+from fourtuple.talk.noted import NotedSocket
 
 __all__ = ["serve_asyncio"]
 
@@ -31,7 +32,10 @@ _BACKLOG = 4096
 
 def serve_asyncio(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
-    with asyncio.Runner(loop_factory=_fastest_loop) as runner:
+    # uvloop takes the descriptor and makes its calls in C, where nobody can note them
+    noted = any(isinstance(each.socket, NotedSocket) for each in listeners)
+    make = asyncio.new_event_loop if noted else _fastest_loop
+    with asyncio.Runner(loop_factory=make) as runner:
         runner.run(_serve(listeners, hall, stop))
 
 
