@@ -17,7 +17,7 @@ from operator import is_not
 
 import msgspec
 
-from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow, State
+from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow, State, Told
 
 __all__ = [
     "Changed",
@@ -190,7 +190,7 @@ class LookReader:
 
 
 #: what a recording holds of events; a snapshot may be written as a look, or whole
-Written = Call | State | Snapshot | Look | Note
+Written = Call | State | Snapshot | Look | Told | Note
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Written] = msgspec.msgpack.Decoder(Written)
