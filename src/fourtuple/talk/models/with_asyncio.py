@@ -143,15 +143,13 @@ class _Connection(asyncio.Protocol):
         seat = self._seat
         assert seat is not None
         self._heard = True
-        if seat.direct is not None and not (seat.waiting or seat.finishing or self._full):
-            answer = seat.direct(data)
-            if answer is not None:  # nobody else is concerned: no need to queue for the hall
-                seat.received_bytes += len(data)
-                seat.sent_bytes += len(answer)
-                self._transport.write(answer)
-                return
-        self._hall.receive(seat, data)
-        self._send()
+        answer = None if self._full else seat.short_answer(data)
+        if answer is None:
+            self._hall.receive(seat, data)
+            self._send()
+            return
+        seat.sent_bytes += len(answer)
+        self._transport.write(answer)
 
     def eof_received(self) -> bool:
         assert self._seat is not None
