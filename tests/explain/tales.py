@@ -40,6 +40,13 @@ def _asked_twice_on_a_bad_wire() -> Story:
     return story
 
 
+def _asked_long_after() -> Story:
+    story = closed(opened(complete=False))
+    story.wait(100)
+    story.client.syn(seq=0)
+    return story
+
+
 def _agreed_twice() -> Story:
     story = Story()
     story.client.syn()
@@ -659,6 +666,7 @@ TALES: dict[str, Tale] = {
     "icmp-unreachable": _unreachable,
     "udp-unanswered": _datagrams,
     # stories that meet no rule of their own
+    " late SYN": _asked_long_after,
     "": lambda: closed(opened()),
     " fast": _fast_retransmission,
     " full": _full_window,

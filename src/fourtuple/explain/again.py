@@ -38,6 +38,12 @@ def again(about: About) -> Message:
             frame=frame,
         )
     if about.flags & SYN and not about.flags & ACK:
+        if any("handshake_ack" in s.notes for s in about.earlier(from_sender=True)):
+            return about.says(
+                "This is frame {frame} once more, after the handshake: most likely a copy that was "
+                "late on its way.",
+                frame=frame,
+            )
         return about.says(
             "{Sender} asks once more: frame {frame} had no answer in time.", frame=frame
         )

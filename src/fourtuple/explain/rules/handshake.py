@@ -250,7 +250,7 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     if connection.counts["reused_ports"] and connection.handshake != "refused":
         yield from _too_soon(connection, syns, agreed)
     if connection.handshake != "syn-only":
-        yield from _repeated(SYN_AGAIN, connection, syns)
+        yield from _repeated(SYN_AGAIN, connection, _before_the_third(connection, syns))
     if connection.handshake != "syn-ack-unanswered":
         yield from _repeated(SYN_ACK_AGAIN, connection, agreed)
 
@@ -291,6 +291,12 @@ def _too_soon(
     asked = [s for s in syns if not agreed or s.frame < agreed[0].frame]
     if asked and (not agreed or len(asked) > 1):
         yield finding(REUSED_SOON, connection, asked)
+
+
+def _before_the_third(connection: Connection, syns: list[SegmentFact]) -> list[SegmentFact]:
+    """Without the copies that come when the handshake is done: nobody waits for an answer then."""
+    third = next((s for s in connection.segments if "handshake_ack" in s.notes), None)
+    return syns if third is None else [s for s in syns if s.frame < third.frame]
 
 
 def _refused(connection: Connection, syns: list[SegmentFact]) -> Finding:
