@@ -56,7 +56,7 @@ class Answer:
 
     @property
     def rows(self) -> list[InetRow]:
-        return self.here.inet.get(self.protocol, [])
+        return list(self.here.inet.get(self.protocol, ()))
 
     @property
     def in_use(self) -> bool:
@@ -203,7 +203,7 @@ def sentences(found: Answer) -> Iterator[Message]:
         yield from _without_rows(found, about)
     yield from _way_out(found)
     for listing in found.elsewhere[:_MOST]:
-        row = listing.inet[found.protocol][0]
+        row = next(iter(listing.inet[found.protocol]))
         owners = listing.owners.get(row.inode)
         owner: object = owner_text(owners[0]) if owners else Message("a process")
         where = {**about, "namespace": listing.namespace, "owner": owner}

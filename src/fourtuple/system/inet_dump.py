@@ -1,7 +1,8 @@
 """Whole socket tables, fast: NETLINK_SOCK_DIAG dumps of TCP, UDP, RAW and UNIX sockets.
 
-Rules: rows stay as the kernel wrote them (addresses and ports are bytes) until somebody looks at
-one; messages of equal length that follow each other are unpacked in one go. A dump that the table
+Rules: rows stay in the kernel's messages until somebody looks at them, each time anew: memory that
+is touched for the first time costs more than unpacking twice. Messages of equal length that follow
+each other are unpacked in one go. A dump that the table
 changed under is not asked for again: with many sockets it nearly always has, and what is missing
 are sockets that came or went meanwhile. Knows nothing of processes (system.owners).
 """
@@ -12,7 +13,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from typing import NamedTuple
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "MEMORY",
     "SYN_RECV",
     "InetRow",
+    "InetRows",
     "Tables",
     "UnixRow",
     "attributes_of",
@@ -80,6 +82,39 @@ class InetRow(NamedTuple):
     attributes: bytes
 
 
+class InetRows:
+    """Rows in the kernel's order, which are made while one goes through them."""
+
+    __slots__ = ("_count", "_runs", "families")
+
+    def __init__(self) -> None:
+        self.families: set[int] = set()
+        self._runs: list[tuple[struct.Struct, bytes]] = []
+        self._count = 0
+
+    def add(self, one: struct.Struct, data: bytes) -> None:
+        """Messages that `one` unpacks."""
+        self._runs.append((one, data))
+        self.families.add(data[_HEADER.size])
+        self._count += len(data) // one.size
+
+    def extend(self, other: "InetRows") -> None:
+        """The rows of another dump, behind these."""
+        self._runs += other._runs
+        self.families |= other.families
+        self._count += other._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[InetRow]:
+        every = chain.from_iterable(one.iter_unpack(data) for one, data in self._runs)
+        return map(tuple.__new__, repeat(InetRow), every)
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == one for one in self)
+
+
 class UnixRow(NamedTuple):
     """One UNIX socket that listens. `kind` is SOCK_STREAM or SOCK_SEQPACKET; an abstract `name`
     begins with a zero byte; `recv_q` connections wait of at most `limit` + 1; `uid` is None where
@@ -117,10 +152,10 @@ class Tables:
         states: int = EVERY_STATE,
         families: tuple[int, ...] = (socket.AF_INET, socket.AF_INET6),
         extensions: tuple[int, ...] = (),
-    ) -> list[InetRow]:
-        """The sockets of a protocol in these states (bits), in the kernel's order."""
+    ) -> InetRows:
+        """The sockets of a protocol in these states (bits)."""
         wanted = sum(1 << (one - 1) for one in extensions)
-        rows: list[InetRow] = []
+        rows = InetRows()
         for family in families:
             self._ask(_INET_REQUEST.pack(family, protocol, wanted, 0, states))
             for step, some in self._answers():
@@ -128,7 +163,7 @@ class Tables:
                 # what nobody asked for need not be kept 40,000 times
                 behind = f"{rest}s" if extensions else f"0s{rest}x"
                 one = struct.Struct(f"={_HEADER.size}x{_INET_MESSAGE.format[1:]}{behind}")
-                rows += map(tuple.__new__, repeat(InetRow), one.iter_unpack(some))
+                rows.add(one, bytes(some))
         return rows
 
     def unix_listeners(self) -> list[UnixRow]:
