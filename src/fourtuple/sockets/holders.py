@@ -22,7 +22,7 @@ from fourtuple.sockets.show import owner_text, user_name
 from fourtuple.system.inet_dump import EVERY_STATE, LISTEN, InetRow
 from fourtuple.system.owners import Owner, command_of, processes, sockets_of
 
-__all__ = ["Answer", "Trial", "answer", "answer_record", "sentences"]
+__all__ = ["Answer", "Trial", "answer", "answer_record", "sentences", "untold_sockets"]
 
 _TIME_WAIT, _CLOSED = 6, 7
 _ENDING = frozenset((4, 5, 9, 11))
@@ -79,7 +79,7 @@ def answer(port: int, protocol: str) -> Answer:
                 elsewhere.append(listing)
     found = Answer(protocol, port, here, tuple(elsewhere), trials, ())
     if found.in_use and not found.rows:
-        untold = tuple(_untold(here.namespace))
+        untold = tuple(untold_sockets(here.namespace))
         return Answer(protocol, port, here, tuple(elsewhere), trials, untold)
     return found
 
@@ -103,7 +103,7 @@ def _try(family: int, protocol: str, port: int, reusing: bool) -> int:
     return 0
 
 
-def _untold(namespace: int) -> Iterator[Owner]:
+def untold_sockets(namespace: int) -> Iterator[Owner]:
     """Descriptors of this namespace's processes whose socket is in no table of the kernel's."""
     told: set[int] = set()
     listing = list_sockets(Wanted(), owners=False)
