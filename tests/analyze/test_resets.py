@@ -51,6 +51,17 @@ def test_a_listener_does_not_refuse_so_a_firewall_does():
     assert verdict(story) == ("server", "firewall", "certain")
 
 
+def test_a_listener_that_is_gone_at_the_next_look_may_have_gone_before_the_syn():
+    """Its program ended, which no call tells."""
+    story = Story()
+    story.server.table(story.server.listener())
+    story.client.syn()
+    story.server.rst_ack(raw_seq=0)
+    story.wait(1)
+    story.server.table()
+    assert verdict(story) == ("server", "port-closed", "likely")
+
+
 def test_a_listener_on_the_unspecified_ipv6_address_may_not_take_ipv4():
     story = Story()
     row = story.server.listener()

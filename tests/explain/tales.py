@@ -40,6 +40,13 @@ def _asked_twice_on_a_bad_wire() -> Story:
     return story
 
 
+def _asked_long_after() -> Story:
+    story = closed(opened(complete=False))
+    story.wait(100)
+    story.client.syn(seq=0)
+    return story
+
+
 def _agreed_twice() -> Story:
     story = Story()
     story.client.syn()
@@ -551,6 +558,16 @@ def _unreachable() -> Story:
     return story
 
 
+def _narrow_way() -> Story:
+    story = opened()
+    story.client.send(1400, lost=True)
+    story.too_big(story.client, 4, 1300)
+    story.client.send(1200, seq=1)
+    story.client.send(200, seq=1201)
+    story.server.ack()
+    return story
+
+
 def _without_reason() -> Story:
     story = opened(complete=False)
     story.server.rst_ack()
@@ -657,8 +674,10 @@ TALES: dict[str, Tale] = {
     "nagle-meets-delayed-ack": _both_waiting,
     "mtu-black-hole-suspected": _too_large,
     "icmp-unreachable": _unreachable,
+    "packet-too-big": _narrow_way,
     "udp-unanswered": _datagrams,
     # stories that meet no rule of their own
+    " late SYN": _asked_long_after,
     "": lambda: closed(opened()),
     " fast": _fast_retransmission,
     " full": _full_window,

@@ -12,7 +12,7 @@ from fourtuple.event.model import Note
 from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
-from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.experiment import Experiment, all_experiments
 from fourtuple.lab.hosts import Host, HostSocket
 from fourtuple.lab.parcel import Onward, Parcel
 from fourtuple.lab.runner import Options, run
@@ -187,6 +187,17 @@ def test_icmp_is_tied_to_the_datagram_that_it_answers(family: int) -> None:
     address = "10.77.0.2" if family == 4 else "fd77::2"
     assert told(errors["icmp-unreachable"]) == f"{address} told the client: port unreachable."
     assert "udp-unanswered" in errors
+
+
+@families
+def test_a_router_that_says_which_size_it_takes_is_no_unreachable_host(family: int) -> None:
+    told_so = found(all_experiments()["path-mtu"].script, family)
+    assert "a packet was too large for the next link" in told(told_so["packet-too-big"])
+    assert "icmp-unreachable" not in told_so
+
+
+def test_who_refuses_an_answer_and_asks_again_has_not_asked_in_vain() -> None:
+    assert "syn-repeated" not in found(all_experiments()["wrong-syn-ack"].script)
 
 
 def test_a_datagram_that_is_answered_leaves_nothing_to_say() -> None:

@@ -589,7 +589,7 @@ def scanned(scene: Scene) -> Play:
     yield
     six = ["-6"] if scene.lab.family == 6 else []
     target = ["-p", str(scene.port), scene.server.address]
-    scene.client.run(["nmap", "-n", "-Pn", "-sS", *six, *target])
+    scene.client.run(["nmap", "--privileged", "-n", "-Pn", "-sS", *six, *target])
     yield
 
 
@@ -790,7 +790,7 @@ def rebooted(address: str, port: int) -> None:
 def _nmap(scene: Scene, *options: str) -> None:
     six = ["-6"] if scene.lab.family == 6 else []
     target = ["-p", str(scene.port), scene.server.address]
-    scene.client.run(["nmap", "-n", "-Pn", *options, *six, *target])
+    scene.client.run(["nmap", "--privileged", "-n", "-Pn", *options, *six, *target])
 
 
 def scanned_by_connect(scene: Scene) -> Play:

@@ -207,7 +207,7 @@ def _opening(
             row[at.SYN_FRAME] = number
         else:
             _note(at.E_SYN, number, row, log, control)
-            if not usual or words & at.W_SPURIOUS:
+            if not usual or words & at.W_SPURIOUS or shape & at.S_THIRD_STEP:
                 shape |= at.S_ODD
             if (shape & at.S_SYN_SIDE != 0) != (side != 0):
                 shape |= at.S_BOTH_SYN

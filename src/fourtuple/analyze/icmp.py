@@ -4,8 +4,7 @@ An error quotes the beginning of that packet, ports included (RFC 792; RFC 4443,
 is told which connection, and which of its ends, it is meant for.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from fourtuple.analyze.hosts import plain
@@ -20,8 +19,7 @@ __all__ = ["IcmpError", "icmp_errors"]
 _TOO_BIG = frozenset((("ICMP", 3, 4), ("ICMPv6", 2, 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class IcmpError:
+class IcmpError(msgspec.Struct, frozen=True):
     """One message: `protocol` is ICMP or ICMPv6; `to_client` tells which end sent what it is
     about."""
 

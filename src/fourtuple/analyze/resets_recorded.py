@@ -149,9 +149,11 @@ def of_refusal(scene: Scene) -> tuple[str, str] | None:
     row = end.listener(t_ns, later=later)
     if row is None:
         return "port-closed", "certain"
+    # a program that ends takes its listener along, unseen until the next look
+    gone = end.looked(t_ns, later=True) and end.listener(t_ns, later=True) is None
     # one on :: may be for IPv6 alone (IPV6_V6ONLY), which the table does not tell
     apart = row.local.address == "::" and "." in end.local.address
-    return None if apart else ("firewall", "certain")
+    return None if gone or apart else ("firewall", "certain")
 
 
 def asking(scene: Scene) -> bool:

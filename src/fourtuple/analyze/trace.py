@@ -4,19 +4,22 @@ Order in each lane (the calls of a program's thread, the states of an end, the f
 direction) and causal edges (the frame that brought a state, the frames that an acknowledgment adds
 up). Left out is what chance and the clock decide: initial sequence numbers, ports that a kernel
 chose, IP identifications, timestamps, windows, process and descriptor numbers, times, the order
-between lanes; and into how many recv() the bytes that came together were cut.
+between lanes; into how many recv() the bytes that came together were cut; and by how many pure ACKs
+segments that were under way together are acknowledged (one more where 40 ms pass between two).
 """
 
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
+
+import msgspec
 
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.model import Call, Endpoint, Verdict, is_cable
 from fourtuple.event.timeline import Timeline
-from fourtuple.wire import Icmp6View, flag_names
+from fourtuple.wire import ACK, Icmp6View, flag_names
 
 __all__ = ["Trace", "trace"]
 
@@ -27,8 +30,7 @@ _STABLE = ("MSS=", "SACK_PERM", "WS=")
 _NEIGHBOR_TYPES = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """Lanes by name, each with its lines in order, and the causal edges."""
 
     lanes: Mapping[str, tuple[str, ...]]
@@ -112,8 +114,10 @@ def _of_connection(timeline: Timeline, one: Connection) -> Iterator[tuple[str, s
     yield f"{one.protocol} {one.index}", " - ".join(ends)
     for change in one.changes:
         yield _lane("states", one, change.of_client), f"{change.old} -> {change.new}"
+    overtaken = _overtaken(one)
     for segment in one.segments:
-        yield _lane("frames", one, segment.from_client), _segment(timeline, segment)
+        if segment.frame not in overtaken:
+            yield _lane("frames", one, segment.from_client), _segment(timeline, segment)
     for number in () if one.segments else one.frames:
         sent = timeline.columns.source(number - 1) == (one.client.address, one.client.port)
         yield _lane("frames", one, sent), _frame(timeline, number)
@@ -135,6 +139,29 @@ def _segment(timeline: Timeline, segment: SegmentFact) -> str:
         segment.verdict,
     )
     return " ".join(filter(None, parts))
+
+
+def _overtaken(one: Connection) -> set[int]:
+    """The frames of pure ACKs that another pure ACK followed, for segments that had been sent by
+    then: the last of a row says what all of them did. Those that brought about a state are kept."""
+    found: set[int] = set()
+    for of_client in (True, False):
+        sent = [segment for segment in one.segments if segment.from_client == of_client]
+        for first, second in pairwise(sent):
+            under_way = all(frame < first.frame for frame in _acknowledged(second))
+            if under_way and _only_acknowledges(first) and _only_acknowledges(second):
+                found.add(first.frame)
+    return found - {change.frame for change in one.changes}
+
+
+def _only_acknowledges(one: SegmentFact) -> bool:
+    plain = one.flags == ACK and one.length == 0 and "SACK=" not in one.options
+    return plain and one.acked > 0 and one.arrived and one.as_left is None
+
+
+def _acknowledged(one: SegmentFact) -> list[int]:
+    """The frames that it is the first to acknowledge."""
+    return [frame for total in one.arithmetic if total.kind == "ack" for frame in total.frames]
 
 
 def _payload(timeline: Timeline, number: int) -> str:
@@ -164,17 +191,24 @@ def _others(timeline: Timeline, connections: Sequence[Connection]) -> Iterator[t
 
 
 def _edges(one: Connection) -> Iterator[str]:
+    overtaken = _overtaken(one)
     counts: Counter[bool] = Counter()
     named: dict[int, str] = {}
     for segment in one.segments:
-        counts[segment.from_client] += 1
-        lane = _lane("frames", one, segment.from_client)
-        named[segment.frame] = f"{lane}, {counts[segment.from_client]}"
+        if segment.frame not in overtaken:
+            counts[segment.from_client] += 1
+            lane = _lane("frames", one, segment.from_client)
+            named[segment.frame] = f"{lane}, {counts[segment.from_client]}"
     for change in one.changes:
         lane = _lane("states", one, change.of_client)
         yield f"{named[change.frame]} => {lane}: {change.old} -> {change.new}"
+    before: dict[bool, list[str]] = {True: [], False: []}
     for segment in one.segments:
         for total in segment.arithmetic:
-            covered = [named[frame] for frame in total.frames if frame in named]
-            if total.kind == "ack" and covered:
+            if total.kind != "ack":
+                continue
+            covered = before[segment.from_client]
+            covered += [named[frame] for frame in total.frames if frame in named]
+            if covered and segment.frame in named:
                 yield f"{'; '.join(covered)} => {named[segment.frame]}: ack {total.total}"
+                before[segment.from_client] = []

@@ -8,9 +8,10 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+
+import msgspec
 
 from fourtuple.analyze.choice import Choice, Network
 from fourtuple.cli.values import number
@@ -36,8 +37,7 @@ NO_NAME = N_("{option} needs a name: what it is given is empty.")
 ONE_FORM = N_("{one} and {other} cannot both be asked for.")
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A time: nanoseconds since 1970, or after the first frame."""
 
     t_ns: int
@@ -48,8 +48,7 @@ class Moment:
         return self.t_ns + (begin_ns or 0) * self.after_first
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What to show (`connection` to `codes`), and as what."""
 
     files: list[str]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fourtuple.cli.kept import keep, require_writable
 from fourtuple.cli.options import Json, Lang, NoColor, Width
 from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.talk_output import Reporter
@@ -15,7 +16,6 @@ from fourtuple.errors import FourtupleError, InputError, UsageError
 from fourtuple.explain.text import N_
 
 if TYPE_CHECKING:
-    from fourtuple.event.timeline import Timeline
     from fourtuple.system.sniffer import Sniffer
     from fourtuple.talk.dial.conversation import Conversation
     from fourtuple.talk.dial.pump import Habits
@@ -57,7 +57,6 @@ NO_EOL = N_("--eol takes {known}; {value} is none of them.")
 SEND_OR_SIZE = N_("--send and --size exclude each other: each says what is sent.")
 NOT_FOR_PAGES = N_("{option} is not for {scheme}://, which fetches one page.")
 NO_FILE = N_("{path} cannot be read: {reason}.")
-NOT_SAVED = N_("{path} cannot be written: {reason}.")
 NO_TRUST = N_("--trust is a SHA-256 fingerprint, 64 hexadecimal digits; {value} is none.")
 
 
@@ -235,16 +234,17 @@ class _Views:
     def watch(self) -> None:
         """Begin to record frames, where somebody wants them and this machine allows it."""
         from fourtuple.system.sniffer import Sniffer, may_sniff
-        from fourtuple.talk.dial.filter import port_filter
+        from fourtuple.talk.filter import port_filter
+        from fourtuple.talk.views import MOST_FRAME_BYTES
 
         if self._save is not None:
-            _require_writable(self._save)
+            require_writable(self._save)
         wanted = self._explain or self._ladder or self._save is not None
         url = self._conversation.wish.url
         if wanted and url.kind.transport != "unix" and may_sniff():
             # a raw packet has no port: everything is taken
-            program = () if url.kind.transport == "raw" else port_filter(url.port)
-            self._seen = self._stack.enter_context(Sniffer(program))
+            program = () if url.kind.transport == "raw" else port_filter([url.port])
+            self._seen = self._stack.enter_context(Sniffer(program, MOST_FRAME_BYTES))
 
     def __enter__(self) -> "_Views":
         return self
@@ -255,13 +255,11 @@ class _Views:
             return
         if error is not None and not isinstance(error, (FourtupleError, KeyboardInterrupt)):
             return
-        from fourtuple.talk.dial.views import timeline_of
+        from fourtuple.talk.dial.views import conversation_timeline
 
-        seen = self._seen
-        frames = None if seen is None else list(seen.frames())
-        timeline = timeline_of(self._conversation, frames, seen.dropped if seen else 0)
+        timeline = conversation_timeline(self._conversation, self._seen)
         if self._save is not None:
-            _save(self._save, timeline)
+            keep(self._save, timeline)
         if self._ladder:
             self._reporter.ladder(timeline)
         if self._explain:
@@ -351,20 +349,3 @@ def _fingerprint(text: str) -> str:
     if plain and (len(plain) != 64 or set(plain) - set("0123456789abcdef")):
         raise UsageError(NO_TRUST, {"value": repr(text)})
     return plain
-
-
-def _require_writable(path: Path) -> None:
-    """Told before the conversation, not after it."""
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise FourtupleError(NOT_SAVED, {"path": str(path), "reason": error.strerror}) from error
-
-
-def _save(path: Path, timeline: "Timeline") -> None:
-    from fourtuple.event.recording import encode_recording
-
-    try:
-        path.write_bytes(encode_recording(timeline))
-    except OSError as error:
-        raise FourtupleError(NOT_SAVED, {"path": str(path), "reason": error.strerror}) from error

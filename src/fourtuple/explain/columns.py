@@ -7,14 +7,14 @@ that of every connection.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import repeat
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fourtuple.analyze import _layout as at
-from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable, Evidence
+from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable, Evidence, among
 from fourtuple.explain.model import Message, Rule
 from fourtuple.explain.rules import close, handshake, loss, numbers, pace, paths
 from fourtuple.explain.rules.making import EVIDENCE, of_side
@@ -34,8 +34,7 @@ _KINDS_A_WORD, _FIVE_BITS = 12, 31
 _NEVER = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Spotted:
+class Spotted(msgspec.Struct, frozen=True):
     """A rule that `rows` of a table meet.
 
     The evidence of a row are the frame numbers in the columns `firsts` (0: none), and those that
@@ -47,7 +46,7 @@ class Spotted:
     firsts: tuple[Int64s, ...]
     keys: Int64s | None = None
     before: Int64s | None = None
-    params: Params = field(default_factory=dict)
+    params: Params = msgspec.field(default_factory=dict)
 
     def frames(self, evidence: Evidence) -> Iterator[list[int]]:
         """The evidence of each row."""
@@ -80,7 +79,7 @@ def undecided(table: ConnectionTable, quoted: npt.NDArray[np.uint64] | None = No
         rare |= (table[f"{role}_open_bytes"] > 0) & (again >= paths.TIMES - 1) & large
     found: Bools = (table["protocol"] == 6) & (rare | table.flagged(_BITS))
     if quoted is not None and len(quoted):
-        found |= np.isin(table.quotable(), quoted)
+        found |= among(table.quotable(), quoted)
     return found
 
 

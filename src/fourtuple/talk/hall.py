@@ -71,6 +71,16 @@ class Seat:
         """More is to be sent."""
         self.waiting += data
 
+    def short_answer(self, data: bytes) -> bytes | None:
+        """What bytes from the client are answered with, for the driver to send at once; None where
+        the hall is to receive them: somebody else may be concerned, or something waits."""
+        if self.direct is None or self.waiting or self.finishing or not data:
+            return None
+        answer = self.direct(data)
+        if answer is not None:
+            self.received_bytes += len(data)
+        return answer
+
     @property
     def over(self) -> bool:
         """Whether the driver is to close the connection now."""

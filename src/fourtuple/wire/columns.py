@@ -5,8 +5,8 @@ those of the views, which are this module's slow twin in the tests.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -60,8 +60,7 @@ PROBLEM_NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(msgspec.Struct, frozen=True):
     """The packet that an ICMP error quotes: who sent it to whom. Ports are 0 where they are not
     quoted, and other than TCP and UDP; `sequence` is TCP's number, None where it is not quoted."""
 
@@ -71,8 +70,7 @@ class Quoted:
     sequence: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(msgspec.Struct, frozen=True):
     """Headers of n frames; int64[n] unless said. What a frame does not have is 0.
 
     kind              OTHER, TCP, UDP, ICMP, ICMP6, ARP or FRAGMENT. TCP and UDP only where a kernel

@@ -22,6 +22,7 @@ from fourtuple.talk.models.listener import (
     no_descriptor,
     peer_text,
 )
+from fourtuple.talk.noted import NotedSocket
 
 __all__ = ["serve_asyncio"]
 
@@ -31,7 +32,10 @@ _BACKLOG = 4096
 
 def serve_asyncio(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
-    with asyncio.Runner(loop_factory=_fastest_loop) as runner:
+    # uvloop takes the descriptor and makes its calls in C, where nobody can note them
+    noted = any(isinstance(each.socket, NotedSocket) for each in listeners)
+    make = asyncio.new_event_loop if noted else _fastest_loop
+    with asyncio.Runner(loop_factory=make) as runner:
         runner.run(_serve(listeners, hall, stop))
 
 
@@ -139,15 +143,13 @@ class _Connection(asyncio.Protocol):
         seat = self._seat
         assert seat is not None
         self._heard = True
-        if seat.direct is not None and not (seat.waiting or seat.finishing or self._full):
-            answer = seat.direct(data)
-            if answer is not None:  # nobody else is concerned: no need to queue for the hall
-                seat.received_bytes += len(data)
-                seat.sent_bytes += len(answer)
-                self._transport.write(answer)
-                return
-        self._hall.receive(seat, data)
-        self._send()
+        answer = None if self._full else seat.short_answer(data)
+        if answer is None:
+            self._hall.receive(seat, data)
+            self._send()
+            return
+        seat.sent_bytes += len(answer)
+        self._transport.write(answer)
 
     def eof_received(self) -> bool:
         assert self._seat is not None
