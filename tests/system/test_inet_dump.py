@@ -1,5 +1,6 @@
 """Whole tables, unpacked in runs: the same sockets as the lab's parser and as ss say."""
 
+import os
 import socket
 import subprocess
 from collections import Counter
@@ -63,6 +64,21 @@ def test_two_parsers_read_the_same_table(family: int, extensions: tuple[int, ...
     assert sum(ours.values()) == 1 + 2 * 100 + 50
     assert len(rows) == sum(1 for _ in rows)
     assert rows.families == {family}
+
+
+def test_both_families_in_one_walk_are_those_of_two() -> None:
+    held = [*crowd(socket.AF_INET, 9), *crowd(socket.AF_INET6, 9)]
+    inodes = {os.fstat(sock.fileno()).st_ino for sock in held}
+    with Tables() as tables:
+        together = tables.inet(socket.IPPROTO_TCP)
+        apart = tables.inet(socket.IPPROTO_TCP, families=(socket.AF_INET,))
+        apart.extend(tables.inet(socket.IPPROTO_TCP, families=(socket.AF_INET6,)))
+    for sock in held:
+        sock.close()
+    ours = [sorted(row for row in rows if row.inode in inodes) for rows in (together, apart)]
+    assert ours[0] == ours[1]
+    assert {row.inode for row in ours[0]} == inodes
+    assert together.families == {socket.AF_INET, socket.AF_INET6}
 
 
 def test_attributes_come_where_they_were_asked_for() -> None:
