@@ -187,8 +187,9 @@ def test_sockets_of_another_network_namespace_by_a_process_in_it() -> None:
     there = list_sockets(wanted(["tcp"]), namespace=file)
     inodes = {os.stat(one).st_ino for one in every_namespace()}
     child.communicate()
-    assert [endpoint(row) for _, row in there.rows()] == ["127.0.0.1:4711"]
-    assert there.owners[there.rows()[0][1].inode][0].pid == child.pid
+    ((_, row),) = there.rows()
+    assert endpoint(row) == "127.0.0.1:4711"
+    assert there.owners[row.inode][0].pid == child.pid
     assert there.namespace in inodes
     assert there.namespace != os.stat("/proc/self/ns/net").st_ino
 

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from fourtuple.cli.output import terminal_for, translator_for, write
@@ -145,7 +146,8 @@ def _write_objects(objects: Sequence[Any]) -> None:
 
 
 def _write_lines(lines: Iterator[str]) -> None:
-    write("\n".join([*lines, ""]))
+    while some := [*islice(lines, _AT_ONCE)]:
+        write("\n".join([*some, ""]))
 
 
 def _options(text: str, json: bool, translator: Translator, width: int) -> None:

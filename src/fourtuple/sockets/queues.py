@@ -4,8 +4,9 @@ Each remark names whose counter it rests on: a socket's own, or the whole networ
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import takewhile
 
 from fourtuple.errors import N_
 from fourtuple.explain.model import Message
@@ -53,7 +54,8 @@ def remarks(listing: Listing) -> Iterator[Message]:
     if not len(listing):
         yield Message(_NONE)
         return
-    listeners = [row for row in listing.inet.get("tcp", ()) if row.state == LISTEN]
+    # they come first: sockets.listing asks for them first
+    listeners = [*takewhile(lambda row: row.state == LISTEN, listing.inet.get("tcp", ()))]
     if listeners:
         yield Message(_LISTENERS)
         yield from _of_listeners(listeners)
@@ -79,7 +81,7 @@ def _of_listeners(listeners: list[InetRow]) -> Iterator[Message]:
     yield from _of_dropped(listeners, _DROPPED)
 
 
-def _of_dropped(rows: "list[InetRow] | tuple[()]", text: str) -> Iterator[Message]:
+def _of_dropped(rows: Iterable[InetRow], text: str) -> Iterator[Message]:
     dropped = [(row, count) for row in rows if (count := drops_of(row))]
     dropped.sort(key=lambda pair: -pair[1])
     for row, count in dropped[:_MOST]:
