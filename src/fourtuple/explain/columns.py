@@ -73,7 +73,10 @@ def undecided(table: ConnectionTable, quoted: npt.NDArray[np.uint64] | None = No
     rare |= table["handshake_rtt_ns"] >= handshake.SLOW_NS
     lasted = table["end_ns"] - table["start_ns"] >= pace.STALL_NS
     rare |= table.flagged(at.S_SHUT) & lasted
+    way = table["handshake_rtt_ns"]
+    near = (way > 0) & (way <= pace.NEAR_NS)
     for role in ("client", "server"):
+        rare |= near & (table[f"{role}_rtt_most_ns"] - way >= pace.DELAYED_NS)
         again = table[f"{role}_sent_again"] + table[f"{role}_captured_twice"]
         large = table[f"{role}_largest_bytes"] > paths.ALWAYS_PASSES
         rare |= (table[f"{role}_open_bytes"] > 0) & (again >= paths.TIMES - 1) & large

@@ -57,6 +57,7 @@ PROBLEM_NAMES = (
     "too-deep",
     "fragment-overlap",
     "fragment-misfit",
+    "unfinished-checksum",
 )
 
 
