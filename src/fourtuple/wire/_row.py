@@ -61,8 +61,9 @@ DEEPEST = 32
     ICMP_TYPE,
     ICMP_CODE,
     ICMP_MTU,
+    MULTIPATH_JOIN,
     SACK_EDGES,
-) = range(36)
+) = range(37)
 WIDTH = SACK_EDGES + 8
 
 # An ICMP message has no SACK blocks: in their place stands the packet that it quotes.

@@ -12,6 +12,7 @@ from fourtuple.wire._row import (
     LENGTH_TOO_SMALL,
     MORE_FRAGMENTS,
     MSS,
+    MULTIPATH_JOIN,
     NOTHING,
     PAYLOAD_LENGTH,
     PROBLEMS,
@@ -132,6 +133,8 @@ def _tcp_option(buffer: Bytes, row: int, kind: int, at: int, size: int, out: Tab
         out[row, TS_ECHO] = u32(buffer, at + 4)
     elif kind == 34 and (size == 0 or (4 <= size <= 16 and size % 2 == 0)):
         out[row, FAST_OPEN] = size
+    elif kind == 30 and size > 0 and u8(buffer, at) >> 4 == 1:
+        out[row, MULTIPATH_JOIN] = 1
     else:
         return not (2 <= kind <= 5 or kind == 8 or kind == 34)
     return True
