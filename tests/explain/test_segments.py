@@ -94,6 +94,8 @@ def test_every_segment_has_a_sentence_with_all_fields_filled_in(name, language):
         ("simultaneous-open", 3, "The client confirms the SYN that crossed its own: ack 1 = 0 + 1"),
         ("fast-open", 1, "Bytes 1 to 5 of the client: 5 bytes, so its next number is 6 = 1 + 5."),
         ("handshake-incomplete", 2, "The client asks once more: frame 1 had no answer in time."),
+        ("packet-too-big", 5, "bytes 1 to 1200 once more, cut anew: the ICMP message of frame 5"),
+        (" late SYN", 8, "most likely a copy that was late on its way"),
         ("handshake-incomplete", 2, "The wire dropped it: the server never sees it."),
         ("syn-ack-unanswered", 3, "The server sends frame 2 once more"),
         ("spurious-retransmission", 7, "although the server has acknowledged it"),

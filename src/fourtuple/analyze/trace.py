@@ -13,8 +13,9 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+import msgspec
 
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.model import Call, Endpoint, Verdict, is_cable
@@ -32,8 +33,7 @@ _USUAL_MSS, _MOST_OPTIONS = 536, 40
 _NEIGHBOR_TYPES = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """Lanes by name, each with its lines in order, and the causal edges."""
 
     lanes: Mapping[str, tuple[str, ...]]

@@ -1,6 +1,7 @@
 """How connections open, and how that fails."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
@@ -8,7 +9,7 @@ from fourtuple.explain.model import Finding, Message, Rule
 from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.rules.making import finding
 from fourtuple.explain.text import N_
-from fourtuple.wire import ACK, SYN
+from fourtuple.wire import ACK, RST, SYN
 
 __all__ = ["RULES", "SLOW_NS", "findings"]
 
@@ -250,7 +251,7 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     if connection.counts["reused_ports"] and connection.handshake != "refused":
         yield from _too_soon(connection, syns, agreed)
     if connection.handshake != "syn-only":
-        yield from _repeated(SYN_AGAIN, connection, syns)
+        yield from _repeated(SYN_AGAIN, connection, _in_vain(connection, syns))
     if connection.handshake != "syn-ack-unanswered":
         yield from _repeated(SYN_ACK_AGAIN, connection, agreed)
 
@@ -291,6 +292,16 @@ def _too_soon(
     asked = [s for s in syns if not agreed or s.frame < agreed[0].frame]
     if asked and (not agreed or len(asked) > 1):
         yield finding(REUSED_SOON, connection, asked)
+
+
+def _in_vain(connection: Connection, syns: list[SegmentFact]) -> list[SegmentFact]:
+    """Without what comes when nobody waits for an answer: copies behind the handshake, and those
+    that follow the client's own RST, because it has refused the answer (RFC 9293, 3.10.7.3)."""
+    sent = [s for s in connection.segments if s.from_client is syns[0].from_client] if syns else []
+    third = next((s.frame for s in sent if "handshake_ack" in s.notes), None)
+    refused = {after.frame for before, after in pairwise(sent) if before.flags & RST}
+    early = [s for s in syns if third is None or s.frame < third]
+    return [s for s in early if s.frame not in refused]
 
 
 def _refused(connection: Connection, syns: list[SegmentFact]) -> Finding:

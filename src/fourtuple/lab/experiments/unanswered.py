@@ -119,7 +119,8 @@ def connect_times_out(lab: Lab) -> None:
     lab.expect(lab.segments().flags[2:], ["SYN"], "an attempt that is closed: a SYN, and nothing")
     lab.claim(
         "after a time-out a RST is sent",
-        False,
+        "what timed out: unanswered keepalive probes end in RST, an unanswered SYN, and data "
+        "that nobody acknowledges, in silence",
         "connect() failed with ETIMEDOUT after two SYNs, and nothing followed",
         source="A",
         evidence=lab.segments().frames[:2],
