@@ -68,7 +68,7 @@ def test_a_listener_its_queue_its_owner_and_what_the_numbers_mean(
         ]
         assert f"[{os.getpid()}]/{queue.listener.fileno()}" in row
     assert f"127.0.0.1:{queue.port}: the accept queue is full (2 wait, the limit is 1)" in text
-    assert "this listener has dropped 1 segments" in text
+    assert "segments that this listener has dropped since it was made: 1" in text
     assert "All listeners of this network namespace together" in text
     assert text.count("nobody has accepted it") == 2
 
@@ -197,7 +197,7 @@ def test_watching_tells_what_opens_moves_and_closes() -> None:
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert watch.stdout is not None
-        assert watch.stdout.readline().startswith("1 sockets. Looking again every 0.05 s")
+        assert watch.stdout.readline().startswith("Sockets: 1. Looking again every 0.05 s")
         client = socket.create_connection(("127.0.0.1", port))
         lines = [watch.stdout.readline() for _ in range(3)]
         ends = f"tcp ESTABLISHED 127.0.0.1:{client.getsockname()[1]} 127.0.0.1:{port}"
@@ -221,5 +221,5 @@ def test_an_ordinary_user_is_told_once_what_is_missing() -> None:
             capture_output=True, text=True, user=65534, group=65534, extra_groups=[],
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("owners that are not visible here") == 1
+    assert done.stdout.count("owners are not visible here") == 1
     assert "(not visible)" in done.stdout

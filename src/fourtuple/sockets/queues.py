@@ -44,8 +44,8 @@ _HIDDEN = N_(
     " As root the command shows them."
 )
 _UNKNOWN = N_(
-    "{count} sockets have no owner that was found: it ended meanwhile, or its process is in "
-    "another pid namespace, or the socket is on its way in a message (SCM_RIGHTS)."
+    "{count} sockets have no owner that was found: it ended meanwhile, or /proc does not show it "
+    "here (another pid namespace, hidepid), or the socket is on its way in a message (SCM_RIGHTS)."
 )
 
 
