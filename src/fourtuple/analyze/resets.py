@@ -7,6 +7,7 @@ and no ACK flag (RFC 9293, section 3.10.7.1; net/ipv4/tcp_ipv4.c, tcp_v4_send_re
 the segment had none; it has no option, window 0, and comes from no socket. An RST that gives up a
 connection has ACK, the next sequence number, and the connection's options and window
 (tcp_send_active_reset). What RSTs answer, and who else may send them, have modules of their own.
+Where the kernel's own word was recorded (`resets_told`), it stands above what the frames say.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from fourtuple.analyze.model import Connection, Reset, SegmentFact
 from fourtuple.analyze.resets_answers import answer, handshake
 from fourtuple.analyze.resets_others import impostor
 from fourtuple.analyze.resets_scene import UNKNOWN, Cause, Scene, scenes
+from fourtuple.analyze.resets_told import Words, judged
 from fourtuple.analyze.services import Services
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import ACK
@@ -36,11 +38,14 @@ def resets(
     if not connection.completeness & 32:
         return ()
     found = []
+    words = Words(connection, timeline)
     for scene, side in scenes(connection, timeline, services or {}):
-        cause, confidence, evidence = _cause(scene)
+        seen, confidence, evidence = _cause(scene)
+        word = words.of(scene.rst)
+        cause, confidence = judged(word, seen, confidence)
         sender = "client" if scene.rst.from_client else "server"
         frames = (*sorted(set(evidence)), scene.rst.frame)
-        reset = Reset(scene.rst.frame, sender, cause, confidence, frames)
+        reset = Reset(scene.rst.frame, sender, cause, confidence, frames, word)
         found.append(reset)
         if side.broke is None and cause != "forged":
             side.broke = reset

@@ -173,13 +173,13 @@ class Server:
             from fourtuple.talk.codecs.http import Http
 
             site, rooms = self._site(), _ROOMS if self.name == "chat" else ()
-            return lambda: Http(site, limit, rooms)
+            return lambda: Http(site, limit, rooms, self._translator)
         return (lambda: Lines(limit)) if app.by_lines else Plain
 
     def _site(self) -> Site:
         if self.name == "files":
-            return Files(self._service.directory)
-        return ChatPage(self._translator) if self.name == "chat" else Hello()
+            return Files(self._service.directory, self._translator)
+        return (ChatPage if self.name == "chat" else Hello)(self._translator)
 
 
 def _app_name(service: Service) -> str:

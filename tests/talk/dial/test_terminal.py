@@ -139,6 +139,13 @@ def test_ctrl_d_ends_it_and_ctrl_c_breaks_it_off() -> None:
             person.sees(b"STILL THERE?")
 
 
+def test_ctrl_d_before_there_is_a_prompt_is_not_lost() -> None:
+    with textbook(ECHO) as server, person_at(server.tcp) as person:
+        person.types(CTRL_D)  # the terminal's driver takes it: no program reads yet
+        person.sees(b"Ended.")
+        assert person.status() == 0
+
+
 def test_the_other_side_ends_it_while_a_line_is_being_written() -> None:
     with textbook(BYE) as server, person_at(server.tcp) as person:
         person.sees(b"bye")
@@ -167,6 +174,6 @@ def test_control_characters_of_the_other_side_do_nothing() -> None:
 
 def test_refused_before_there_is_a_prompt() -> None:
     with person_at("tcp://127.0.0.1:1") as person:
-        person.sees(b"Refused: nobody listens on port 1 of 127.0.0.1.")
+        person.sees(b"Refused: nobody listens on port 1 of 127.0.0.1,")
         assert person.status() == 1
         assert b"0m>" not in person.screen

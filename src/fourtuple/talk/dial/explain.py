@@ -13,7 +13,8 @@ from fourtuple.explain.text import N_
 from fourtuple.render.numbers import duration
 from fourtuple.talk.dial.connecting import Step
 from fourtuple.talk.dial.conversation import Conversation
-from fourtuple.talk.dial.trouble import REFUSED_WHY, SILENT_WHY
+from fourtuple.talk.dial.trouble import FORBIDDEN_WHY, REFUSED_WHY, SILENT_WHY, UNREACHABLE_WHY
+from fourtuple.wire import IcmpView
 from fourtuple.wire.flags import ACK, FIN, RST, SYN
 
 __all__ = ["explanation", "step_lines"]
@@ -34,6 +35,10 @@ RST_SEEN = N_(
 ICMP_SEEN = N_(
     "{offender} answered the SYN with ICMP ({frames}), not with RST: that is a firewall's word, and"
     " says nothing about who listens on the port."
+)
+ICMP_NO_WAY = N_(
+    "{offender} answered the SYN with ICMP type {type}, code {code} ({frames}): a router's word, or"
+    " a firewall's, that there is no way there."
 )
 SYN_ONCE = N_(
     "The SYN was sent ({frames}), and neither SYN ACK nor RST nor ICMP came back: no such host is"
@@ -61,6 +66,10 @@ UDP_SILENT = N_(
 ANSWERED = N_("{count} came back: the only proof that any had arrived.")
 NO_FRAMES = N_("Frames could not be recorded (CAP_NET_RAW): this rests on the calls alone.")
 
+#: type and code with which only a firewall answers a SYN: port unreachable (a host's own TCP sends
+#: RST), and what is prohibited by administration (RFC 1812, section 5.2.7.1; RFC 4443, section 3.1)
+_FIREWALLS_ICMP = frozenset(((3, 3), (3, 9), (3, 10), (3, 13)))
+_FIREWALLS_ICMP6 = frozenset(((1, 4), (1, 1)))
 #: at most so many lengths are told one by one
 _MOST_LENGTHS = 8
 
@@ -174,15 +183,14 @@ class _Explainer:
         address = why.params.get("address", "")
         if why.text == REFUSED_WHY:
             resets = [s for s in self._segments() if s.tcp.has(RST) and self._ends(s)[0] == address]
-            errors = self._icmp_errors()
-            if errors:
-                frames = frames_text([frame.number for frame in errors])
-                offender = errors[0].packet.ip
-                who = offender.source if offender else ""
-                return Message(ICMP_SEEN, {"frames": frames, "offender": who})
+            if errors := self._icmp_errors():
+                return self._by_icmp(errors)
             if resets:
                 about = {"frames": frames_text([s.number for s in resets]), "address": address}
                 return Message(RST_SEEN, about)
+        by_others = why.text in (UNREACHABLE_WHY, FORBIDDEN_WHY)
+        if by_others and (errors := self._icmp_errors()):
+            return self._by_icmp(errors)
         if why.text == SILENT_WHY:
             tried = [s for s in self._segments() if s.tcp.has(SYN) and not s.tcp.has(ACK)]
             answered = len(self._segments()) > len(tried)
@@ -191,6 +199,22 @@ class _Explainer:
                 about = {"frames": frames_text(numbers), "count": len(tried)}
                 return Message(SYN_ONCE if len(tried) == 1 else SYN_AGAIN, about)
         return why
+
+    @staticmethod
+    def _by_icmp(errors: list[FrameSeen]) -> Message:
+        """Who answered a SYN with ICMP, and whose word that is."""
+        first = errors[0].packet
+        view = first.icmp
+        assert first.ip is not None and view is not None
+        known = _FIREWALLS_ICMP if isinstance(view, IcmpView) else _FIREWALLS_ICMP6
+        firewall = (view.type, view.code) in known
+        about = {
+            "frames": frames_text([frame.number for frame in errors]),
+            "offender": str(first.ip.source),
+            "type": view.type,
+            "code": view.code,
+        }
+        return Message(ICMP_SEEN if firewall else ICMP_NO_WAY, about)
 
     def _datagrams(self) -> Iterator[Message]:
         link = self.conversation.link

@@ -161,11 +161,14 @@ class _Loop:
             self._hall.drop(place.seat, gone(error))
             return False
         place.heard = True
-        answer = place.seat.short_answer(data)
-        if answer is None:
-            self._hall.receive(place.seat, data)
-            return False
-        return self._send_at_once(place, answer)
+        seat = place.seat
+        if seat.direct is not None and data and not seat.waiting:
+            answer = seat.direct(data)
+            if answer is not None:
+                seat.received_bytes += len(data)
+                return self._send_at_once(place, answer)
+        self._hall.receive(seat, data)
+        return False
 
     def _send_at_once(self, place: _Place, answer: bytes) -> bool:
         """Give the kernel an answer that need not queue in the hall; whether it took all of it."""

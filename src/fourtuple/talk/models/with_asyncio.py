@@ -143,13 +143,15 @@ class _Connection(asyncio.Protocol):
         seat = self._seat
         assert seat is not None
         self._heard = True
-        answer = None if self._full else seat.short_answer(data)
-        if answer is None:
-            self._hall.receive(seat, data)
-            self._send()
-            return
-        seat.sent_bytes += len(answer)
-        self._transport.write(answer)
+        if seat.direct is not None and not seat.waiting:
+            answer = seat.direct(data)
+            if answer is not None:
+                seat.received_bytes += len(data)
+                seat.sent_bytes += len(answer)
+                self._transport.write(answer)
+                return
+        self._hall.receive(seat, data)
+        self._send()
 
     def eof_received(self) -> bool:
         assert self._seat is not None
