@@ -101,6 +101,20 @@ def test_a_signal_ends_it_in_order(model: str, number: signal.Signals) -> None:
             client(server)
 
 
+def test_a_signal_that_is_sent_twice_is_one_wish(tmp_path: Path) -> None:
+    """timeout(1) sends to the process and to its group: what was seen is kept all the same."""
+    kept = tmp_path / "kept.pcapng"
+    with served("tcp://127.0.0.1:0", "--save", str(kept)) as server, client(server) as sock:
+        sock.sendall(b"hello")
+        assert sock.recv(100) == b"hello"
+        sock.close()
+        for _ in range(2):
+            server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(WAIT_S) == 0
+        assert server.stop() == 0
+    assert kept.stat().st_size > 1000
+
+
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_clients_that_stay_do_not_keep_it_from_ending(model: str) -> None:
     """An idle keep-alive client is told good-bye, and given two seconds to close: not five."""

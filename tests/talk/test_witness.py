@@ -53,7 +53,7 @@ def recorded(
         server.run()
         thread.join()
     assert not failed, failed
-    return witness.timeline("server", server.unseen())
+    return witness.timeline(str(server.addresses[0]), server.unseen())
 
 
 def hello(address: Address) -> None:
@@ -157,7 +157,10 @@ def test_without_the_right_to_frames_calls_and_states_are_drawn(
 
 
 def test_nobody_came() -> None:
-    assert "No connection came about." in picture(recorded(lambda _: None))
+    shown = picture(recorded(lambda _: None))
+    assert "TCP ? → tcp://127.0.0.1:" in shown
+    assert "listen(4096) → 0" in shown
+    assert "▶" not in shown
 
 
 def test_many_clients_are_a_table_after_the_first() -> None:
@@ -213,3 +216,5 @@ def test_a_unix_socket_has_calls_and_nothing_else(tmp_path: Path) -> None:
     timeline = recorded(local, url=f"unix://{tmp_path}/s", app="upper")
     assert {"bind", "listen", "accept", "recv", "send"} <= set(names(timeline))
     assert not timeline.of(State) and not len(timeline.frames)
+    assert "5 bytes" in picture(timeline)
+    assert "CAP_NET_RAW" not in picture(timeline)
