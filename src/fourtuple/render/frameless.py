@@ -1,7 +1,7 @@
 """The picture of what has no segments: calls, and states where there are.
 
-`talk` and `serve` have such where they may not open a packet socket, where no connection came about,
-and of unix sockets and raw IP. What the calls do not prove is left out.
+`talk` and `serve` have such where they may not open a packet socket, where no connection came
+about, and of unix sockets and raw IP. What the calls do not prove is left out.
 """
 
 from collections.abc import Sequence
