@@ -68,6 +68,7 @@ def test_only_loopback_without_a_word_of_authority() -> None:
         (("http://127.0.0.1:0", "--app", "echo"), "has hello, files, chat"),
         (("tcp://127.0.0.1:0", "--app", "hello"), "over http:// and https:// only"),
         (("tcp://127.0.0.1:0", "--app", "cofee"), "no application cofee"),
+        (("http://127.0.0.1:0", "--app", "files", "--directory", "/nix"), "/nix is no directory"),
         (("tcp://127.0.0.1:0", "--model", "fork"), "no model fork"),
         (("udp://127.0.0.1:0", "--exec", "cat"), "--exec serves tcp:// and unix:// only"),
         (("tcp://127.0.0.1:0", "--exec", "'"), "No closing quotation"),

@@ -40,6 +40,7 @@ NOT_BY_HTTP = N_("{app} is not served over {scheme}://, which has {known}.")
 ONLY_BY_HTTP = N_("{app} is served over http:// and https:// only, not over {scheme}://.")
 NO_APP = N_("There is no application {app}. There are {known}.")
 EXEC_NEEDS_STREAM = N_("--exec serves tcp:// and unix:// only, not {scheme}://.")
+NO_DIRECTORY = N_("{path} is no directory (--directory).")
 NO_MODEL = N_("There is no model {model}. There are {known}.")
 CERTIFICATE = N_(
     "The certificate of {url} was made just now, and nobody vouches for it. Its SHA-256"
@@ -195,6 +196,8 @@ def _app_name(service: Service) -> str:
     name = service.app or ("hello" if over == {"http"} else "chat" if "http" in over else "echo")
     if name not in APPS:
         raise UsageError(NO_APP, {"app": name, "known": ", ".join(APPS)})
+    if name == "files" and not service.directory.is_dir():
+        raise UsageError(NO_DIRECTORY, {"path": str(service.directory)})
     for url in service.urls:
         pages = ("hello", "files")
         if url.kind.over == "http" and name not in (*pages, "chat"):
