@@ -161,6 +161,16 @@ def test_breaking_off_with_all_read_is_most_likely_done_on_purpose():
     assert verdict(story) == ("client", "linger-zero", "likely")
 
 
+def test_who_breaks_off_out_of_a_silence_may_have_been_made_to():
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.send(20)
+    story.client.send(10)
+    story.wait(1500)
+    story.client.rst_ack()
+    assert verdict(story) == ("client", "undetermined", "undetermined")
+
+
 def test_so_linger_is_certain_where_the_calls_were_seen():
     story = opened()
     story.client.table(story.client.row("ESTABLISHED"))

@@ -23,7 +23,7 @@ _RESETS: Mapping[str, str] = MappingProxyType(
         ),
         "port-closed-stray": N_(
             "{Sender}'s kernel answers for port {port}, which no socket has: a closed port answers "
-            "any segment but RST with RST. {sum}."
+            "any segment but RST with RST. {sum}, the number after that segment."
         ),
         "unread-data": N_(
             "{Sender}'s program closed the socket with bytes in its own receive buffer that it had "
