@@ -76,13 +76,15 @@ def _asks_for_none(call: Call) -> bool:
 
 def _queued(scene: Scene) -> Cause | None:
     """A connection that nobody had accepted ends with its listener: net/ipv4/
-    inet_connection_sock.c, inet_csk_listen_stop."""
+    inet_connection_sock.c, inet_csk_listen_stop. Another may listen there soon."""
     end, rst = scene.end, scene.rst
     row = end.before(rst.t_ns)
     if rst.from_client or row is None or row.inode:
         return None
-    gone = end.listener(rst.t_ns) and end.looked(rst.t_ns, later=True)
-    if not gone or end.listener(rst.t_ns, later=True):
+    listener, other = end.listener(rst.t_ns), end.listener(rst.t_ns, later=True)
+    if listener is None or not end.looked(rst.t_ns, later=True):
+        return None
+    if other is not None and other.cookie == listener.cookie:
         return None
     return "listener-closed", "certain", ()
 
