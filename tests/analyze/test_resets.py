@@ -253,6 +253,20 @@ def test_a_server_that_serves_others_later_still_had_its_listener():
     assert [r.cause for r in resets(story)] == ["linger-zero"]
 
 
+@pytest.mark.parametrize("gone_before", [True, False])
+def test_another_listener_on_the_port_is_not_the_one_whose_queue_it_was_in(gone_before):
+    story = opened()
+    story.client.send(7)
+    story.server.table(story.server.listener(1), story.server.row("ESTABLISHED", inode=0, recv_q=7))
+    if gone_before:  # its process had been killed when the table was looked at
+        story.wait(1)
+        story.server.table()
+    story.server.rst_ack()
+    story.wait(1)
+    story.server.table(msgspec.structs.replace(story.server.listener(), cookie=99))
+    assert verdict(story) == ("server", "listener-closed", "certain")
+
+
 def test_a_listener_that_the_table_loses_takes_along_what_nobody_had_accepted():
     story = opened()
     story.server.table(story.server.listener(1), story.server.row("ESTABLISHED", inode=0))

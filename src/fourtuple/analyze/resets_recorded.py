@@ -18,6 +18,9 @@ __all__ = [
     "of_refusal",
 ]
 
+#: states that a program's socket has: without an owner it has not been accepted
+_WITH_OWNER = frozenset(("ESTABLISHED", "CLOSE_WAIT"))
+
 
 def by_calls(scene: Scene) -> Cause | None:
     """Why an end gave its connection up, as its program's calls and its rows tell."""
@@ -82,11 +85,12 @@ def _queued(scene: Scene) -> Cause | None:
     if rst.from_client or row is None or row.inode:
         return None
     listener, other = end.listener(rst.t_ns), end.listener(rst.t_ns, later=True)
-    if listener is None or not end.looked(rst.t_ns, later=True):
-        return None
-    if other is not None and other.cookie == listener.cookie:
-        return None
-    return "listener-closed", "certain", ()
+    if listener is None:  # the last look may have been when it was gone already
+        gone = end.looked(rst.t_ns) and row.state in _WITH_OWNER
+    else:
+        same = other is not None and other.cookie == listener.cookie
+        gone = end.looked(rst.t_ns, later=True) and not same
+    return ("listener-closed", "certain", ()) if gone else None
 
 
 def _from_outside(scene: Scene) -> Cause | None:
