@@ -8,14 +8,18 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
-from fourtuple.analyze.choice import Choice, Network
+import msgspec
+
 from fourtuple.cli.values import number
 from fourtuple.errors import UsageError
 from fourtuple.explain.text import N_
+
+if TYPE_CHECKING:  # it has numpy, and every command would wait for that
+    from fourtuple.analyze.choice import Choice, Network
 
 __all__ = ["Asked", "Moment"]
 
@@ -36,8 +40,7 @@ NO_NAME = N_("{option} needs a name: what it is given is empty.")
 ONE_FORM = N_("{one} and {other} cannot both be asked for.")
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A time: nanoseconds since 1970, or after the first frame."""
 
     t_ns: int
@@ -48,15 +51,14 @@ class Moment:
         return self.t_ns + (begin_ns or 0) * self.after_first
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What to show (`connection` to `codes`), and as what."""
 
     files: list[str]
     connection: int | None = None
     frame: int | None = None
     frames: bool = False
-    networks: tuple[Network, ...] = ()
+    networks: tuple["Network", ...] = ()
     ports: tuple[int, ...] = ()
     since: Moment | None = None
     until: Moment | None = None
@@ -115,9 +117,11 @@ class Asked:
         one = self.connection is not None
         return one or bool(self.codes) or not self.choice(0).everything
 
-    def choice(self, begin_ns: int | None) -> Choice:
+    def choice(self, begin_ns: int | None) -> "Choice":
         """Which connections are asked for, but for their findings; `begin_ns` is when the first
         frame was seen."""
+        from fourtuple.analyze.choice import Choice
+
         return Choice(
             self.networks,
             self.ports,
@@ -143,7 +147,7 @@ def _several(text: str | None) -> Iterator[str]:
     return (one.strip() for one in text.split(",")) if text is not None else iter(())
 
 
-def _network(text: str) -> Network:
+def _network(text: str) -> "Network":
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:

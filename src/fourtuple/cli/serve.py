@@ -1,20 +1,28 @@
 """`fourtuple serve`: a server for the simple services, and every model of serving many clients."""
 
 import shlex
+import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from fourtuple.cli.options import Json, Lang
-from fourtuple.cli.output import translator_for
+from fourtuple.cli.kept import keep, require_writable
+from fourtuple.cli.options import Json, Lang, NoColor, Width
+from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.values import number_between, seconds
 from fourtuple.errors import UsageError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
+from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import clean
+
+if TYPE_CHECKING:
+    from fourtuple.event.timeline import Timeline
+    from fourtuple.talk.witness import Witness
 
 __all__ = ["SERVE_HELP", "serve"]
 
@@ -97,15 +105,24 @@ def serve(
         bool,
         typer.Option("--authorized", help=N_("Serve at addresses that other machines can reach.")),
     ] = False,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help=N_("Show at the end calls, states and segments."))
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=N_("Keep calls, states and frames: a .pcapng.")),
+    ] = None,
     json: Json = False,
     lang: Lang = "",
+    width: Width = None,
+    no_color: NoColor = False,
 ) -> None:
     """Serve until interrupted."""
     from fourtuple.talk.hall import Limits
     from fourtuple.talk.server import Server, Service
     from fourtuple.talk.url import parse_url
 
-    translator = translator_for(lang)
+    translator, terminal = translator_for(lang), terminal_for(width, no_color)
     limits = Limits(
         clients=number_between("--max-clients", max_clients, 1, _MOST),
         message_bytes=number_between("--max-message", max_message, 1, _MOST),
@@ -123,12 +140,32 @@ def serve(
         command=_command(command),
     )
     reporter = _Reporter(translator, json)
-    with Server(service, reporter.tell, translator) as server:
+    if save is not None:
+        require_writable(save)
+    with (
+        _witness(ladder or save is not None) as witness,
+        Server(service, reporter.tell, translator, witness) as server,
+    ):
         for url in server.addresses:
             about = {"app": command or server.name, "url": str(url), "model": model}
             reporter.tell(Message(SERVING, about))
         server.run()
-    reporter.tell(Message(ENDED))
+        reporter.tell(Message(ENDED))
+        if witness is not None:  # still inside: a signal that is sent twice ends nothing half-way
+            name = " ".join(map(str, server.addresses))
+            timeline = witness.timeline(name, server.unseen())
+            if save is not None:
+                keep(save, timeline)
+            if ladder:
+                reporter.ladder(timeline, terminal)
+
+
+def _witness(wanted: bool) -> "AbstractContextManager[Witness | None]":
+    if not wanted:
+        return nullcontext()
+    from fourtuple.talk.witness import Witness
+
+    return Witness()
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -147,6 +184,13 @@ class _Reporter:
         self._translator = translator
         self._json = json
         self._lock = threading.Lock()
+
+    def ladder(self, timeline: "Timeline", terminal: Terminal) -> None:
+        """The picture, as `read` draws it: to people."""
+        from fourtuple.render.summary import report
+
+        where = sys.stderr if self._json else sys.stdout
+        print(report(timeline, self._translator, terminal), end="", file=where)
 
     def tell(self, message: Message) -> None:
         text = self._translator.text(message)

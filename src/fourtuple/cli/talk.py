@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fourtuple.cli.kept import keep, require_writable
 from fourtuple.cli.options import Json, Lang, NoColor, Width
 from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.talk_output import Reporter
@@ -15,7 +16,6 @@ from fourtuple.errors import FourtupleError, InputError, UsageError
 from fourtuple.explain.text import N_
 
 if TYPE_CHECKING:
-    from fourtuple.event.timeline import Timeline
     from fourtuple.system.sniffer import Sniffer
     from fourtuple.talk.dial.conversation import Conversation
     from fourtuple.talk.dial.pump import Habits
@@ -50,6 +50,8 @@ _PATTERN = b"0123456789"
 #: how long UDP and raw IP are listened to after the last datagram
 _DATAGRAM_WAIT_S = 2.0
 _WEBSOCKET_WAIT_S = 1.0
+#: how long a silence of a server that owes a page is borne
+_PAGE_WAIT_S = 60.0
 #: input of a pipe becomes datagrams of at most this, as with ncat
 _DATAGRAM_BYTES = 8192
 
@@ -57,7 +59,6 @@ NO_EOL = N_("--eol takes {known}; {value} is none of them.")
 SEND_OR_SIZE = N_("--send and --size exclude each other: each says what is sent.")
 NOT_FOR_PAGES = N_("{option} is not for {scheme}://, which fetches one page.")
 NO_FILE = N_("{path} cannot be read: {reason}.")
-NOT_SAVED = N_("{path} cannot be written: {reason}.")
 NO_TRUST = N_("--trust is a SHA-256 fingerprint, 64 hexadecimal digits; {value} is none.")
 
 
@@ -93,8 +94,8 @@ def talk(
         typer.Option(
             metavar="SECONDS",
             help=N_(
-                "End after so much silence once all is sent. Default: 2 for udp and raw, 1 for"
-                " WebSocket; else wait for the other side's end."
+                "End after so much silence once all is sent; give a page up. Default: 2 for udp and"
+                " raw, 1 for WebSocket, 60 for a page; else wait for the other side's end."
             ),
         ),
     ] = "",
@@ -170,7 +171,8 @@ def talk(
         translator, terminal, json=json, loud=loud, by_lines=where.kind.over == "ws"
     )
     conversation = Conversation(wish, reporter.tell, reporter.hear, watch=viewed)
-    job = _Job(conversation, reporter, typed, _habits(typed, half_close, no_shutdown, wait_s))
+    habits = _habits(where, typed, half_close, no_shutdown, wait_s)
+    job = _Job(conversation, reporter, typed, habits)
     with _Views(conversation, reporter, explain=explain, ladder=ladder, save=save) as views:
         views.watch()
         if typed:
@@ -235,16 +237,17 @@ class _Views:
     def watch(self) -> None:
         """Begin to record frames, where somebody wants them and this machine allows it."""
         from fourtuple.system.sniffer import Sniffer, may_sniff
-        from fourtuple.talk.dial.filter import port_filter
+        from fourtuple.talk.filter import frame_filter
+        from fourtuple.talk.views import MOST_FRAME_BYTES
 
         if self._save is not None:
-            _require_writable(self._save)
+            require_writable(self._save)
         wanted = self._explain or self._ladder or self._save is not None
         url = self._conversation.wish.url
         if wanted and url.kind.transport != "unix" and may_sniff():
-            # a raw packet has no port: everything is taken
-            program = () if url.kind.transport == "raw" else port_filter(url.port)
-            self._seen = self._stack.enter_context(Sniffer(program))
+            raw = url.kind.transport == "raw"  # its number is a protocol, and it has no port
+            program = frame_filter([], [url.port]) if raw else frame_filter([url.port])
+            self._seen = self._stack.enter_context(Sniffer(program, MOST_FRAME_BYTES))
 
     def __enter__(self) -> "_Views":
         return self
@@ -255,13 +258,11 @@ class _Views:
             return
         if error is not None and not isinstance(error, (FourtupleError, KeyboardInterrupt)):
             return
-        from fourtuple.talk.dial.views import timeline_of
+        from fourtuple.talk.dial.views import conversation_timeline
 
-        seen = self._seen
-        frames = None if seen is None else list(seen.frames())
-        timeline = timeline_of(self._conversation, frames, seen.dropped if seen else 0)
+        timeline = conversation_timeline(self._conversation, self._seen)
         if self._save is not None:
-            _save(self._save, timeline)
+            keep(self._save, timeline)
         if self._ladder:
             self._reporter.ladder(timeline)
         if self._explain:
@@ -279,8 +280,8 @@ def _is_stream(url: "Url") -> bool:
 def _usual_wait_s(url: "Url") -> float | None:
     """A WebSocket's end is one for both sides at once: a server that has not answered by then may
     not answer any more."""
-    if url.kind.over == "ws":
-        return _WEBSOCKET_WAIT_S
+    if url.kind.over:
+        return _WEBSOCKET_WAIT_S if url.kind.over == "ws" else _PAGE_WAIT_S
     return None if _is_stream(url) else _DATAGRAM_WAIT_S
 
 
@@ -289,9 +290,13 @@ def _is_bytes(url: "Url") -> bool:
     return _is_stream(url) and not url.kind.over
 
 
-def _habits(typed: bool, half_close: bool, no_shutdown: bool, wait_s: float | None) -> "Habits":
+def _habits(
+    url: "Url", typed: bool, half_close: bool, no_shutdown: bool, wait_s: float | None
+) -> "Habits":
     from fourtuple.talk.dial.pump import Habits
 
+    if url.kind.over == "http":
+        return Habits(answer_s=wait_s or _PAGE_WAIT_S)
     return Habits(
         half_close=half_close or not typed,
         shutdown=not no_shutdown,
@@ -351,20 +356,3 @@ def _fingerprint(text: str) -> str:
     if plain and (len(plain) != 64 or set(plain) - set("0123456789abcdef")):
         raise UsageError(NO_TRUST, {"value": repr(text)})
     return plain
-
-
-def _require_writable(path: Path) -> None:
-    """Told before the conversation, not after it."""
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise FourtupleError(NOT_SAVED, {"path": str(path), "reason": error.strerror}) from error
-
-
-def _save(path: Path, timeline: "Timeline") -> None:
-    from fourtuple.event.recording import encode_recording
-
-    try:
-        path.write_bytes(encode_recording(timeline))
-    except OSError as error:
-        raise FourtupleError(NOT_SAVED, {"path": str(path), "reason": error.strerror}) from error

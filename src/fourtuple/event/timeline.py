@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Told, Verdict
 
@@ -22,8 +24,7 @@ __all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 E = TypeVar("E", Call, State, Snapshot, Told, Note)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameSeen:
+class FrameSeen(msgspec.Struct, frozen=True):
     """A frame as an event: number from 1, when it entered and left the wire, and the verdict."""
 
     number: int
@@ -34,8 +35,7 @@ class FrameSeen:
     packet: "Packet"
 
 
-@dataclass(frozen=True, slots=True)
-class Segment(FrameSeen):
+class Segment(FrameSeen, frozen=True):
     """A frame that carries a TCP segment."""
 
     @property
@@ -44,13 +44,11 @@ class Segment(FrameSeen):
         return self.packet.tcp
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram(FrameSeen):
+class Datagram(FrameSeen, frozen=True):
     """A frame that carries a UDP datagram."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherFrame(FrameSeen):
+class OtherFrame(FrameSeen, frozen=True):
     """Any other frame: ARP, ICMP, a fragment, nonsense."""
 
 

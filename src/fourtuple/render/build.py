@@ -16,12 +16,12 @@ from fourtuple.render.states import changes, kernel_source
 from fourtuple.render.view import Explanation, Row, Text, View
 from fourtuple.render.wires import crossings
 
-__all__ = ["MOST_ROWS", "build_view"]
+__all__ = ["MOST_ROWS", "STATES", "build_view"]
 
 #: a longer connection shows its beginning and its end
 MOST_ROWS = 240
 
-_STATES = {
+STATES = {
     "sock_diag": N_("states: the kernel's socket table (sock_diag)"),
     "trace": N_("states: the kernel's trace"),
     "inferred": N_("states: inferred from the frames"),
@@ -95,7 +95,7 @@ def _evidence(
     else:
         yield Message("calls: recorded in the programs" if programs else "calls: none recorded")
     if connection.protocol == "tcp":
-        yield Message(_STATES.get(states, states))
+        yield Message(STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
     frames = timeline.frames
     here = int((frames.vantage == frames.vantage[frames.row(connection.frames[0])]).sum())

@@ -5,7 +5,7 @@ addresses). The listener's calls belong to the server's lane: it is how the serv
 there. It does not know where in the picture a call goes.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.analyze.evidence import rows_seen
 from fourtuple.analyze.hosts import host_of
@@ -27,8 +27,7 @@ _ANY_ADDRESS = frozenset(("0.0.0.0", "::", "*"))
 _Socket = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCalls:
+class OwnCalls(msgspec.Struct, frozen=True):
     """The calls of a connection's two sides, in order of their beginning."""
 
     client: tuple[Call, ...]
@@ -66,7 +65,7 @@ def _sockets(
         (call.host, call.new_inode or call.inode)
         for call in calls
         if life.spans(call.t_ns, call.end_ns)
-        and ((call.local == local and call.remote == remote) or _unconnected(call, host, local))
+        and ((_is_at(call, local) and call.remote == remote) or _unconnected(call, host, local))
     } - others
     host = host_of(timeline, local.address)
     by_table = {
@@ -91,11 +90,14 @@ def _of_other_kinds(calls: list[Call]) -> frozenset[_Socket]:
 
 def _unconnected(call: Call, host: str | None, local: Endpoint) -> bool:
     """Whether a call was made on a datagram socket of this host that has the port, but no peer."""
+    return host == call.host and call.remote is None and _is_at(call, local)
+
+
+def _is_at(call: Call, local: Endpoint) -> bool:
+    """Whether a call was made on a socket that has this address, or one that stands for it."""
     own = call.local
     return (
-        host == call.host
-        and own is not None
-        and call.remote is None
+        own is not None
         and own.port == local.port
         and (own.address == local.address or own.address in _ANY_ADDRESS)
     )
@@ -123,7 +125,9 @@ def _on(call: Call, sockets: frozenset[_Socket]) -> bool:
 
 
 def _sent_elsewhere(call: Call, remote: Endpoint) -> bool:
-    """Whether a datagram socket, which may serve many, sent to another endpoint."""
+    """Whether a datagram socket, which may serve many, sent to another endpoint, or heard one."""
+    if call.name == "recvfrom":
+        return call.remote not in (None, remote)
     return call.name == "sendto" and len(call.args) > 1 and call.args[-1] != str(remote)
 
 

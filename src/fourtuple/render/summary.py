@@ -1,14 +1,16 @@
 """What `read` and `lab run` print for people: both through `report`, so that a run and its
 recording read the same, byte for byte.
 
-One connection is told in full. A run of the lab is told connection by connection; a capture of
-several is a table, and `--connection N` tells one; one of many is summed up.
+One connection is told in full. A run of the lab, and what `serve` and `talk` saw, are told
+connection by connection; a capture of several is a table, and `--connection N` tells one; one of
+many is summed up.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from fourtuple.analyze import connections as connections_of
 from fourtuple.analyze.model import Connection
+from fourtuple.event.model import Call
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings as findings_of
 from fourtuple.explain.model import Finding, Message
@@ -17,6 +19,7 @@ from fourtuple.explain.tunnels import tunnels_of
 from fourtuple.render.blocks import Blocks
 from fourtuple.render.build import build_view
 from fourtuple.render.cells import Painter
+from fourtuple.render.frameless import calls_view, frameless_connections, frameless_view
 from fourtuple.render.ladder import ladder
 from fourtuple.render.leftover import leftover_of
 from fourtuple.render.overview import MOST_LISTED, Measures, summary
@@ -42,6 +45,8 @@ _NO_FRAMES = N_(
 )
 _MUTATED = N_("This run is under the experiment's mutation: {what}. Its expectations are to fail.")
 _NOT_ONE = N_("None of the {count} connections of the capture is one that was asked for.")
+_NO_CONNECTION = N_("No connection came about.")
+_MORE = N_("{count} further connections are not drawn")
 _NO_TALK = N_("None of the frames is TCP or UDP: --frames lists them.")
 
 
@@ -120,21 +125,45 @@ class _Reporter:
             yield from self._run()
         elif len(self.connections) == 1:
             yield from self._one(0)
+        elif "talk" in self.timeline.meta and self.every is None:
+            yield from self._talk()
         else:
             yield from self._many(self.connections)
         yield self.text.bullets([*leftover_of(self.timeline), *degraded_of(self.timeline)])
 
     def _run(self) -> Iterator[list[str]]:
         yield self._mutation()
-        for index in range(min(len(self.connections), _LADDERS)):
-            yield from self._one(index)
-        if len(self.connections) > _LADDERS:
-            yield from self._many(self.connections)
+        yield from self._first_ones()
         yield self.text.claims(claims_of(self.timeline))
         yield self.text.checks(checks_of(self.timeline))
         failures = failures_of(self.timeline, self.connections)
         yield self.text.failures(self._name(), failures)
         yield self.text.listed(N_("try next"), () if failures else try_next_of(self.timeline))
+
+    def _talk(self) -> Iterator[list[str]]:
+        """What one side of its conversations saw, with frames or without."""
+        found = [] if self.connections else frameless_connections(self.timeline)
+        views = [
+            frameless_view(self.timeline, found, index)
+            for index in range(min(len(found), _LADDERS))
+        ]
+        if not (found or self.connections) and self.timeline.of(Call):
+            views.append(calls_view(self.timeline))
+        for view in views:
+            yield self.text.head(view)
+            yield ladder(view, self.painter.terminal, self.painter.translator, raw=self.raw)
+        if len(found) > _LADDERS:
+            yield self.text.bullets([Message(_MORE, {"count": len(found) - _LADDERS})])
+        if not (views or self.connections):
+            yield self.text.bullets([Message(_NO_CONNECTION)])
+        yield from self._first_ones()
+
+    def _first_ones(self) -> Iterator[list[str]]:
+        """Connections one by one, and a table where they are many."""
+        for index in range(min(len(self.connections), _LADDERS)):
+            yield from self._one(index)
+        if len(self.connections) > _LADDERS:
+            yield from self._many(self.connections)
 
     def _mutation(self) -> list[str]:
         """That the run was one under the experiment's mutation."""

@@ -4,12 +4,13 @@ For short looks at a few packets: each costs Python some 5 us. Both directions a
 packet over loopback is taken once, on its way in. Needs CAP_NET_RAW.
 """
 
-import contextlib
+import mmap
 import os
 import select
 import signal
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ __all__ = ["Sniffed", "Sniffer", "may_sniff"]
 
 _ETH_P_ALL = 0x0003
 _SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
 _PACKET_OUTGOING = 4
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 772, 65534
 _LINK_TYPES = {_ARPHRD_ETHER: 1, _ARPHRD_LOOPBACK: 1, _ARPHRD_NONE: 101}
 _BUFFER_BYTES = 128 << 20
 _HEAD = struct.Struct("=QII16s")
+_COUNT = struct.Struct("=Q")
 #: how long a frame that was sent may take until it is to be had here
 _LINGER_S = 0.02
 
@@ -54,11 +57,17 @@ class Sniffed:
 class Sniffer:
     """`with Sniffer() as seen: ...`; afterwards `seen.frames()` and how many were `seen.dropped`.
 
-    `program` is classic BPF that says which frames to take; without one, all.
+    `program` is classic BPF that says which frames to take; without one, all. Only the first are
+    kept, up to `most_bytes` (they are memory); how many were not is `seen.left_out`. Frames are
+    taken from the making of it on.
     CapabilityMissing without the right to open a packet socket.
     """
 
-    def __init__(self, program: Sequence[tuple[int, int, int, int]] = ()) -> None:
+    def __init__(
+        self,
+        program: Sequence[tuple[int, int, int, int]] = (),
+        most_bytes: int = sys.maxsize,
+    ) -> None:
         try:
             kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
             self._socket = socket.socket(socket.AF_PACKET, kind, socket.htons(_ETH_P_ALL))
@@ -67,13 +76,22 @@ class Sniffer:
                 N_("Frames cannot be recorded: that needs a packet socket (CAP_NET_RAW)."),
                 N_("Run fourtuple as root, for example with sudo."),
             ) from None
+        self.narrow(program)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+        except PermissionError:  # in a user namespace: as much as net.core.rmem_max allows
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._file = os.memfd_create("fourtuple-frames", os.MFD_CLOEXEC)
+        self._most_bytes = most_bytes
+        self._counted = mmap.mmap(-1, _COUNT.size)  # shared with the process that gathers
+        self.dropped = 0
+        self.left_out = 0
+
+    def narrow(self, program: Sequence[tuple[int, int, int, int]]) -> None:
+        """From now on, take only what `program` lets through."""
         if program:
             attach_filter(self._socket, program)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(PermissionError):
-            self._socket.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
-        self._file = os.memfd_create("fourtuple-frames", os.MFD_CLOEXEC)
-        self.dropped = 0
 
     def __enter__(self) -> "Sniffer":
         parent = os.getpid()
@@ -81,7 +99,7 @@ class Sniffer:
         self._pid = os.fork()
         if not self._pid:
             try:
-                os.close(self._end)
+                _close_others(self._socket.fileno(), self._file, alive)
                 die_with_parent(parent)
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, signal.SIG_IGN)
@@ -96,15 +114,22 @@ class Sniffer:
         os.close(self._end)
         os.waitpid(self._pid, 0)
         self.dropped = struct.unpack("II", self._socket.getsockopt(263, 6, 8))[1]
+        self.left_out = _COUNT.unpack(self._counted)[0]
         self._socket.close()
 
     def _gather(self, alive: int) -> None:
         self._socket.setblocking(False)
+        kept = left_out = 0
         with os.fdopen(self._file, "wb", buffering=1 << 20) as file:
             while True:
                 ended = alive in select.select([self._socket.fileno(), alive], [], [])[0]
                 while (record := self._receive()) is not None:
-                    file.write(record)
+                    if left_out or kept + len(record) > self._most_bytes:
+                        left_out += bool(record)
+                        self._counted[:] = _COUNT.pack(left_out)
+                    else:
+                        kept += len(record)
+                        file.write(record)
                 if ended:
                     return
 
@@ -132,3 +157,13 @@ class Sniffer:
             while len(head := file.read(_HEAD.size)) == _HEAD.size:
                 t_ns, length, link_type, name = _HEAD.unpack(head)
                 yield Sniffed(t_ns, name.rstrip(b"\0").decode(), link_type, file.read(length))
+
+
+def _close_others(*kept: int) -> None:
+    """What this process has inherited besides these and the standard streams: a listening socket
+    that it kept open would outlive its server."""
+    first = 3
+    for descriptor in sorted(kept):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, 1 << 20)

@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,7 +19,10 @@ from fourtuple.system.owners import owners_of
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
 from fourtuple.talk.url import Url
 
-__all__ = ["addresses_of", "listening_sockets"]
+__all__ = ["Make", "addresses_of", "listening_sockets"]
+
+#: makes a socket from family, kind and protocol: socket.socket, or what is recorded in its place
+Make = Callable[[int, int, int], socket.socket]
 
 #: as long as the kernel allows (net.core.somaxconn cuts it)
 _BACKLOG = 4096
@@ -35,8 +38,8 @@ IN_USE = N_(
     "Port {port} of {address} is in use: {holder}. End it (kill {pid}), or choose another port."
 )
 IN_USE_HIDDEN = N_(
-    "Port {port} of {address} is in use. By whom cannot be seen: the process is another user's (as"
-    " root, ss -tulnp names it), or its socket is bound without listening. Choose another port."
+    "Port {port} of {address} is in use. By whom cannot be seen here; fourtuple sockets --who "
+    "{port} says more, as root most. Or choose another port."
 )
 HOLDER = N_(
     "process {pid} ({command}) holds it with descriptor {fd}, socket {inode}, in state {state}"
@@ -63,35 +66,39 @@ def addresses_of(url: Url) -> list[tuple[socket.AddressFamily, str]]:
     return [(socket.AddressFamily(family), str(where[0])) for family, _, _, _, where in found]
 
 
-def listening_sockets(url: Url, authorized: bool = False) -> list[socket.socket]:
+def listening_sockets(
+    url: Url, authorized: bool = False, make: Make = socket.socket
+) -> list[socket.socket]:
     """Bound sockets, which listen if their kind can: one for each address that the host has
     (localhost: 127.0.0.1 and ::1), all with the same port. UsageError and CapabilityMissing say who
     or what is in the way."""
     if url.kind.transport == "unix":
-        return [_unix(url.path)]
+        return [_unix(url.path, make)]
     where = addresses_of(url)
     if not (authorized or all(_is_loopback(address) for _, address in where)):
         raise UsageError(NOT_LOOPBACK, {"host": url.host})
     for _ in range(_TRIES - 1):
         try:
-            return _bound(url, where)
+            return _bound(url, where, make)
         except _Taken:
             if url.port:
                 raise
-    return _bound(url, where)
+    return _bound(url, where, make)
 
 
 class _Taken(UsageError):
     """The port is in use."""
 
 
-def _bound(url: Url, where: Sequence[tuple[socket.AddressFamily, str]]) -> list[socket.socket]:
+def _bound(
+    url: Url, where: Sequence[tuple[socket.AddressFamily, str]], make: Make
+) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     missing: FourtupleError | None = None
     try:
         for family, address in where:
             try:
-                sockets.append(_bound_one(url, family, address))
+                sockets.append(_bound_one(url, family, address, make))
             except _NotHere as error:  # a machine without IPv6 still has ::1 in its /etc/hosts
                 missing = error
                 continue
@@ -110,8 +117,8 @@ class _NotHere(UsageError):
     """This machine does not have the address."""
 
 
-def _bound_one(url: Url, family: socket.AddressFamily, address: str) -> socket.socket:
-    sock = _socket(url, family)
+def _bound_one(url: Url, family: socket.AddressFamily, address: str, make: Make) -> socket.socket:
+    sock = _socket(url, family, make)
     try:
         _bind(sock, url, address)
     except BaseException:
@@ -124,15 +131,15 @@ def _is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
-def _socket(url: Url, family: socket.AddressFamily) -> socket.socket:
+def _socket(url: Url, family: socket.AddressFamily, make: Make) -> socket.socket:
     if url.kind.transport == "raw":
         try:
-            return socket.socket(family, socket.SOCK_RAW, url.port)
+            return make(family, socket.SOCK_RAW, url.port)
         except PermissionError:
             raise CapabilityMissing(RAW_FORBIDDEN, RAW_REMEDY) from None
     kind = socket.SOCK_DGRAM if url.kind.transport == "udp" else socket.SOCK_STREAM
     try:
-        sock = socket.socket(family, kind)
+        sock = make(family, kind, 0)
     except OSError as error:
         about = {"address": url.host, "port": url.port, "reason": error.strerror}
         raise _NotHere(NOT_BOUND, about) from error
@@ -204,14 +211,14 @@ def _in_the_way(url: Url, address: str) -> Sequence[DiagSocket]:
     ]
 
 
-def _unix(path: str) -> socket.socket:
+def _unix(path: str, make: Make) -> socket.socket:
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise UsageError(NOT_A_SOCKET_FILE, {"path": path})
         if _answers(path):
             raise UsageError(SOCKET_FILE_IN_USE, {"path": path})
         os.unlink(path)  # a server that ended without removing it
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = make(socket.AF_UNIX, socket.SOCK_STREAM, 0)
     try:
         sock.bind(path)
         sock.listen(_BACKLOG)

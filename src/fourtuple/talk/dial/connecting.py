@@ -13,9 +13,9 @@ from fourtuple.errors import CapabilityMissing, FourtupleError
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.dial.codecs import Bytes, ClientCodec, Whole
-from fourtuple.talk.dial.journal import Journal
 from fourtuple.talk.dial.link import Link
 from fourtuple.talk.dial.trouble import Trouble, not_found, of_connect
+from fourtuple.talk.journal import Journal
 from fourtuple.talk.url import Url
 
 __all__ = ["Connecting", "Step", "Wish"]

@@ -10,11 +10,11 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.codecs.base import Broken
 from fourtuple.talk.dial.connecting import Connecting, Step, Wish
-from fourtuple.talk.dial.journal import Journal
 from fourtuple.talk.dial.link import IcmpError, Link, address_text
 from fourtuple.talk.dial.pump import Habits, Pump
 from fourtuple.talk.dial.source import Source
 from fourtuple.talk.dial.trouble import Trouble, of_datagram, of_talk
+from fourtuple.talk.journal import Journal
 
 if TYPE_CHECKING:
     from fourtuple.talk.dial.http import Http

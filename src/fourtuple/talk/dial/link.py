@@ -15,7 +15,7 @@ from typing import Any
 from fourtuple.event.model import Endpoint
 from fourtuple.talk.codecs.base import Received
 from fourtuple.talk.dial.codecs import ClientCodec, Whole
-from fourtuple.talk.dial.journal import Journal
+from fourtuple.talk.journal import Journal
 
 __all__ = ["IcmpError", "Link", "address_text"]
 

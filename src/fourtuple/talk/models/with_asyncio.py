@@ -22,6 +22,7 @@ from fourtuple.talk.models.listener import (
     no_descriptor,
     peer_text,
 )
+from fourtuple.talk.noted import NotedSocket
 
 __all__ = ["serve_asyncio"]
 
@@ -31,7 +32,10 @@ _BACKLOG = 4096
 
 def serve_asyncio(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
-    with asyncio.Runner(loop_factory=_fastest_loop) as runner:
+    # uvloop takes the descriptor and makes its calls in C, where nobody can note them
+    noted = any(isinstance(each.socket, NotedSocket) for each in listeners)
+    make = asyncio.new_event_loop if noted else _fastest_loop
+    with asyncio.Runner(loop_factory=make) as runner:
         runner.run(_serve(listeners, hall, stop))
 
 
@@ -139,9 +143,9 @@ class _Connection(asyncio.Protocol):
         seat = self._seat
         assert seat is not None
         self._heard = True
-        if seat.direct is not None and not (seat.waiting or seat.finishing or self._full):
+        if seat.direct is not None and not seat.waiting:
             answer = seat.direct(data)
-            if answer is not None:  # nobody else is concerned: no need to queue for the hall
+            if answer is not None:
                 seat.received_bytes += len(data)
                 seat.sent_bytes += len(answer)
                 self._transport.write(answer)
