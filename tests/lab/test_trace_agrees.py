@@ -52,7 +52,7 @@ def told(feed: Feed) -> set[Sock]:
     while more:
         batch = feed.drain(last=True)
         joiner.take(feed.records(batch))
-        found |= joiner.fresh
+        found |= joiner.fresh()
         more = batch.more
     assert feed.lost() == 0
     return found
