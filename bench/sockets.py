@@ -26,7 +26,7 @@ from pathlib import Path
 from fourtuple.system.links import bring_up
 from fourtuple.system.namespaces import CLONE_NEWNET, die_with_parent, unshare, unshare_user
 
-FOURTUPLE = [sys.executable, "-m", "fourtuple", "sockets", "-t"]
+FOURTUPLE = [str(Path(sys.executable).with_name("fourtuple")), "sockets", "-t"]
 MEASURED = Path(__file__).resolve().parent / "support" / "measured.py"
 PSUTIL = "import psutil\nfor one in psutil.net_connections('tcp'): print(one)"
 LISTENERS = 4

@@ -22,7 +22,9 @@ __all__ = ["show_sockets"]
 _LAST_PORT, _LAST_PID = 65535, 2**31 - 1
 _AT_ONCE = 1000
 _ONE_OF = N_("{one} and {other} cannot go together.")
-_NOT_EVERY = N_("{count} network namespaces could not be entered: CAP_SYS_ADMIN is needed (root).")
+_NOT_EVERY = N_(
+    "Network namespaces that could not be entered: {count}. It takes CAP_SYS_ADMIN (root)."
+)
 
 
 def show_sockets(

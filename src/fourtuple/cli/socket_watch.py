@@ -20,8 +20,8 @@ from fourtuple.system.inet_dump import UnixRow
 __all__ = ["watch_sockets"]
 
 _BEGIN = N_(
-    "{count} sockets. Looking again every {seconds} s; what comes and goes in between is not seen. "
-    "Ctrl-C ends it."
+    "Sockets: {count}. Looking again every {seconds} s; what comes and goes in between is not "
+    "seen. Ctrl-C ends it."
 )
 _WORDS = {
     "opened": N_("opened"),

@@ -20,7 +20,7 @@ from fourtuple.sockets.listing import every_namespace, list_sockets
 from fourtuple.sockets.model import Listing, endpoint, port_of, state_of
 from fourtuple.sockets.show import owner_text, user_name
 from fourtuple.system.inet_dump import EVERY_STATE, LISTEN, InetRow
-from fourtuple.system.owners import Owner, command_of, processes, sockets_of
+from fourtuple.system.owners import Owner, command_of, look_for_owners, processes, sockets_of
 
 __all__ = ["Answer", "Trial", "answer", "answer_record", "sentences", "untold_sockets"]
 
@@ -74,8 +74,10 @@ def answer(port: int, protocol: str) -> Answer:
     elsewhere = []
     for file in every_namespace():
         with suppress(FourtupleError, OSError):
-            listing = _local(list_sockets(wanted, namespace=file), port)
+            listing = _local(list_sockets(wanted, owners=False, namespace=file), port)
             if listing.namespace != here.namespace and len(listing):
+                inodes = {row.inode for _, row in listing.rows()}
+                listing.owners = look_for_owners(inodes - {0}).owners
                 elsewhere.append(listing)
     found = Answer(protocol, port, here, tuple(elsewhere), trials, ())
     if found.in_use and not found.rows:
