@@ -32,18 +32,22 @@ from fourtuple.render.verdicts import failures_of, passed
 _DELAYED_ACK = "a delayed ACK"
 #: by this in its environment a killed run's process is known
 _MARK = "FOURTUPLE_SOAK"
+#: the first comes after 200 ms, each further one after twice the time
+_PROBES = "how many probes are sent before the program reads"
 #: what decides between two traces of one seed
 BY_TIME = {
     "concurrency-models": _DELAYED_ACK,
     "disconnected-with-data": "whether data comes before the program has closed",
     "half-open-user-timeout": "how often a segment is sent again before the program gives up",
+    "lost-window-update": _PROBES,
     "many-clients": _DELAYED_ACK,
     "polling-vs-websocket": _DELAYED_ACK,
     "read-write": _DELAYED_ACK,
+    "silly-window": _PROBES,
     "slow-start": _DELAYED_ACK,
     "spinning-server": "how often its loop goes round",
     "write-write-read": _DELAYED_ACK,
-    "zero-window": "how many probes are sent before the program reads",
+    "zero-window": _PROBES,
 }
 
 

@@ -93,8 +93,8 @@ def test_by_how_many_pure_acks_a_transfer_is_acknowledged_is_not_in_it() -> None
 
     def transfer(acks: tuple[int, ...]) -> Trace:
         story = opened()
-        for number in range(1, 5):
-            story.client.send(1460)
+        for number, size in enumerate((1460, 1460, 1460, 80), start=1):
+            story.client.send(size)
             if number in acks:
                 story.server.ack()
         return traced(closed(story))

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.kernel
 #: at once, many connections, other programs, datagrams, what network cards do
 NAMES = (
     *("exchange", "close", "close-simultaneous", "lost-segment", "two-losses", "reordering"),
-    *("silly-window", "simultaneous-open", "stale-syn", "ports-run-out", "slow-start"),
+    *("half-close", "simultaneous-open", "stale-syn", "ports-run-out", "window-scaling"),
     *("scan-connect", "udp-loss", "offload", "receive-offload"),
 )
 

@@ -159,7 +159,9 @@ def _untold(one: Connection, full: int) -> set[int]:
     plain = [segment for segment in one.segments if _only_acknowledges(segment)]
     found = {segment.frame for segment in plain if "window_update" in segment.notes}
     told = {segment.frame for segment in plain if segment.acked > 0}
-    going_on = {segment.frame for segment in one.segments if segment.length >= full}
+    going_on = {
+        frame for of_client in (True, False) for frame in _of_transfers(one, of_client, full)
+    }
     for of_client in (True, False):
         sent = [s for s in one.segments if s.from_client == of_client and s.frame not in found]
         for first, second in pairwise(sent):
@@ -167,6 +169,16 @@ def _untold(one: Connection, full: int) -> set[int]:
             if going_on.issuperset(covered) and {first.frame, second.frame} <= told:
                 found.add(first.frame)
     return found - {change.frame for change in one.changes}
+
+
+def _of_transfers(one: Connection, of_client: bool, full: int) -> Iterator[int]:
+    """The frames of full segments, and of those that follow one: the last of a transfer."""
+    follows = False
+    for segment in one.segments:
+        if segment.from_client == of_client and segment.length:
+            if follows or segment.length >= full:
+                yield segment.frame
+            follows = segment.length >= full
 
 
 def _only_acknowledges(one: SegmentFact) -> bool:
