@@ -233,6 +233,7 @@ def as_nobody(words: list[str]) -> str:
         try:
             with open(os.devnull, "w") as sys.stdout:
                 run(words)
+            os.closerange(3, writing)  # the listener's owner is to be another process
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
