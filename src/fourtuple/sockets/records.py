@@ -9,6 +9,7 @@ from fourtuple.sockets.info import info_record
 from fourtuple.sockets.model import (
     Listing,
     address_of,
+    interface_of,
     port_of,
     state_of,
     timer_of,
@@ -60,6 +61,7 @@ def inet_record(listing: Listing, protocol: str, row: InetRow) -> dict[str, Any]
         "user": user_name(row.uid),
         "owners": [_owner(one) for one in owners],
         "without_owner": None if owners or not listing.owners_asked else why_nobody(protocol, row),
+        "interface": interface_of(row),
         "timer": _timer(row),
         "drops": drops_of(row),
         "cookie": row.cookie,

@@ -135,12 +135,13 @@ class _Words:
         queues = [max(map(itemgetter(field), rows), default=0) for field in (11, 12)]
         queues = [max(queues[0], *(one.recv_q for one in unix), 0),
                   max(queues[1], *(one.limit for one in unix), 0)]  # fmt: skip
+        bound = [len(endpoint(row)) for row in rows if row.interface]
         paths = [width_of(clean(unix_name(one.name))) for one in unix]
         return [
             max(map(len, self.listing.inet), default=4),
             max((len(state_of(*one)) for one in self._states()), default=0),
             *(len(str(most)) for most in queues),
-            max(self._widest_end(rows, remote=False), *paths, 0),
+            max(self._widest_end(rows, remote=False), *paths, *bound, 0),
             max(self._widest_end(rows, remote=True), len("seqpacket") if unix else 0),
             max((width_of(self._timer(row)) for row in rows if row.timer), default=0),
             max((width_of(self._users[uid]) for uid in self._uids()), default=0),
@@ -171,7 +172,7 @@ class _Words:
         states = [state_of(protocol, number) for number in range(256)]
         for row in rows:
             (
-                family, state, timer, _, local_port, remote_port, local, remote, _, _, _,
+                family, state, timer, _, local_port, remote_port, local, remote, interface, _, _,
                 recv_q, send_q, uid, inode, _,
             ) = row  # fmt: skip
             texts = hosts[family]
@@ -185,7 +186,9 @@ class _Words:
                 recv_q,
                 send_q,
                 # as model.endpoint, 40,000 times
-                f"{texts[local]}:{local_port[0] << 8 | local_port[1] or '*'}",
+                endpoint(row)
+                if interface
+                else f"{texts[local]}:{local_port[0] << 8 | local_port[1] or '*'}",
                 f"{texts[remote]}:{remote_port[0] << 8 | remote_port[1] or '*'}",
                 self._timer(row) if timer else "",
                 "" if state in _NO_USER else users[uid],
