@@ -130,7 +130,8 @@ def test_a_filter_that_matches_nothing_says_so(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     "words",
     [
-        ["--state", "open"], ["--port", "0"], ["--host", "localhost"], ["--pid", "x"],
+        ["--state", "open"], ["--state", ""], ["--port", ""],
+        ["--host", ""], ["--port", "0"], ["--host", "localhost"], ["--pid", "x"],
         ["--options", "12"], ["--who", "70000"], ["--watch", "--every", "0"],
         ["--json", "--csv"], ["--who", "1", "--watch"], ["--netns", "/dev/null"],
     ],

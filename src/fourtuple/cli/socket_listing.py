@@ -72,8 +72,8 @@ def show_sockets(
                                           strict=True) if on]  # fmt: skip
     families = [family for family, on in ((socket.AF_INET, ipv4), (socket.AF_INET6, ipv6)) if on]
     choice = wanted(
-        protocols, families, state or "", listening, port or "", host or "",
-        None if pid is None else number_between("--pid", pid, 1, _LAST_PID), process or "",
+        protocols, families, state, listening, port, host,
+        None if pid is None else number_between("--pid", pid, 1, _LAST_PID), process,
     )  # fmt: skip
     if watch:
         from fourtuple.cli.socket_watch import watch_sockets
