@@ -26,6 +26,8 @@ __all__ = ["resets"]
 
 #: connections that end with their listener end at once
 _AT_ONCE_NS = 10_000_000
+#: a program that acts upon what has come does it sooner
+_SILENCE_NS = 1_000_000_000
 
 
 def resets(
@@ -127,14 +129,22 @@ def _with_listener(scene: Scene) -> Cause | None:
 
 def _lingered(scene: Scene) -> Cause | None:
     """SO_LINGER with time 0 is the usual way to break off with all data read. A server that never
-    said anything may as well have closed its listener."""
+    said anything may as well have closed its listener; and what comes out of a silence need not be
+    a program's doing, which acts when something has come: an administrator's (ss -K) looks the
+    same."""
     side = scene.side
     silent = not scene.rst.from_client and side.spoke is None
     if silent and not scene.service.agreed_after(scene.rst.t_ns):
         return None
-    if scene.end.calls and not recorded.linger_set(scene):
+    calls = scene.end.calls
+    if not recorded.linger_set(scene) if calls else _out_of_a_silence(scene):
         return None
     return "linger-zero", "likely", _frames([side.said])
+
+
+def _out_of_a_silence(scene: Scene) -> bool:
+    before = [s.left_ns or s.t_ns for s in scene.connection.segments if s.frame < scene.rst.frame]
+    return scene.rst.t_ns - max(before) > _SILENCE_NS
 
 
 def _frames(segments: Iterable[SegmentFact | None]) -> tuple[int, ...]:

@@ -237,7 +237,7 @@ class _Views:
     def watch(self) -> None:
         """Begin to record frames, where somebody wants them and this machine allows it."""
         from fourtuple.system.sniffer import Sniffer, may_sniff
-        from fourtuple.talk.filter import port_filter
+        from fourtuple.talk.filter import frame_filter
         from fourtuple.talk.views import MOST_FRAME_BYTES
 
         if self._save is not None:
@@ -245,8 +245,8 @@ class _Views:
         wanted = self._explain or self._ladder or self._save is not None
         url = self._conversation.wish.url
         if wanted and url.kind.transport != "unix" and may_sniff():
-            # a raw packet has no port: everything is taken
-            program = () if url.kind.transport == "raw" else port_filter([url.port])
+            raw = url.kind.transport == "raw"  # its number is a protocol, and it has no port
+            program = frame_filter([], [url.port]) if raw else frame_filter([url.port])
             self._seen = self._stack.enter_context(Sniffer(program, MOST_FRAME_BYTES))
 
     def __enter__(self) -> "_Views":

@@ -37,8 +37,8 @@ _CUT = N_(
     "its kernel leaves the cutting to the network card (TSO)."
 )
 _PUT_TOGETHER = N_(
-    "The network card of {receiver} put them into one segment of {size} bytes, frame {frame}, for "
-    "its kernel (GRO)."
+    "At the host of {receiver} they were put into one segment of {size} bytes, frame {frame}, "
+    "before its TCP saw them (GRO, or LRO in the network card)."
 )
 
 

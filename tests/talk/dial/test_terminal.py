@@ -2,14 +2,17 @@
 
 import os
 import pty
+import re
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from .foreign import BYE, ECHO, UDP_ECHO, WAIT_S, textbook
+from .foreign import BYE, ECHO, UDP_ECHO, WAIT_S, free_port, textbook
 
 UP, CTRL_C, CTRL_D, ENTER = b"\x1b[A", b"\x03", b"\x04", b"\r"
 
@@ -86,6 +89,35 @@ def test_lines_go_out_answers_come_in_and_q_ends_it() -> None:  # A2, E6
         person.sees(b"Ended.")
         assert person.status() == 0
         assert b"Q" not in person.screen.partition(b"HELLO")[2]  # q itself was never sent
+
+
+def test_the_two_terminals_of_the_readme() -> None:
+    """Word for word, but for the port, which may be taken here."""
+    port = free_port()
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    told = text.partition("in two terminals")[2].partition("[Serve]")[0].replace("8888", str(port))
+    lines = [line.strip() for line in told.splitlines() if line.startswith("    ")]
+    second = next(at for at, line in enumerate(lines) if line.startswith("$ fourtuple talk"))
+    command, *printed = lines[:second]
+    server = subprocess.Popen(
+        [sys.executable, "-m", *command.split()[1:]], stdout=subprocess.PIPE, text=True
+    )
+    with server:
+        assert server.stdout is not None
+        assert server.stdout.readline().strip() == printed[0]
+        with person_at(lines[second].split()[3]) as person:
+            for at, line in enumerate(lines[second + 1 :]):
+                if line.startswith("> "):
+                    person.types(line[2:].encode() + ENTER)
+                else:
+                    person.sees(line.encode())
+                if at == 0:
+                    person.sees(PROMPT)
+            assert person.status() == 0
+        for line in printed[1:]:
+            words = re.escape(line).replace("127\\.0\\.0\\.1:47566", r"127\.0\.0\.1:[0-9]+")
+            assert re.fullmatch(words, server.stdout.readline().strip())
+        server.terminate()
 
 
 def test_an_earlier_line_comes_back() -> None:

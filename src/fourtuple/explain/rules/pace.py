@@ -6,6 +6,7 @@ from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.rules.making import finding, of_side
+from fourtuple.explain.rules.numbers import TIMESTAMP_BYTES
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN
 
@@ -97,7 +98,7 @@ def _held_back(connection: Connection, timeline: Timeline, client: bool) -> Iter
             ack = segment if _bare(segment) and segment.acked and small is not None else None
             small = small if ack is not None else None
         elif segment.length and not {"retransmission", "resent"}.intersection(segment.notes):
-            fills = segment.length >= (connection.mss[client] or segment.length + 1)
+            fills = segment.length >= _full(connection, client)
             if (
                 small is not None
                 and ack is not None
@@ -111,6 +112,13 @@ def _held_back(connection: Connection, timeline: Timeline, client: bool) -> Iter
         evidence = [s for wait in waits for s in wait]
         params = {"ms": lost_ns // 1_000_000, "count": len(waits)}
         yield finding(NAGLE, connection, evidence, **params, **of_side(client))
+
+
+def _full(connection: Connection, client: bool) -> int:
+    """How many bytes a segment may carry that Nagle's algorithm does not hold back: what its
+    receiver takes, without the timestamps."""
+    mss = connection.mss[1 if client else 0]
+    return 1 << 16 if mss is None else mss - TIMESTAMP_BYTES * connection.timestamps
 
 
 def _bare(segment: SegmentFact) -> bool:

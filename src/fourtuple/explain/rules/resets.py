@@ -2,8 +2,9 @@
 handshake's business (rules.handshake)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from fourtuple.analyze.model import Connection, Reset
 from fourtuple.event.timeline import Timeline

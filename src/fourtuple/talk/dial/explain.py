@@ -4,6 +4,7 @@ the results of the calls. Pure: from a conversation that is over and its Timelin
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from fourtuple.event.model import Endpoint, State
 from fourtuple.event.timeline import FrameSeen, Segment, Timeline
@@ -13,7 +14,13 @@ from fourtuple.explain.text import N_
 from fourtuple.render.numbers import duration
 from fourtuple.talk.dial.connecting import Step
 from fourtuple.talk.dial.conversation import Conversation
-from fourtuple.talk.dial.trouble import FORBIDDEN_WHY, REFUSED_WHY, SILENT_WHY, UNREACHABLE_WHY
+from fourtuple.talk.dial.trouble import (
+    FORBIDDEN_WHY,
+    REFUSED_WHY,
+    SILENT_WHY,
+    UNREACHABLE_WHY,
+    Trouble,
+)
 from fourtuple.wire import IcmpView
 from fourtuple.wire.flags import ACK, FIN, RST, SYN
 
@@ -48,6 +55,7 @@ SYN_AGAIN = N_(
     "The SYN was sent {count} times ({frames}), and neither SYN ACK nor RST nor ICMP came back: no"
     " such host is there, or a firewall drops the segments in silence."
 )
+SO_OFTEN = N_("That was so {count} times, one after another.")
 SENT = N_("Sent {sent} with {sends}; received {received} with {receives}.")
 SEGMENTS = N_("Bytes in each segment with data: sent {sent}; received {received}.")
 NONE_OF_THEM = N_("none")
@@ -115,10 +123,12 @@ class _Explainer:
     timeline: Timeline
 
     def sentences(self) -> Iterator[Message]:
-        yield from self._look_up()
-        yield from self._connection()
-        yield from self._troubles()
         link = self.conversation.link
+        failed = len(self.conversation.connecting.tried) - (link is not None)
+        yield from self._look_up()
+        yield from self._troubles(self.conversation.troubles[:failed])
+        yield from self._connection()
+        yield from self._troubles(self.conversation.troubles[failed:])
         if link is not None and not link.is_stream:
             yield from self._datagrams()
         elif link is not None:
@@ -133,7 +143,7 @@ class _Explainer:
 
     def _look_up(self) -> Iterator[Message]:
         step, host = self._step("look-up"), self.conversation.wish.url.host
-        if step is not None and host != step.detail:
+        if step is not None and host.partition("%")[0] != step.detail:
             took = duration(step.end_ns - step.begin_ns)
             yield Message(FOUND, {"host": host, "addresses": step.detail, "time": took})
 
@@ -172,9 +182,13 @@ class _Explainer:
         assert segment.packet.ip is not None
         return str(segment.packet.ip.source), segment.tcp.source_port
 
-    def _troubles(self) -> Iterator[Message]:
-        for trouble in self.conversation.troubles:
+    def _troubles(self, troubles: list[Trouble]) -> Iterator[Message]:
+        """Each with its reason; the same one several times (--retries) is told once."""
+        for trouble, same in groupby(troubles):
+            count = len(list(same))
             yield trouble.what
+            if count > 1:
+                yield Message(SO_OFTEN, {"count": count})
             if trouble.why is not None:
                 yield self._better(trouble.why)
 
