@@ -123,13 +123,16 @@ def _listings(
 def _for_machines(
     listings: Sequence[Listing], json: bool, csv: bool, parquet: str | None, translator: Translator
 ) -> None:
-    from fourtuple.sockets.records import csv_text, records
+    from fourtuple.sockets.records import COLUMNS, flat_record, records
 
     found = list(records(listings))
     if json:
         _write_objects(found)
     elif csv:
-        write(csv_text(found))
+        from fourtuple.render.csvout import rows_csv
+
+        for text in rows_csv(COLUMNS, map(flat_record, found)):
+            write(text)
     elif parquet is not None:
         from fourtuple.sockets.parquet import write_sockets
 

@@ -14,6 +14,7 @@ from fourtuple.system.sock_diag import STATES, TIMERS
 __all__ = [
     "PROTOCOLS",
     "STATE_NUMBERS",
+    "UNIX_KINDS",
     "Hosts",
     "Listing",
     "address_of",
@@ -26,6 +27,8 @@ __all__ = [
     "why_nobody",
 ]
 
+#: types of UNIX sockets that listen (SOCK_STREAM, SOCK_SEQPACKET)
+UNIX_KINDS: Mapping[int, str] = {1: "stream", 5: "seqpacket"}
 PROTOCOLS = ("tcp", "udp", "raw", "unix")
 _INODE = itemgetter(14)
 _CLOSED = 7
