@@ -4,9 +4,9 @@ Pure."""
 from collections.abc import Set
 
 from fourtuple.event.model import Endpoint
-from fourtuple.wire import Packet
+from fourtuple.wire import Ipv4View, Ipv6FragmentView, Packet
 
-__all__ = ["ends_of", "is_of_protocol"]
+__all__ = ["addresses_of_rest", "ends_of", "is_of_protocol"]
 
 
 def ends_of(packet: Packet) -> tuple[Endpoint, ...]:
@@ -29,3 +29,14 @@ def is_of_protocol(packet: Packet, protocol: int, addresses: Set[str]) -> bool:
     number = getattr(packet.ip, "protocol", None) or getattr(packet.ip, "next_header", None)
     here = {str(packet.ip.source), str(packet.ip.destination)}
     return number == protocol and bool(here & addresses)
+
+
+def addresses_of_rest(packet: Packet) -> frozenset[str]:
+    """Whom a fragment goes between that is not the first of its packet: it has no ports of its own.
+    None where it is no such fragment."""
+    if packet.ip is None:
+        return frozenset()
+    header = packet.ip if isinstance(packet.ip, Ipv4View) else packet.layer(Ipv6FragmentView)
+    if header is None or not header.fragment_offset:
+        return frozenset()
+    return frozenset((str(packet.ip.source), str(packet.ip.destination)))
