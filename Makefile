@@ -41,7 +41,8 @@ soak: $(VENV)/.installed-dev ## experiments beside busy processors, kill -9; 10,
 autobahn: $(VENV)/.installed-dev ## Autobahn's cases against serve ws:// (needs jython)
 	$(BIN)/python scripts/autobahn.py --write
 
-resets: $(VENV)/.installed-dev ## provoke resets, judge them, and write the figures into docs/explanation/resets.md
+resets: $(VENV)/.installed-dev ## provoke resets (as root), hear the kernel, judge them, write the figures into docs
+	$(BIN)/python scripts/reset_truth.py
 	$(BIN)/python scripts/measure_resets.py
 
 docs: $(VENV)/.installed-dev ## write the generated pages of docs anew

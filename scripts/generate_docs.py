@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from fourtuple.cli.app import app
+from fourtuple.cli.app import app_of
 from fourtuple.cli.lab import ROWS
 from fourtuple.explain.reference import findings_markdown
 from fourtuple.explain.text import Translator
@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 def cli_markdown() -> str:
     """Every command with its arguments and options, as --help has them."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(app_of())
     return "# The command line\n\n" + "\n".join(_command(root, "fourtuple"))
 
 

@@ -26,30 +26,10 @@ from fourtuple.analyze import connections  # noqa: E402
 from fourtuple.event.model import Endpoint  # noqa: E402
 from fourtuple.event.timeline import Timeline  # noqa: E402
 from resets.case import Judged, captured, judged  # noqa: E402
-from resets.kernel_words import Word, kernel_words  # noqa: E402
+from resets.kernel_words import WORDS, Word, kernel_words  # noqa: E402
 
 PAGE = ROOT / "docs" / "explanation" / "resets.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
-
-#: what the kernel may say of a cause; it says nothing of what it did not send itself
-WORDS = {
-    "port-closed": {"NO_SOCKET"},
-    "unread-data": {"TCP_ABORT_ON_CLOSE"},
-    "linger-zero": {"TCP_STATE"},
-    "data-after-close": {"TCP_ABORT_ON_DATA", "TCP_TIMEWAIT_SOCKET", "NO_SOCKET"},
-    # who was rebooted asks again, and answers the old connection's challenge from SYN_SENT
-    "no-such-connection": {"NO_SOCKET", "TCP_FLAGS", "TCP_STATE", "TCP_INVALID_ACK_SEQUENCE"},
-    "listener-closed": {"TCP_STATE", "NO_SOCKET"},
-    "backlog-overflow": {"INVALID_SYN", "TCP_FLAGS"},
-    "keepalive-timeout": {"TCP_KEEPALIVE_TIMEOUT"},
-    "user-timeout": {"TCP_KEEPALIVE_TIMEOUT"},
-    "invalid-ack": {"TCP_INVALID_ACK_SEQUENCE"},
-    "time-wait": {"NO_SOCKET", "TCP_FLAGS", "TCP_INVALID_ACK_SEQUENCE"},
-    "disconnected": {"TCP_STATE"},
-    "destroyed": {"TCP_STATE"},
-    "firewall": set(),
-    "forged": set(),
-}
 
 
 def main() -> int:
@@ -90,7 +70,7 @@ def _views(letter: str, timeline: Timeline) -> Iterator[tuple[str, list[Judged]]
 def _contradictions(found: list[Judged], words: list[Word]) -> Iterator[str]:
     """Where the kernel gave another reason than the truth that was written down."""
     said: dict[tuple[Endpoint, int], set[str]] = {}
-    for sender, receiver, word in words:
+    for sender, receiver, word, _ in words:
         said.setdefault((sender, receiver.port), set()).add(word)
     for one in found:
         ends = one.connection.client, one.connection.server

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fourtuple.analyze import connections
@@ -30,20 +30,24 @@ from fourtuple.render.verdicts import failures_of, passed
 
 #: whether the ACK of a FIN, or of the last request, is due (40 ms) before a program has answered
 _DELAYED_ACK = "a delayed ACK"
+#: how the last ACKs of a transfer fall, where the receiver's window holds the sender back
+_WINDOW = "when a program reads, and so which segments are acknowledged together"
+#: by this in its environment a killed run's process is known
+_MARK = "FOURTUPLE_SOAK"
 #: what decides between two traces of one seed
 BY_TIME = {
     "concurrency-models": _DELAYED_ACK,
     "disconnected-with-data": "whether data comes before the program has closed",
+    "full-buffer": _WINDOW,
+    "half-open-user-timeout": "how often a segment is sent again before the program gives up",
     "many-clients": _DELAYED_ACK,
     "polling-vs-websocket": _DELAYED_ACK,
     "read-write": _DELAYED_ACK,
-    "scan-connect": _DELAYED_ACK,
-    "scan-fin": _DELAYED_ACK,
-    "scan-syn": _DELAYED_ACK,
+    "slow-start": _DELAYED_ACK,
     "spinning-server": "how often its loop goes round",
-    "window-scaling": "how much the kernel hands down at once",
+    "window-scaling": _WINDOW,
     "write-write-read": _DELAYED_ACK,
-    "zero-window": _DELAYED_ACK,
+    "zero-window": "how many probes are sent before the program reads",
 }
 
 
@@ -130,39 +134,42 @@ def _difference(one: str, other: str) -> str:
 def _kill_often(kills: int, seed: int) -> int:
     moments = random.Random(seed)
     left_behind = 0
-    before = _traces()
-    for _ in range(kills):
+    links = _links()
+    for number in range(kills):
         moment_s = moments.uniform(0, 1.5)
-        command = [sys.executable, "-m", "fourtuple", "lab", "run", "close"]
+        mark = f"{_MARK}={os.getpid()}-{number}"
+        command = ["env", mark, sys.executable, "-m", "fourtuple", "lab", "run", "close"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as lab:
             time.sleep(moment_s)
             lab.kill()
-        if left := _left_after(before):
+        if left := _left_after(links, mark):
             left_behind += 1
             print(f"  killed after {moment_s:.3f} s: left {sorted(left)}", flush=True)
     print(f"kill -9 (seed {seed}): {kills} runs killed, {left_behind} left something", flush=True)
     return left_behind
 
 
-def _left_after(before: set[str], patience_s: float = 10.0) -> set[str]:
-    """What is there that was not there before, once the kernel has had time to clear it away."""
+def _left_after(links: set[str], mark: str, patience_s: float = 10.0) -> set[str]:
+    """What is there of a run, once the kernel has had time to clear it away."""
     end_s = time.monotonic() + patience_s
-    while (left := _traces() - before) and time.monotonic() < end_s:
+    while (left := (_links() - links) | _marked(mark)) and time.monotonic() < end_s:
         time.sleep(0.05)
     return left
 
 
-def _traces() -> set[str]:
-    """Links of this namespace, every process's network namespace, and processes of the lab."""
-    found = {f"link {link.name}" for link in Path("/sys/class/net").iterdir()}
+def _links() -> set[str]:
+    return {f"link {link.name}" for link in Path("/sys/class/net").iterdir()}
+
+
+def _marked(mark: str) -> set[str]:
+    """The processes that have the mark in their environment, which every child of a run inherits. A
+    namespace that nobody names is gone with its last process."""
+    found = set()
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            found.add(f"namespace {(process / 'ns/net').readlink()}")
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if "-m fourtuple lab run" in command:
-            found.add(f"process {process.name} {command}")
+        with suppress(OSError):
+            if mark.encode() in (process / "environ").read_bytes().split(b"\0"):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found.add(f"process {process.name} {command}")
     return found
 
 

@@ -250,10 +250,15 @@ class Story:
 
     def unreachable(self, sender: Party, number: int) -> int:
         """The peer's host says that frame `number` of `sender` met no open port."""
-        told = sender.peer
+        return self._told(sender, number, Icmp(3, 3) if self.family == 4 else Icmp6(1, 4))
+
+    def too_big(self, sender: Party, number: int, mtu: int) -> int:
+        """The peer's host says that frame `number` of `sender` is too large for the next link."""
+        return self._told(sender, number, Icmp(3, 4, mtu) if self.family == 4 else Icmp6(2, 0, mtu))
+
+    def _told(self, sender: Party, number: int, icmp: Value) -> int:
         quoted = bytes(self._builder.table().data(number - 1)[14:])
-        icmp = Icmp(3, 3) if self.family == 4 else Icmp6(1, 4)
-        return self._add(told, (icmp, quoted), False, 0, None)
+        return self._add(sender.peer, (icmp, quoted), False, 0, None)
 
     def note(self, kind: str, **facts: Any) -> None:
         self.events.append(Note(t_ns=self.now, kind=kind, **facts))

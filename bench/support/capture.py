@@ -20,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["NEEDS", "Missing", "first_frames", "million", "repeated"]
+__all__ = ["NEEDS", "Missing", "first_frames", "million", "record", "repeated"]
 
 NEEDS = ("ip", "nft", "tcpdump", "nginx", "wrk", "iperf3", "ethtool")
 DIRECTORY = Path("build/bench")
 MILLION = 1_000_000
 FILE_HEADER, RECORD_HEADER, ETHERNET = 24, 16, 14
 
-CLIENT, ROUTER, SERVER = "ftb-client", "ftb-router", "ftb-server"
+CLIENT, ROUTER, SERVER = (f"ftb-{os.getpid()}-{name}" for name in ("client", "router", "server"))
 RULES = """table ip loss {
  chain way { type filter hook forward priority 0; numgen random mod 100 < 1 drop; }
 }
@@ -53,7 +53,7 @@ def million() -> Path:
             raise Missing(", ".join(lacking))
         DIRECTORY.mkdir(parents=True, exist_ok=True)
         whole = DIRECTORY / "whole.pcap"
-        _record(whole, seconds=32)
+        record(whole, seconds=32)
         path.write_bytes(first_frames(whole, MILLION))
         whole.unlink()
     return path
@@ -101,7 +101,8 @@ def _client_octets(data: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.concatenate([addresses + 1, addresses + 5])
 
 
-def _record(path: Path, seconds: int) -> None:
+def record(path: Path, seconds: int) -> None:
+    """So many seconds of such traffic, as a file; what serves it stands beside the file."""
     place = path.parent.resolve()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_network())
@@ -109,7 +110,8 @@ def _record(path: Path, seconds: int) -> None:
         for command in (["nginx", "-c", str(place / "nginx.conf")], ["iperf3", "-s", "-p", "5201"]):
             stack.enter_context(_running(SERVER, command, signal.SIGTERM))
         time.sleep(1)
-        capture = ["tcpdump", "-i", "ftb0", "-s", "96", "-B", "200000", "-w", str(path), "tcp"]
+        options = ["-i", "ftb0", "-s", "96", "-B", "200000", "-Z", "root"]
+        capture = ["tcpdump", *options, "-w", str(path), "tcp"]
         stack.enter_context(_running(CLIENT, capture, signal.SIGINT))
         time.sleep(1)
         url = "http://10.77.2.1:8080"

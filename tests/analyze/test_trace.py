@@ -69,6 +69,60 @@ def test_it_says_in_order_what_each_did() -> None:
     )
 
 
+def _two_segments(acks: tuple[int, ...]) -> Trace:
+    """A message of 32 bytes in two segments that leave together."""
+    story = opened()
+    story.client.send(b"the first half, ")
+    story.client.send(b"the second half!")
+    for number in acks:
+        story.server.ack(ack=1 + number)
+    return traced(closed(story))
+
+
+def test_by_how_many_pure_acks_segments_under_way_are_acknowledged_is_not_in_it() -> None:
+    """There is one more where 40 ms have passed before the second of them came."""
+    late = _two_segments(acks=(16, 32))
+    assert str(late) == str(_two_segments(acks=(32,)))
+    frames = "frames of tcp 0 at 10.77.0.1:*"
+    edge = f"{frames}, 3; {frames}, 4 => frames of tcp 0 at 10.77.0.2:8888, 2: ack 33"
+    assert edge in late.edges
+
+
+def test_what_only_tells_of_a_window_is_not_in_it_unless_it_is_lost() -> None:
+    """How often a window is told of depends on when a program reads."""
+
+    def updated(**how: Any) -> Trace:
+        story = opened()
+        story.client.send(b"one")
+        story.server.ack(window=400)
+        if how:
+            story.server.ack(window=800, **how)
+        return traced(closed(story))
+
+    lane = "frames of tcp 0 at 10.77.0.2:8888"
+    assert str(updated(lost=False)) == str(updated())
+    assert "ACK seq 1 ack 4 len 0 dropped" in updated(lost=True).lanes[lane]
+
+
+def test_in_full_segments_psh_is_not_told() -> None:
+    story = opened()
+    for size in (1460, 1460, 30):
+        story.client.send(size)
+    frames = traced(story).lanes["frames of tcp 0 at 10.77.0.1:*"][2:]
+    assert [line.split(" seq")[0] for line in frames] == ["ACK", "ACK", "PSH ACK"]
+
+
+def test_an_acknowledgment_that_says_something_else_too_is_in_it() -> None:
+    lane = "frames of tcp 0 at 10.77.0.2:8888"
+    twice = _two_segments(acks=(32, 32)).lanes[lane]
+    assert twice.count("ACK seq 1 ack 33 len 0 delivered") == 2
+    story = told()  # of data, and of the FIN that was sent later
+    assert [line[:16] for line in traced(story).lanes[lane]][1:3] == [
+        "ACK seq 1 ack 15",
+        "ACK seq 1 ack 16",
+    ]
+
+
 def _one_lost() -> Story:
     story = opened()
     story.client.send(b"20240001 Alice", lost=True)

@@ -1,10 +1,9 @@
 """Which connection a frame belongs to, and that the cut into batches changes nothing."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from analyze.chance import chatter
 from fourtuple.analyze import connections

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fourtuple.cli import app
+from fourtuple.cli import doctor as module
 from fourtuple.errors import CapabilityMissing, ExpectationFailed, InputError
 
 COMMAND = [sys.executable, "-c", "import sys; from fourtuple.cli import main; sys.exit(main())"]
@@ -24,9 +25,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         def doctor() -> None:
             raise error
 
-        for command in app.app.registered_commands:
-            if getattr(command.callback, "__name__", "") == "doctor":
-                monkeypatch.setattr(command, "callback", doctor)
+        monkeypatch.setattr(module, "doctor", doctor)
 
     return fail
 
@@ -231,3 +230,14 @@ def test_a_machine_that_has_no_more_is_no_traceback(
     failing(error)
     assert run("doctor") == 1
     assert capsys.readouterr().err == message
+
+
+def test_a_command_is_loaded_alone():
+    script = """
+import sys
+from fourtuple.cli import app
+assert app.run(["doctor", "--help"]) == 0
+print({"fourtuple.cli.read", "numpy"} & set(sys.modules))
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout.endswith("set()\n"), result

@@ -242,9 +242,9 @@ def test_an_interrupted_run_leaves_no_file_half_written(tmp_path: Path) -> None:
 def test_plain_command_lines_know_every_option_of_the_parser(page: str) -> None:
     import typer
 
-    from fourtuple.cli.app import app
+    from fourtuple.cli.app import app_of
 
-    command = typer.main.get_command(app).commands["read"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app_of()).commands["read"]  # type: ignore[attr-defined]
     known = {
         option
         for parameter in command.params

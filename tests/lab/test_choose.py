@@ -37,6 +37,17 @@ def test_a_tag_and_everything() -> None:
     assert set(names(everything=True, slow=True)) == set(KNOWN)
 
 
+def test_a_name_without_its_path_refers_to_the_file_of_that_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lost_one.py").write_text("")
+    (tmp_path / "close.py").write_text("")
+    with pytest.raises(UsageError, match=r"fourtuple lab run \./lost_one\.py$"):
+        names("lost-one")
+    assert names("close") == ["close"]
+
+
 def test_slow_ones_are_left_out_unless_named() -> None:
     choice = choose([], everything=True)
     assert {one.name for one in choice.left_out} == SLOW

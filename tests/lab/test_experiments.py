@@ -31,8 +31,11 @@ def runs() -> Iterator[Any]:
     """Each experiment over each of its families; those that wait are marked slow."""
     for one in EXPERIMENTS:
         for family in one.families:
-            marks = [pytest.mark.slow] if one.slow else []
-            yield pytest.param(one, family, id=f"{one.name}-IPv{family}", marks=marks)
+            yield pytest.param(one, family, id=f"{one.name}-IPv{family}", marks=marks_of(one))
+
+
+def marks_of(experiment: Experiment) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow, pytest.mark.timeout(400)] if experiment.slow else []
 
 
 def skip_where_something_is_lacking(experiment: Experiment) -> None:
@@ -44,7 +47,7 @@ def skip_where_something_is_lacking(experiment: Experiment) -> None:
 @pytest.mark.parametrize(("experiment", "family"), list(runs()))
 def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, family: int) -> None:
     skip_where_something_is_lacking(experiment)
-    timeline = run(experiment, Options(family=family))
+    timeline = run(experiment, Options(family=family, limit_s=300 if experiment.slow else 30))
     found = connections(timeline)
     english = Translator("en")
     assert [english.text(failure) for failure in failures_of(timeline, found)] == []
@@ -91,17 +94,16 @@ def a_recording_reads_as_the_run_did(timeline: Timeline) -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize(
     "experiment",
-    [
-        pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.slow else [])
-        for one in EXPERIMENTS
-    ],
+    [pytest.param(one, id=one.name, marks=marks_of(one)) for one in EXPERIMENTS],
 )
 def test_its_expectations_fail_under_its_mutation(experiment: Experiment) -> None:
     """So no experiment passes by saying nothing."""
     skip_where_something_is_lacking(experiment)
     assert experiment.mutation is not None
     family = experiment.families[0]
-    timeline = run(experiment, Options(family=family, limit_s=20, mutated=True))
+    timeline = run(
+        experiment, Options(family=family, limit_s=300 if experiment.slow else 20, mutated=True)
+    )
     notes = [note for note in timeline.of(Note) if note.kind == "failure"]
     assert [note.params["error"] for note in notes[:1]] == [experiment.mutation.error]
 

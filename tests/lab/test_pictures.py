@@ -43,7 +43,7 @@ def test_an_icmp_message_stands_in_the_picture_of_what_it_is_about(family: int) 
     narrow = picture("path-mtu", family)
     word = {4: "fragmentation needed", 6: "packet too big"}[family]
     assert lines_with(narrow, "ICMP", word) or lines_with(narrow, word)
-    assert lines_with(narrow, "once more, smaller: the ICMP message of frame")
+    assert lines_with(narrow, "once more, cut anew: the ICMP message of frame")
 
 
 def test_where_fins_cross_both_ends_pass_through_closing_before_they_wait() -> None:

@@ -222,6 +222,17 @@ def test_with_its_checksum_left_as_it_was_it_is_discarded() -> None:
     assert fates(held(run_script(script))) == ["corrupted"]
 
 
+def test_a_byte_that_a_frame_does_not_have_cannot_be_corrupted() -> None:
+    def script(lab: Lab) -> None:
+        client, server = lab.pair(timestamps=False)
+        lab.wire.corrupt(data.sent_by(client).first(), offset=120)
+        talk(lab, client, server, 100)
+
+    assert failures(run_script(script)) == [
+        "corrupt(offset=120): the frame that it met has 120 bytes from its transport header on."
+    ]
+
+
 def test_a_queue_that_is_full_drops_and_a_rate_spreads() -> None:
     def script(lab: Lab) -> None:
         client, server = lab.pair(timestamps=False)

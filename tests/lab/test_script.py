@@ -273,13 +273,36 @@ def test_an_executable_runs_in_the_host_and_its_output_and_end_are_kept() -> Non
         endless = client.run(["sleep", "1000"])
         endless.kill()
         lab.expect(endless.wait(), 128 + signal.SIGKILL, "exit status of a killed one")
-        missing = client.run(["no-such-program-anywhere"])
-        lab.expect(missing.wait(), 127, "exit status of one that is not there")
 
     timeline = run_script(script)
-    assert values(timeline) == ["0", "True", "137", "127"]
+    assert values(timeline) == ["0", "True", "137"]
     ended = [n.params for n in timeline.of(Note) if n.kind == "program" and "status" in n.params]
-    assert [params["status"] for params in ended] == [0, 137, 127]
+    assert [params["status"] for params in ended] == [0, 137]
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (["no-such-program-anywhere"], "The program no-such-program-anywhere is not installed."),
+        (["./no-such-file"], "client cannot run ./no-such-file: No such file or directory"),
+        (["/proc/version"], "client cannot run /proc/version: Permission denied"),
+        ("cat /proc/net/dev", "It was given 'cat /proc/net/dev'."),
+        (["sleep", 1000], "It was given ['sleep', 1000]."),
+        ([], "It was given []."),
+    ],
+)
+def test_a_program_that_cannot_be_run_fails_the_run_at_once_and_is_named(
+    what: Any, told: str
+) -> None:
+    def script(lab: Lab) -> None:
+        client, _ = lab.pair()
+        client.run(what)
+        lab.expect(1, 1, "not reached")
+
+    timeline = run_script(script)
+    note = next(note for note in timeline.of(Note) if note.kind == "failure")
+    assert told in note.message.format_map(note.params)
+    assert values(timeline) == []
 
 
 def test_the_seed_decides_what_is_sent() -> None:
@@ -305,6 +328,16 @@ def test_settings_of_a_pair_are_in_force() -> None:
         lab.expect(reading.output.strip(), "0", "timestamps")
 
     assert values(run_script(script)) == ["0"]
+
+
+def test_hosts_are_made_once() -> None:
+    def script(lab: Lab) -> None:
+        lab.pair()
+        lab.hosts("one", "two")
+
+    told = failure(run_script(script))
+    assert told["text"].startswith("There are hosts already: client, server.")
+    assert told["error"] == "UsageError"
 
 
 def test_a_setting_that_the_kernel_refuses_is_named() -> None:

@@ -1,8 +1,7 @@
 """Which things share a line, which calls are in progress, where nothing happened for long."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from fourtuple.event.model import Verdict
 from fourtuple.render.calls import OwnCalls

@@ -4,9 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.runner import run
+from fourtuple.lab.script import Lab
+from fourtuple.lab.select import segment
 
 pytestmark = pytest.mark.kernel
 
@@ -55,3 +61,23 @@ def test_outside_of_it_they_are_told_what_syn_needs() -> None:
     done = as_somebody_else(python, "-m", "fourtuple", "scan", "127.0.0.1", "-p", "1")
     assert done.returncode == 0
     assert "1/tcp" in done.stdout
+
+
+def test_a_scan_from_a_host_of_the_lab_leaves_no_file_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hosts end with the run: even where it is killed, nobody can go on."""
+    monkeypatch.chdir(tmp_path)
+
+    def script(lab: Lab) -> None:
+        client, server = lab.pair()
+        asked = lab.wire.drop(segment.to(server))
+        command = [sys.executable, "-m", "fourtuple", "scan", server.address, "-p", "1-3"]
+        program = client.run([*command, "--timeout", "1", "--retries", "2"])
+        asked.wait(9)  # three ports, three times: files are written every second by now
+        lab.expect(list(tmp_path.iterdir()), [], "files in the scan's directory")
+        program.kill()
+        program.wait()
+
+    run(Experiment(name="scan", question="?", script=script))
+    assert list(tmp_path.iterdir()) == []

@@ -9,10 +9,11 @@ Reading numpy scalars one by one costs ten times as much as `tolist`, hence list
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from fourtuple.event.model import AS_LEFT, Endpoint, Verdict, is_cable
 from fourtuple.event.timeline import Timeline
@@ -53,8 +54,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """One segment or datagram as its header has it.
 
     `number` is that of its frame; `now_ns` the latest time of any frame so far. `key` is the same
@@ -87,8 +87,7 @@ class Raw:
     as_left: "Raw | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """TCP segments and UDP datagrams of consecutive frames, in order."""
 
     raws: list[Raw]

@@ -15,9 +15,10 @@ full and it dropped what came. What a program does while the kernel lists its so
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from fourtuple.analyze.evidence import End, Seen, end_of, rows_seen
 from fourtuple.analyze.hosts import plain
@@ -45,8 +46,7 @@ _DECLINED = frozenset(("LISTEN", "SYN_RECV"))
 _ROWLESS = frozenset(("CLOSED", "LISTEN"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Inferred:
+class _Inferred(msgspec.Struct, frozen=True):
     """One end of one life: its states over time."""
 
     connection: int
@@ -81,8 +81,7 @@ def disagreements(
     return tuple(sorted(found, key=lambda one: one.t_ns))
 
 
-@dataclass(frozen=True, slots=True)
-class _Looks:
+class _Looks(msgspec.Struct, frozen=True):
     """Snapshots of a host in order of time: those of the whole table, or of one connection. Where
     among them: the first settled one from each on, those taken for a frame."""
 

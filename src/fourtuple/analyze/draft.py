@@ -1,6 +1,6 @@
 """A segment on its way to becoming a fact, and the moments at which it meant something."""
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.analyze.batch import Raw
 from fourtuple.analyze.model import Arithmetic
@@ -10,8 +10,7 @@ from fourtuple.wire import FIN, SYN
 __all__ = ["Draft", "Moment"]
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """A segment with what is known of it so far; numbers are relative, `side` (0 or 1) sent it.
 
     `there`: it has reached the other end, as `as_left` where its bytes were changed on the way.
@@ -58,8 +57,7 @@ class Draft:
         return self.raw.verdict == Verdict.INJECTED
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A segment entered the wire (`side` sent it), or left it (`arrived`: it reached `side`), and
     what that means to the side: events of analyze.states."""
 

@@ -8,7 +8,8 @@ evidence, and every list is empty.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from fourtuple.analyze.hosts import host_of, plain
 from fourtuple.analyze.model import Connection
@@ -27,8 +28,7 @@ _ANYWHERE = ("0.0.0.0", "::")
 Seen = tuple[Snapshot, SocketRow | None]
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """One end of a connection on its host: the rows that it had in the table, each with the
     snapshot that first shows it so, and the calls.
 
@@ -101,17 +101,16 @@ def end_of(timeline: Timeline, connection: Connection, client: bool) -> End:
     return End(local, remote, host, rows, own_calls, index.looks.get(host, ()), seen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(msgspec.Struct, frozen=True):
     """A timeline's calls, in order, and where among them those of a socket are: told by its host
     and inode, or its host and endpoints; and the rows of each end, by host and endpoints: each
     where it is first seen, None where there is none any more."""
 
     calls: list[Call]
-    by_inode: dict[tuple[str, int], list[int]] = field(default_factory=dict)
-    by_ends: dict[_Place, list[int]] = field(default_factory=dict)
-    rows: dict[_Place, list[Seen]] = field(default_factory=dict)
-    looks: dict[str, list[Snapshot]] = field(default_factory=dict)
+    by_inode: dict[tuple[str, int], list[int]] = msgspec.field(default_factory=dict)
+    by_ends: dict[_Place, list[int]] = msgspec.field(default_factory=dict)
+    rows: dict[_Place, list[Seen]] = msgspec.field(default_factory=dict)
+    looks: dict[str, list[Snapshot]] = msgspec.field(default_factory=dict)
 
 
 def _index(timeline: Timeline) -> _Index:

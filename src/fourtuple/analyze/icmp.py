@@ -4,24 +4,26 @@ An error quotes the beginning of that packet, ports included (RFC 792; RFC 4443,
 is told which connection, and which of its ends, it is meant for.
 """
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
-from fourtuple.wire import Packet
 from fourtuple.wire.columns import ICMP, ICMP6
+
+if TYPE_CHECKING:
+    from fourtuple.wire import Packet
 
 __all__ = ["IcmpError", "icmp_errors"]
 
 _TOO_BIG = frozenset((("ICMP", 3, 4), ("ICMPv6", 2, 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class IcmpError:
+class IcmpError(msgspec.Struct, frozen=True):
     """One message: `protocol` is ICMP or ICMPv6; `to_client` tells which end sent what it is
     about."""
 
@@ -66,7 +68,7 @@ def _errors(timeline: Timeline) -> list[tuple[int, tuple[Endpoint, Endpoint]]]:
     return found
 
 
-def _quoted(packet: Packet) -> tuple[Endpoint, Endpoint] | None:
+def _quoted(packet: "Packet") -> tuple[Endpoint, Endpoint] | None:
     """Who sent the packet that an error is about, and to whom."""
     quoted = packet.quoted
     ports = quoted and (quoted.tcp or quoted.udp)

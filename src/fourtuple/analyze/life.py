@@ -8,8 +8,10 @@ nobody. What an end acknowledges has reached it.
 """
 
 import sys
-from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+
+import msgspec
+from msgspec.structs import replace
 
 from fourtuple.analyze.batch import Raw
 from fourtuple.analyze.draft import Draft, Moment
@@ -26,8 +28,7 @@ __all__ = ["MAX_SCALE", "Life"]
 MAX_SCALE = 14
 
 
-@dataclass(slots=True)
-class Life:
+class Life(msgspec.Struct):
     """A connection in the making. `ends` are the endpoints of side 0 and side 1.
 
     Side 0 is the end that sorts first, whoever is client. `reused` says that the four-tuple had a
@@ -37,20 +38,22 @@ class Life:
     ends: tuple[Endpoint, Endpoint]
     complete: bool
     reused: bool = False
-    sides: tuple[Side, Side] = field(default_factory=lambda: (Side(), Side()))
-    pasts: tuple[Past, Past] = field(default_factory=lambda: (Past(), Past()))
+    sides: tuple[Side, Side] = msgspec.field(default_factory=lambda: (Side(), Side()))
+    pasts: tuple[Past, Past] = msgspec.field(default_factory=lambda: (Past(), Past()))
     latest_ns: int = -sys.maxsize
     over: bool = False
-    trails: tuple[Trail, Trail] = field(default_factory=lambda: (Trail(), Trail()))
-    drafts: list[Draft] = field(default_factory=list)
-    moments: list[Moment] = field(default_factory=list)
-    pending: list[tuple[int, int, Draft]] = field(default_factory=list)
-    unproven: tuple[list[tuple[int, int, Draft]], ...] = field(default_factory=lambda: ([], []))
+    trails: tuple[Trail, Trail] = msgspec.field(default_factory=lambda: (Trail(), Trail()))
+    drafts: list[Draft] = msgspec.field(default_factory=list)
+    moments: list[Moment] = msgspec.field(default_factory=list)
+    pending: list[tuple[int, int, Draft]] = msgspec.field(default_factory=list)
+    unproven: tuple[list[tuple[int, int, Draft]], ...] = msgspec.field(
+        default_factory=lambda: ([], [])
+    )
     syn_ns: int | None = None
     rtt_ns: int = 0
-    got_fin: list[bool] = field(default_factory=lambda: [False, False])
-    fin_seen: list[bool] = field(default_factory=lambda: [False, False])
-    probes: list[Draft | None] = field(default_factory=lambda: [None, None])
+    got_fin: list[bool] = msgspec.field(default_factory=lambda: [False, False])
+    fin_seen: list[bool] = msgspec.field(default_factory=lambda: [False, False])
+    probes: list[Draft | None] = msgspec.field(default_factory=lambda: [None, None])
 
     def __post_init__(self) -> None:
         if self.complete:

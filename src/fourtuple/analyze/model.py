@@ -7,7 +7,8 @@ FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT.
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from fourtuple.event.model import Endpoint
 from fourtuple.wire import ACK, RST, SYN
@@ -43,8 +44,7 @@ COUNT_NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(msgspec.Struct, frozen=True):
     """How one number follows from earlier ones: total = base + data + syn + fin.
 
     `kind` is "seq" (what this side should send next) or "ack" (what the peer's bytes add up to).
@@ -66,8 +66,7 @@ class Arithmetic:
         return self.total == self.actual
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentFact:
+class SegmentFact(msgspec.Struct, frozen=True):
     """One segment of a connection.
 
     `flags` is the header's flag bits (wire.tcp: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE
@@ -117,8 +116,7 @@ class SegmentFact:
         return self.seq + self.length + (self.flags >> 1 & 1) + (self.flags & 1)
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
+class StateChange(msgspec.Struct, frozen=True):
     """One end went from state `old` to `new` when `frame` had entered the wire (`arrived` False:
     this end sent it) or had left it (`arrived` True: it reached this end)."""
 
@@ -130,8 +128,7 @@ class StateChange:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(msgspec.Struct, frozen=True):
     """One RST: who sent it ("client" or "server"), the cause and confidence in the output
     contract's words, and the frames that the cause rests on."""
 
@@ -143,8 +140,7 @@ class Reset:
     kernel_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RoundTrips:
+class RoundTrips(msgspec.Struct, frozen=True):
     """The times from segments of one end to their acknowledgment: how many were measured (one at a
     time, none of what was sent again), the least, their sum, the most. Nanoseconds."""
 
@@ -158,8 +154,7 @@ class RoundTrips:
         return self.sum_ns // self.count if self.count else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True):
     """One life of a four-tuple (TCP), or the datagrams between two endpoints (UDP).
 
     `client` sent the first SYN (or the first datagram); `client_known` is False where that is the
@@ -191,7 +186,7 @@ class Connection:
     window_scale: tuple[int | None, int | None] = (None, None)
     timestamps: bool = False
     sack: bool = False
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = msgspec.field(default_factory=dict)
     resets: tuple[Reset, ...] = ()
     rtt_ns: int = 0
     round_trips: tuple[RoundTrips, RoundTrips] = (RoundTrips(), RoundTrips())
@@ -207,8 +202,7 @@ class Connection:
         return self.segments[position]
 
 
-@dataclass(frozen=True, slots=True)
-class Disagreement:
+class Disagreement(msgspec.Struct, frozen=True):
     """The kernel's own state and the one inferred from frames differ at a snapshot."""
 
     connection: int

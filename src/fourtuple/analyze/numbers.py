@@ -7,8 +7,9 @@ SYN and FIN take one number each (RFC 9293, section 3.4). Numbers that do not ad
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import takewhile
+
+import msgspec
 
 from fourtuple.analyze._layout import SPAN_LIMIT
 from fourtuple.analyze.model import Arithmetic
@@ -23,8 +24,7 @@ def unwrapped(number: int, base: int, near: int) -> int:
     return near + (number - base - near + _HALF) % _WHOLE - _HALF
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A segment that took sequence numbers: its first, how many of each kind, its frame."""
 
     seq: int
@@ -38,8 +38,7 @@ class Taken:
         return self.seq + self.data + self.syn + self.fin
 
 
-@dataclass(slots=True)
-class Side:
+class Side(msgspec.Struct):
     """One end of a connection, as far as the frames tell. Relative numbers, but for `isn`, `base`.
 
     base      the raw number that is called 0; None while nothing is known
@@ -57,14 +56,14 @@ class Side:
     base: int | None = None
     sent: int | None = None
     last: Taken | None = None
-    open: deque[Taken] = field(default_factory=deque)
+    open: deque[Taken] = msgspec.field(default_factory=deque)
     first: int | None = None
     fin: int | None = None
     forged_fin: int | None = None
     last_ack: int | None = None
     highest_ack: int | None = None
     received: int | None = None
-    beyond: list[tuple[int, int]] = field(default_factory=list)
+    beyond: list[tuple[int, int]] = msgspec.field(default_factory=list)
     gaps: int = SPAN_LIMIT
     mss: int | None = None
     scale: int | None = None

@@ -6,9 +6,10 @@ once it has left the wire; in a capture at once. A segment that the wire made wa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
+
+import msgspec
 
 from fourtuple.analyze.evidence import End, end_of
 from fourtuple.analyze.model import Connection, Reset, SegmentFact
@@ -28,8 +29,7 @@ UNKNOWN: Cause = ("undetermined", "undetermined", ())
 _KEPT = 16
 
 
-@dataclass(slots=True)
-class Side:
+class Side(msgspec.Struct):
     """What an end had said, and what had reached it, by the time of an RST.
 
     said      its latest segment that is no RST; `end` is the number after its highest one
@@ -56,12 +56,12 @@ class Side:
     fin: SegmentFact | None = None
     last_ack: SegmentFact | None = None
     window: int = 0
-    frames: list[int] = field(default_factory=list)
-    acks: dict[int, SegmentFact] = field(default_factory=dict)
-    data: dict[int, SegmentFact] = field(default_factory=dict)
+    frames: list[int] = msgspec.field(default_factory=list)
+    acks: dict[int, SegmentFact] = msgspec.field(default_factory=dict)
+    data: dict[int, SegmentFact] = msgspec.field(default_factory=dict)
     asked: SegmentFact | None = None
-    waiting: list[SegmentFact] = field(default_factory=list)
-    probes: list[SegmentFact] = field(default_factory=list)
+    waiting: list[SegmentFact] = msgspec.field(default_factory=list)
+    probes: list[SegmentFact] = msgspec.field(default_factory=list)
     broke: Reset | None = None
     broken: SegmentFact | None = None
     confirmed: SegmentFact | None = None
@@ -108,8 +108,7 @@ def _keep(kept: dict[int, SegmentFact], segment: SegmentFact) -> None:
         del kept[next(iter(kept))]
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True):
     """One RST, `side` its sender and `peer` the other end as they were; `end` what a recording
     knows of the sender.
 

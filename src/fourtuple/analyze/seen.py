@@ -6,8 +6,8 @@ words, those of analyze.model.SegmentFact.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -66,8 +66,7 @@ _COLUMNS = (
 _STATES = (1 << 20) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class FrameKnown:
+class FrameKnown(msgspec.Struct, frozen=True):
     """A segment (or a datagram, of which most is empty) as it is told of: numbers are relative."""
 
     connection: int
@@ -84,8 +83,7 @@ class FrameKnown:
     states: tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class FrameColumns:
+class FrameColumns(msgspec.Struct, frozen=True):
     """The same of many frames, a column each.
 
     connection    int64[n]  -1 for a frame that is of none; what follows means nothing there

@@ -7,14 +7,15 @@ that it can be made without the segments.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from itertools import pairwise
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fourtuple.analyze._layout import NEVER
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.table import ConnectionTable, end_marks
+from fourtuple.analyze.table import ConnectionTable, among, end_marks
 from fourtuple.event.model import Endpoint
 from fourtuple.wire import ACK, RST, SYN
 
@@ -26,8 +27,7 @@ Int64s = npt.NDArray[np.int64]
 _RESET = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """One server endpoint. Times in ns, in order.
 
     agreed    the first SYN+ACK of each connection
@@ -102,20 +102,27 @@ def _times(connection: Connection) -> tuple[int | None, ...]:
 def services_of_tables(tables: Callable[[], Iterable[ConnectionTable]]) -> Services:
     """The same from columns; `tables` gives them anew with each call."""
     reset = [_marks(one)[one["completeness"] & _RESET > 0] for one in tables()]
-    of_interest = np.unique(np.concatenate([np.zeros(0, np.uint64), *reset]))
+    of_interest, _ = np.unique(np.concatenate([np.zeros(0, np.uint64), *reset]), return_index=True)
     servers: dict[int, Endpoint] = {}
-    pieces: dict[int, list[Int64s]] = {}
+    places, pieces = [np.zeros(0, np.int64)], [np.zeros((4, 0), np.int64)]
     for table in tables() if len(of_interest) else ():
         marks = _marks(table)
-        times = _columns(table)
-        for place in np.flatnonzero(np.isin(of_interest, marks)).tolist():
-            mine = np.flatnonzero((marks == of_interest[place]) & (table["protocol"] == 6))
-            if len(mine):
-                servers.setdefault(place, table.server(int(mine[0])))
-                pieces.setdefault(place, []).append(times[:, mine])
+        mine = np.flatnonzero(among(marks, of_interest) & (table["protocol"] == 6))
+        place = np.searchsorted(of_interest, marks[mine])
+        first = np.unique(place, return_index=True)[1]
+        for row in first.tolist():
+            if int(place[row]) not in servers:
+                servers[int(place[row])] = table.server(int(mine[row]))
+        places.append(place)
+        pieces.append(_columns(table)[:, mine])
+    place = np.concatenate(places)
+    order = np.argsort(place, kind="stable")
+    times = np.concatenate(pieces, axis=1)[:, order]
+    known = sorted(servers)
+    limits = np.searchsorted(place[order], np.array([*known, len(of_interest)])).tolist()
     return {
-        server: Service(*map(_known, np.concatenate(pieces[place], axis=1)))
-        for place, server in servers.items()
+        servers[number]: Service(*map(_known, times[:, begin:end]))
+        for number, (begin, end) in zip(known, pairwise(limits), strict=True)
     }
 
 

@@ -5,9 +5,9 @@ What is on disk ends with the process, however it ends. Rows come back in any or
 
 import mmap
 import tempfile
-from dataclasses import dataclass, field
 from io import BufferedRandom
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,13 +19,12 @@ _IN_MEMORY_BYTES = 32 * 1024 * 1024
 _AT_ONCE = 65_536
 
 
-@dataclass(slots=True)
-class Spill:
+class Spill(msgspec.Struct):
     """Takes rows of `width` numbers."""
 
     width: int
     limit: int = _IN_MEMORY_BYTES
-    _pieces: list[Int64s] = field(default_factory=list)
+    _pieces: list[Int64s] = msgspec.field(default_factory=list)
     _held: int = 0
     _written: int = 0
     _file: BufferedRandom | None = None
@@ -81,8 +80,7 @@ def _give_back(mapped: mmap.mmap | None) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-@dataclass(frozen=True, slots=True)
-class Ordered:
+class Ordered(msgspec.Struct, frozen=True):
     """Rows put aside, in order of a key."""
 
     everything: Int64s

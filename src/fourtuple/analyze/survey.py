@@ -8,7 +8,7 @@ socket tables tell. A property test holds that both say the same of every connec
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -26,6 +26,7 @@ from fourtuple.wire._row import (
     PROBLEMS,
     QUOTED_PROTOCOL,
     TOO_DEEP,
+    UNFINISHED_CHECKSUM,
     UNKNOWN_LINK_TYPE,
     WIDTH,
 )
@@ -42,16 +43,21 @@ Bools = npt.NDArray[np.bool_]
 _STEP = 4096
 _NOTES_A_FRAME = 8
 _ROWS, _EXTRAS = 1 << 16, 1 << 14
-_CHUNK = 4096
+_CHUNK = 16_384
+#: up to so many connections are concluded once, and their tables kept
+_KEPT = 4 * _CHUNK
+#: rows turned into columns at a time: they stay in the processor's cache
+_TURNED = 1024
 #: what is told of in the end (render.leftover), as wire.columns calls it
 _PROBLEMS = MappingProxyType(
     {
         TOO_DEEP: "too-deep",
         FRAGMENT_OVERLAP: "fragment-overlap",
         FRAGMENT_MISFIT: "fragment-misfit",
+        UNFINISHED_CHECKSUM: "unfinished-checksum",
     }
 )
-_HIDING = UNKNOWN_LINK_TYPE | TOO_DEEP | FRAGMENT_OVERLAP | FRAGMENT_MISFIT
+_HIDING = UNKNOWN_LINK_TYPE | sum(_PROBLEMS)
 _BEFORE_ALL = -(1 << 63)
 
 
@@ -125,10 +131,10 @@ class Survey:
             table = self.table[: part.stop - begin]
             table[:] = 0
             columns = (column[part] for column in (start, captured, original, link_type))
-            self.decode["decode_rows"](buffer, *columns, table)
-            self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
-            self._hear(table)
-            self._note_problems(table, link_type[part])
+            if self.decode["decode_rows"](buffer, *columns, table):
+                self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
+                self._hear(table)
+                self._note_problems(table, link_type[part])
             known = place[part] if every else place
             seen_at = t_ns[part], vantage[part], files[part]
             self._track(table, seen_at, first_number + begin, known)
@@ -192,7 +198,7 @@ class Survey:
     def _let_go(self, gone: Int64s) -> None:
         facts = self.concluded(gone)
         self.facts.add(facts)
-        self.marks.add(_marks(facts))
+        self.marks.add(_marks(ConnectionTable(facts.T)))
         extras = self.rows[gone, at.EXTRA]
         extras = extras[extras > 0]
         for chosen, rows, free, level in (
@@ -213,6 +219,14 @@ class Survey:
         facts = np.zeros((len(chosen), at.FACT), np.int64)
         self.kernels["conclude"](self.rows, self.extra, chosen, facts)
         return facts
+
+    def columns(self, chosen: Int64s) -> Int64s:
+        """The facts of rows, as a ConnectionTable has them: int64[FACT, n]."""
+        found = np.empty((at.FACT, len(chosen)), np.int64)
+        for begin in range(0, len(chosen), _TURNED):
+            part = slice(begin, begin + _TURNED)
+            found[:, part] = self.concluded(chosen[part]).T
+        return found
 
     def finish(self) -> "Surveyed":
         """No more frames come."""
@@ -244,10 +258,13 @@ class Surveyed:
     reused: Bools
     evidence: Evidence
     quoted: Marks
+    made: list[ConnectionTable] | None = None
 
     @classmethod
     def of(cls, survey: Survey) -> "Surveyed":
-        marks = _Marks.of(survey)
+        few = survey.count <= _KEPT and not len(survey.facts)
+        pieces = [*_all(survey)] if few else None
+        marks = _Marks.of(survey, pieces)
         kept = _vantage_points(marks)
         reused = np.zeros(survey.count, np.bool_)
         chosen = np.arange(survey.count) if kept is None else kept
@@ -257,23 +274,30 @@ class Surveyed:
         control = survey.control
         frames = int(control[at.C_FRAMES] + control[at.C_OTHER])
         about = np.array(sorted(survey.quoted), np.uint64)
-        return cls(survey, frames, kept, reused & marks.begins, _evidence(survey, kept), about)
+        evidence = _evidence(survey, kept)
+        found = cls(survey, frames, kept, reused & marks.begins, evidence, about)
+        found.made = None if pieces is None else [*found._numbered(pieces)]
+        return found
 
     def __len__(self) -> int:
         return self.survey.count if self.kept is None else len(self.kept)
 
     def tables(self) -> Iterator[ConnectionTable]:
         """All connections, some thousand at a time; anew with each call."""
+        yield from self._numbered(_all(self.survey)) if self.made is None else self.made
+
+    def _numbered(self, pieces: Iterable[Int64s]) -> Iterator[ConnectionTable]:
+        """The connections that count, with what only all of them together tell."""
         begin = 0
-        for facts in _all(self.survey):
-            end = begin + len(facts)
-            facts[:, at.A_REUSED] = self.reused[begin:end]
+        for facts in pieces:
+            end = begin + facts.shape[1]
+            facts[at.A_REUSED] = self.reused[begin:end]
             if self.kept is not None:
                 first, last = np.searchsorted(self.kept, [begin, end]).tolist()
-                facts = facts[self.kept[first:last] - begin]
-                facts[:, at.A_INDEX] = np.arange(first, last)
+                facts = np.ascontiguousarray(facts[:, self.kept[first:last] - begin])
+                facts[at.A_INDEX] = np.arange(first, last)
             begin = end
-            yield ConnectionTable(np.ascontiguousarray(facts.T))
+            yield ConnectionTable(facts)
 
     def number_of(self) -> Int64s:
         """For each connection as the kernels number them, its index here; -1 where it is of a
@@ -286,11 +310,11 @@ class Surveyed:
 
 
 def _all(survey: Survey) -> Iterator[Int64s]:
-    """Facts of all connections, in order of their indices, in pieces."""
+    """Facts of all connections, in order of their indices, in pieces: int64[FACT, n]."""
     live = survey.live()
     if not len(survey.facts):
         for begin in range(0, len(live), _CHUNK):
-            yield survey.concluded(live[begin : begin + _CHUNK])
+            yield survey.columns(live[begin : begin + _CHUNK])
         return
     gone = survey.facts.order(at.A_INDEX)
     indices = survey.rows[live, at.INDEX]
@@ -298,7 +322,7 @@ def _all(survey: Survey) -> Iterator[Int64s]:
         limits = first, first + _CHUNK
         begin, end = np.searchsorted(indices, limits).tolist()
         facts = np.concatenate([gone.rows(*limits), survey.concluded(live[begin:end])])
-        yield facts[np.argsort(facts[:, at.A_INDEX], kind="stable")]
+        yield np.ascontiguousarray(facts[np.argsort(facts[:, at.A_INDEX], kind="stable")].T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,11 +335,15 @@ class _Marks:
     begins: Bools
 
     @classmethod
-    def of(cls, survey: Survey) -> "_Marks":
-        """Of those that have left and those that are there, in order of their indices."""
-        live = survey.live()
-        for begin in range(0, len(live), _CHUNK):
-            survey.marks.add(_marks(survey.concluded(live[begin : begin + _CHUNK])))
+    def of(cls, survey: Survey, pieces: Iterable[Int64s] | None) -> "_Marks":
+        """Of those that have left and those that are there, in order of their indices. `pieces` are
+        the facts of all of them, where they are at hand."""
+        if pieces is None:
+            live = survey.live()
+            chosen = (live[begin : begin + _CHUNK] for begin in range(0, len(live), _CHUNK))
+            pieces = map(survey.columns, chosen)
+        for facts in pieces:
+            survey.marks.add(_marks(ConnectionTable(facts)))
         order = np.argsort(survey.marks.column(0))
         columns = [survey.marks.column(column)[order] for column in range(1, _MARKS)]
         return cls(columns[0], columns[1], columns[2], columns[3] > 0)
@@ -324,9 +352,8 @@ class _Marks:
 _MARKS = 5
 
 
-def _marks(facts: Int64s) -> Int64s:
+def _marks(table: ConnectionTable) -> Int64s:
     """Index, and what `_Marks` has of each: int64[n, 5]."""
-    table = ConnectionTable(facts.T)
     begins = (table["syn_frame"] == table["first_frame"]) & (table["protocol"] == 6)
     packets = table["client_packets"] + table["server_packets"]
     marks = tuple_marks(table).view(np.int64)

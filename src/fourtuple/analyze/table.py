@@ -29,7 +29,9 @@ client_largest_bytes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -45,6 +47,7 @@ __all__ = [
     "HANDSHAKES",
     "ConnectionTable",
     "Evidence",
+    "among",
     "end_marks",
     "marks",
     "quoted",
@@ -60,8 +63,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 _END = ("high", "low", "port")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """The first frames of each kind of event of each connection: `keys` ascending, (connection's
     index << 5 | kind), and the frame numbers that go with them."""
 
@@ -163,6 +165,16 @@ def marks(one: Sequence[Int64s], other: Sequence[Int64s], *rest: Int64s) -> Mark
     low half of an address and the port, `rest` what else tells four-tuples apart."""
     mark = _mixed(one) + _mixed(other)
     return _mixed((mark.view(np.int64), *rest))
+
+
+def among(values: npt.NDArray[Any], some: npt.NDArray[Any]) -> Bools:
+    """Which values are among some: by search, where np.isin would sort them all."""
+    if not len(some):
+        return np.zeros(len(values), np.bool_)
+    ordered = np.sort(some)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: Bools = ordered[place] == values
+    return found
 
 
 def quoted(table: Int64s) -> tuple[Int64s, Marks]:

@@ -4,7 +4,7 @@ Rules: who sent the first datagram is the client, unless the ports say that it w
 (analyze.facts.likely_client). A datagram cut into fragments counts once, by its first fragment.
 """
 
-from dataclasses import dataclass, field
+import msgspec
 
 from fourtuple.analyze.batch import Raw
 from fourtuple.analyze.facts import likely_client
@@ -14,12 +14,11 @@ from fourtuple.event.model import Endpoint
 __all__ = ["Talk"]
 
 
-@dataclass(slots=True)
-class Talk:
+class Talk(msgspec.Struct):
     """A conversation in the making. `ends` as in `Life`."""
 
     ends: tuple[Endpoint, Endpoint]
-    raws: list[Raw] = field(default_factory=list)
+    raws: list[Raw] = msgspec.field(default_factory=list)
     latest_ns: int = -(1 << 63)
 
     def step(self, raw: Raw) -> None:

@@ -11,7 +11,9 @@ a long capture needs memory for what is open, and no more.
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from fourtuple.analyze._layout import OVER_NS, SILENT_NS, UNANSWERED_NS
 from fourtuple.analyze.batch import Batch, Key, Raw, batches
@@ -31,15 +33,14 @@ __all__ = ["Tracking", "connections", "finish", "start", "step"]
 _ROWS = 4096
 
 
-@dataclass(slots=True)
-class Tracking:
+class Tracking(msgspec.Struct):
     """A pass under way: everything it has met, in order of first frame, and by four-tuple."""
 
     complete: bool
-    met: list[Life | Talk] = field(default_factory=list)
-    lives: dict[Key, list[Life]] = field(default_factory=dict)
-    talks: dict[Key, Talk] = field(default_factory=dict)
-    used: set[Key] = field(default_factory=set)
+    met: list[Life | Talk] = msgspec.field(default_factory=list)
+    lives: dict[Key, list[Life]] = msgspec.field(default_factory=dict)
+    talks: dict[Key, Talk] = msgspec.field(default_factory=dict)
+    used: set[Key] = msgspec.field(default_factory=set)
     reused: Container[int] = ()
 
 

@@ -20,7 +20,7 @@ Where the wire saw every frame (`complete`) nothing is captured twice or overtak
 measured one segment at a time, and never on one that was sent again (RFC 6298, section 3).
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.analyze.draft import Draft
 from fourtuple.analyze.numbers import Side
@@ -44,8 +44,7 @@ _OVERTAKEN_NS = 3_000_000
 _HALF, _WHOLE = 1 << 31, 1 << 32
 
 
-@dataclass(slots=True)
-class Trail:
+class Trail(msgspec.Struct):
     """What one side's earlier segments leave behind for the truth about later ones.
 
     latest       what makes its latest packet the very packet, and when it was seen

@@ -7,7 +7,7 @@ recorded, so an old number is always a retransmission. Linux probes a zero windo
 number: that is keep_alive here.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.wire import FIN, RST, SYN
 
@@ -18,8 +18,7 @@ __all__ = ["Past", "Seen", "words"]
 _FAST_NS, _OVERTAKEN_NS = 20_000_000, 3_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A segment as the rules need it: relative numbers, the window as in the header and in bytes.
 
     `limit` is the window in bytes where its scale is known, else None.
@@ -42,8 +41,7 @@ class Seen:
         return not self.flags & (SYN | FIN | RST)
 
 
-@dataclass(slots=True)
-class Past:
+class Past(msgspec.Struct):
     """What one side's earlier segments leave behind for the rules.
 
     next       the number after the highest one sent, probes of a zero window left out

@@ -26,12 +26,9 @@ def main() -> int:
         print(f"fourtuple {__version__}")
         return 0
     try:
-        if arguments[:1] == ["read"]:
-            from fourtuple.cli.plain import read_plainly
-
-            status = read_plainly(arguments[1:])
-            if status is not None:
-                return status
+        status = _carried_out_plainly(arguments)
+        if status is not None:
+            return status
         with _what_takes_long_to_load(arguments):
             from fourtuple.cli.app import run
 
@@ -40,6 +37,16 @@ def main() -> int:
         return _INTERRUPTED
     finally:
         gc.freeze()  # else the interpreter looks through all that is loaded, for 20 ms, at its end
+
+
+def _carried_out_plainly(arguments: Sequence[str]) -> int | None:
+    """The exit status of a command line that needs no parser; None where it has not been done."""
+    if arguments[:1] not in (["read"], ["sockets"]):
+        return None
+    from fourtuple.cli.plain import read_plainly, sockets_plainly
+
+    plainly = read_plainly if arguments[0] == "read" else sockets_plainly
+    return plainly(arguments[1:])
 
 
 def _what_takes_long_to_load(arguments: Sequence[str]) -> AbstractContextManager[None]:

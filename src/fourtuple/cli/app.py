@@ -1,30 +1,29 @@
-"""The commands put together, and what happens when one fails."""
+"""The commands put together, and what happens when one fails.
+
+A command's module is loaded when the command line names it, or wants to know of all: each needs
+much that the others do not.
+"""
 
 import difflib
 import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from fourtuple import __version__
-from fourtuple.cli.doctor import DOCTOR_HELP, doctor
 from fourtuple.cli.help import HelpfulCommand, HelpfulGroup, name_of
-from fourtuple.cli.lab import lab_app
 from fourtuple.cli.options import Lang
 from fourtuple.cli.outcome import outcome
 from fourtuple.cli.output import asked_language, translator_for, write
-from fourtuple.cli.read import READ_HELP, read
-from fourtuple.cli.scan import SCAN_HELP, scan
-from fourtuple.cli.serve import SERVE_HELP, serve
-from fourtuple.cli.talk import TALK_HELP, talk
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.text import clean
 
-__all__ = ["app", "run"]
+__all__ = ["app_of", "run"]
 
 _USAGE_STATUS = 2
 #: what typer raises for a command line that it cannot parse (click's own name for it moved)
@@ -43,26 +42,36 @@ Examples:
 
     fourtuple scan 127.0.0.1            which ports are open, and how one knows
 
+    fourtuple sockets --who 8080        who holds a port, and the way out
+
     fourtuple doctor                    what this machine allows""")
 
-app = typer.Typer(
-    name="fourtuple",
-    cls=HelpfulGroup,
-    help=_HELP,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(cls=HelpfulCommand, help=READ_HELP)(read)
-app.command(cls=HelpfulCommand, help=SCAN_HELP)(scan)
-app.command(cls=HelpfulCommand, help=SERVE_HELP)(serve)
-app.command(cls=HelpfulCommand, help=TALK_HELP)(talk)
-app.add_typer(lab_app, name="lab")
-app.command(cls=HelpfulCommand, help=DOCTOR_HELP)(doctor)
+#: in the order of the help; the module of each has the function of its name, or the group
+_COMMANDS = ("read", "scan", "serve", "talk", "watch", "sockets", "lab", "doctor")
 
 
-@app.callback(invoke_without_command=True)
-def options(
+def app_of(names: Iterable[str] = _COMMANDS) -> typer.Typer:
+    """The command line with these commands."""
+    app = typer.Typer(
+        name="fourtuple",
+        cls=HelpfulGroup,
+        help=_HELP,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_options)
+    for name in names:
+        module = import_module(f"fourtuple.cli.{name}")
+        if hasattr(module, f"{name}_app"):
+            app.add_typer(getattr(module, f"{name}_app"), name=name)
+        else:
+            text = getattr(module, f"{name.upper()}_HELP")
+            app.command(cls=HelpfulCommand, help=text)(getattr(module, name))
+    return app
+
+
+def _options(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", "-V", help=N_("Print the version and end."))
@@ -91,6 +100,8 @@ def _for_every_command(group: Any, lang: str) -> dict[str, Any]:
 def run(arguments: Sequence[str]) -> int:
     """Carry out the command line; errors become one message and an exit status."""
     translator = Translator(asked_language(arguments, os.environ))
+    named = next((word for word in arguments if not word.startswith("-")), "")
+    app = app_of((named,)) if named in _COMMANDS else app_of()
     command = typer.main.get_command(app)
 
     def carry_out() -> object:

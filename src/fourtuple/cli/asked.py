@@ -8,10 +8,11 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from fourtuple.cli.values import number
 from fourtuple.errors import UsageError
@@ -39,8 +40,7 @@ NO_NAME = N_("{option} needs a name: what it is given is empty.")
 ONE_FORM = N_("{one} and {other} cannot both be asked for.")
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A time: nanoseconds since 1970, or after the first frame."""
 
     t_ns: int
@@ -51,8 +51,7 @@ class Moment:
         return self.t_ns + (begin_ns or 0) * self.after_first
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What to show (`connection` to `codes`), and as what."""
 
     files: list[str]

@@ -1,7 +1,7 @@
 """`fourtuple lab claims`: textbook sentences, and what this kernel says to them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -235,7 +235,7 @@ def _with_place(one: _Judgment) -> "Claim":
     """The claim, its reason ending in where it is from and what shows it."""
     claim = one.claim
     where = {"because": claim.because, "source": claim.source, "experiment": one.experiment}
-    return replace(claim, because=Message(_WHERE, where))
+    return msgspec.structs.replace(claim, because=Message(_WHERE, where))
 
 
 _COUNTED = N_("{confirmed} confirmed, {differs} differ, {depends} depend on something")

@@ -6,7 +6,8 @@ source; a flaw brings the other fields along.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from fourtuple.errors import N_
 
@@ -67,10 +68,9 @@ VERSION_UNKNOWN = N_(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(msgspec.Struct, frozen=True):
     """Reading ended at byte `offset`; `text` says why, `params` fill its own fields."""
 
     offset: int
     text: str
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = msgspec.field(default_factory=dict)

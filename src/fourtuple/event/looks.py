@@ -10,14 +10,13 @@ program of the lab writes looks. What is read may be hostile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import compress
 from itertools import count as numbers
 from operator import is_not
 
 import msgspec
 
-from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow, State
+from fourtuple.event.model import Call, Endpoint, Note, Snapshot, SocketRow, State, Told
 
 __all__ = [
     "Changed",
@@ -58,8 +57,7 @@ class Look(msgspec.Struct, frozen=True, tag="look", kw_only=True, omit_defaults=
     about: tuple[Endpoint, Endpoint] | None = None
 
 
-@dataclass(slots=True)
-class _Chain:
+class _Chain(msgspec.Struct):
     """What the next look of a host follows. The writer's: `given` are the rows as they were given,
     `known` all rows so far, of equal ones the object that stands for them."""
 
@@ -67,7 +65,7 @@ class _Chain:
     rows: Rows = ()
     written: int = 0
     given: Rows = ()
-    known: dict[SocketRow, SocketRow] = field(default_factory=dict)
+    known: dict[SocketRow, SocketRow] = msgspec.field(default_factory=dict)
 
 
 class LookWriter:
@@ -190,7 +188,7 @@ class LookReader:
 
 
 #: what a recording holds of events; a snapshot may be written as a look, or whole
-Written = Call | State | Snapshot | Look | Note
+Written = Call | State | Snapshot | Look | Told | Note
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Written] = msgspec.msgpack.Decoder(Written)
@@ -206,14 +204,13 @@ def decode_written(data: bytes) -> Written:
     return _decoder.decode(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """A snapshot, and how it differs from the one before it of that host: rows that it does not
     have any more, as they were, and those that it has and the other had not, or not so."""
 
     snapshot: Snapshot
-    gone: Rows = field(default=())
-    new: Rows = field(default=())
+    gone: Rows = msgspec.field(default=())
+    new: Rows = msgspec.field(default=())
 
 
 def changes(snapshots: Iterable[Snapshot]) -> Iterator[Changed]:

@@ -22,6 +22,7 @@ __all__ = [
     "Snapshot",
     "SocketRow",
     "State",
+    "Told",
     "Verdict",
     "at_host",
     "is_cable",
@@ -90,7 +91,8 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     `size` is how many bytes were offered or asked for, `data` the first bytes that moved.
     `result` is what the kernel answered (bytes moved, a new descriptor), None with an `errno`
     (its symbol, "ECONNREFUSED"). `inode` names the socket, `new_inode` the one accept() made:
-    sock_diag's rows carry the same numbers.
+    sock_diag's rows carry the same numbers. One below 0 stands for a socket whose inode nobody saw.
+    `inferred`: which socket it was on was not seen, but follows from the order of things.
     """
 
     t_ns: int
@@ -110,6 +112,7 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     data: bytes = b""
     local: Endpoint | None = None
     remote: Endpoint | None = None
+    inferred: bool = False
 
 
 class SocketRow(msgspec.Struct, frozen=True, array_like=True):
@@ -182,6 +185,30 @@ class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
     cookie: int = 0
 
 
+class Told(msgspec.Struct, frozen=True, tag="told", kw_only=True):
+    """The kernel's trace told of a connection, besides its states, `what` befell it at one end:
+
+    reset-sent         an RST is about to be sent; `reason` is the kernel's own word
+    reset-received     an RST closed the socket
+    retransmitted      a segment is sent again
+    syn-ack-retransmitted
+    bad-checksum       a segment was discarded for its checksum
+    error              the socket's program is to be told of `reason` ("ETIMEDOUT")
+    dropped            a packet for the socket was discarded; `reason` is the kernel's word
+
+    `remote` is None where the trace does not name it. `inode` as in Call, 0 where no socket is
+    known.
+    """
+
+    t_ns: int
+    host: str
+    what: str
+    local: Endpoint
+    remote: Endpoint | None
+    reason: str = ""
+    inode: int = 0
+
+
 class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
     """Anything else worth keeping, told apart by `kind`:
 
@@ -205,4 +232,4 @@ class Note(msgspec.Struct, frozen=True, tag="note", kw_only=True):
     frames: tuple[int, ...] = ()
 
 
-Event = Call | State | Snapshot | Note
+Event = Call | State | Snapshot | Told | Note

@@ -8,7 +8,8 @@ by `event.recording`. Nothing here knows of events or of files.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.errors import ValueNotLegal
 from fourtuple.event._kernels import (
@@ -56,8 +57,7 @@ _LENGTH_UNKNOWN = -1
 _NANOSECONDS = b"\x09"
 
 
-@dataclass(frozen=True, slots=True)
-class OptionList:
+class OptionList(msgspec.Struct, frozen=True):
     """Where the options of a block are, and their byte order as struct writes it."""
 
     begin: int

@@ -1,8 +1,8 @@
 """The Timeline: everything that happened, in order, on one clock.
 
-Frames are columns (`frames`, decoded once into `columns`); calls, states, snapshots and notes are
-a list of events sorted by time. Objects for frames are made only at the edge, by `segment()` and
-by iterating.
+Frames are columns (`frames`, decoded once into `columns`); calls, states, snapshots, notes and what
+a trace told are a list of events sorted by time. Objects for frames are made only at the edge, by
+`segment()` and by iterating.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
-from fourtuple.event.model import Call, Event, Note, Snapshot, State, Verdict
+from fourtuple.event.model import Call, Event, Note, Snapshot, State, Told, Verdict
 
 if TYPE_CHECKING:
     from fourtuple.wire import Packet, TcpView
@@ -19,11 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Datagram", "FrameSeen", "OtherFrame", "Segment", "Timeline"]
 
-E = TypeVar("E", Call, State, Snapshot, Note)
+E = TypeVar("E", Call, State, Snapshot, Told, Note)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameSeen:
+class FrameSeen(msgspec.Struct, frozen=True):
     """A frame as an event: number from 1, when it entered and left the wire, and the verdict."""
 
     number: int
@@ -34,8 +35,7 @@ class FrameSeen:
     packet: "Packet"
 
 
-@dataclass(frozen=True, slots=True)
-class Segment(FrameSeen):
+class Segment(FrameSeen, frozen=True):
     """A frame that carries a TCP segment."""
 
     @property
@@ -44,13 +44,11 @@ class Segment(FrameSeen):
         return self.packet.tcp
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram(FrameSeen):
+class Datagram(FrameSeen, frozen=True):
     """A frame that carries a UDP datagram."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherFrame(FrameSeen):
+class OtherFrame(FrameSeen, frozen=True):
     """Any other frame: ARP, ICMP, a fragment, nonsense."""
 
 
@@ -64,7 +62,7 @@ class Timeline:
 
     vantages  where frames were seen; `frames.vantage` indexes it
     frames    the frames, as columns
-    events    calls, states, snapshots, notes, sorted by t_ns
+    events    calls, states, snapshots, notes, what a trace told, sorted by t_ns
     meta      what the recording says of itself: for a lab run "experiment", "question", "covers",
               "family" (4 or 6), "seed", "hosts" (name -> list of addresses), "views"
               ({"calls": "wrapped", "states": "sock_diag", "frames": "wire"}), "kernel",

@@ -9,7 +9,7 @@ from fourtuple.analyze.model import SegmentFact
 from fourtuple.explain.about import About
 from fourtuple.explain.model import Message
 from fourtuple.explain.selective import sack_blocks
-from fourtuple.wire import ACK, SYN
+from fourtuple.wire import ACK, RST, SYN
 
 __all__ = ["again"]
 
@@ -37,15 +37,12 @@ def again(about: About) -> Message:
             "number {seq} is missing.",
             frame=frame,
         )
-    if about.flags & SYN and not about.flags & ACK:
-        return about.says(
-            "{Sender} asks once more: frame {frame} had no answer in time.", frame=frame
-        )
+    if about.flags & SYN:
+        return _opening(about, frame)
     if (error := _too_big(about, about.original)) is not None:
         return about.says(
-            "{Sender} sends frame {frame} once more, smaller: the ICMP message of frame {told_by} "
-            "says that it was too large for the path.",
-            frame=frame,
+            "{Sender} sends bytes {first} to {last} once more, cut anew: the ICMP message of frame "
+            "{told_by} says how large a packet the path takes.",
             told_by=error.frame,
         )
     if (told_by := _just_told(about, about.original)) is not None:
@@ -55,9 +52,55 @@ def again(about: About) -> Message:
             frame=frame,
             told_by=told_by.frame,
         )
+    if 0 < about.segment.length < about.original.length:
+        return about.says(
+            "{Sender} sends bytes {first} to {last}, a part of frame {frame}, once more: they were "
+            "not acknowledged in time.",
+            frame=frame,
+        )
     return about.says(
         "{Sender} sends frame {frame} once more: it was not acknowledged in time.", frame=frame
     )
+
+
+def _opening(about: About, frame: int) -> Message:
+    """A SYN or a SYN+ACK that repeats the one of `frame`."""
+    before = next(about.earlier(from_sender=True), None)
+    if about.flags & ACK:
+        asked = next(about.earlier(from_sender=False), None)
+        if (
+            asked
+            and asked.flags & SYN
+            and "retransmission" in asked.notes
+            and _at_once(asked, about)
+        ):
+            return about.says(
+                "The SYN has come again (frame {asked}), so {sender} answers as before: its SYN "
+                "ACK of frame {frame} once more.",
+                asked=asked.frame,
+                frame=frame,
+            )
+        return about.says(
+            "{Sender} sends frame {frame} once more: it was not acknowledged in time.", frame=frame
+        )
+    if any("handshake_ack" in s.notes for s in about.earlier(from_sender=True)):
+        return about.says(
+            "This is frame {frame} once more, after the handshake: most likely a copy that was "
+            "late on its way.",
+            frame=frame,
+        )
+    if before and before.flags & RST:
+        return about.says(
+            "{Sender} asks once more, with frame {frame} again: the answer that it has refused "
+            "does not end the attempt.",
+            frame=frame,
+        )
+    return about.says("{Sender} asks once more: frame {frame} had no answer in time.", frame=frame)
+
+
+def _at_once(segment: SegmentFact, about: About) -> bool:
+    """Whether it was sent because of a segment that has just come."""
+    return segment.arrived and 0 <= about.segment.t_ns - segment.left_ns < _AT_ONCE_NS
 
 
 def _too_big(about: About, original: SegmentFact) -> IcmpError | None:
@@ -79,5 +122,4 @@ def _just_told(about: About, original: SegmentFact) -> SegmentFact | None:
         return None
     seq = about.segment.seq
     leaves_out = latest.ack == seq or any(left > seq for left, _ in sack_blocks(latest))
-    at_once = about.segment.t_ns - latest.left_ns < _AT_ONCE_NS
-    return latest if leaves_out and at_once else None
+    return latest if leaves_out and _at_once(latest, about) else None

@@ -1,14 +1,14 @@
 """Findings and messages: facts put into words, in any language of the catalog."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 __all__ = ["Finding", "Message", "Rule"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A sentence before it has a language: a message id (English, with {fields}) and its values.
 
     `plural` is the English plural form and `count` what selects it. A value that is itself a
@@ -16,14 +16,13 @@ class Message:
     """
 
     text: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     plural: str = ""
     count: int = 1
     context: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """An entry of the catalog: a stable code, how bad it is, and the four parts of a finding.
 
     `severity` is one of chat, note, warning, error. `what` says what happened, `why` how the
@@ -43,14 +42,13 @@ class Rule:
     likely_title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A rule that a connection's facts meet: `params` fill its texts, `frames` is the evidence."""
 
     rule: Rule
     connection: int
     frames: tuple[int, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def code(self) -> str:

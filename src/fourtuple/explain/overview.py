@@ -9,11 +9,12 @@ are open, and by how much the second pass keeps at a time; of a connection with 
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from fourtuple.analyze import _layout as at
 from fourtuple.analyze.model import Connection

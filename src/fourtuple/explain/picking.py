@@ -5,12 +5,12 @@ same four-tuple may come along. Blocks in which no chosen connection lived are n
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze.table import ConnectionTable, marks, quoted, tuple_marks
+from fourtuple.analyze.table import ConnectionTable, among, marks, quoted, tuple_marks
 from fourtuple.compiled import Kernel
 from fourtuple.source.passes import FrameBlock
 from fourtuple.wire import _row as wire
@@ -41,17 +41,16 @@ def picked(table: ConnectionTable, chosen: npt.NDArray[np.bool_]) -> Int64s:
 
 def same_tuple(table: ConnectionTable, chosen: Int64s) -> npt.NDArray[np.bool_]:
     """Which connections of a table share a four-tuple with one of `chosen`."""
-    return np.isin(tuple_marks(table).view(np.int64), chosen[:, _MARK])
+    return among(tuple_marks(table).view(np.int64), chosen[:, _MARK])
 
 
-@dataclass(slots=True)
-class Picking:
+class Picking(msgspec.Struct):
     """Finds the frames of the connections in `chosen` (what `picked` gave), block by block; and
     the ICMP errors about them, which may come long after, where the survey `heard` of any."""
 
     chosen: Int64s
     heard: bool = False
-    _met: Counter[int] = field(default_factory=Counter)
+    _met: Counter[int] = msgspec.field(default_factory=Counter)
 
     @property
     def size(self) -> int:
@@ -93,17 +92,16 @@ class Picking:
         found = _marks(table)
         fragments = table[:, wire.FRAGMENT_START] > 0
         errors, about = quoted(table)
-        told = errors[np.isin(about.view(np.int64), self.chosen[:, _QUOTE])]
-        candidates = np.flatnonzero(np.isin(found, alive[:, _MARK]) | fragments)
+        told = errors[among(about.view(np.int64), self.chosen[:, _QUOTE])]
+        candidates = np.flatnonzero(among(found, alive[:, _MARK]) | fragments)
         lives: dict[int, list[tuple[int, ...]]] = {}
         for life in alive.tolist():
             lives.setdefault(life[_MARK], []).append(tuple(life))
-        kept = [
-            row
-            for row in candidates.tolist()
-            if fragments[row] or self._keeps(lives[int(found[row])], block, row)
-        ]
-        return np.union1d(np.array(kept, np.int64), told)
+        keep = np.zeros(len(table), np.bool_)
+        keep[told] = True
+        for row in candidates.tolist():
+            keep[row] |= fragments[row] or self._keeps(lives[int(found[row])], block, row)
+        return np.flatnonzero(keep)
 
     def _keeps(self, lives: list[tuple[int, ...]], block: FrameBlock, row: int) -> bool:
         number, vantage = block.first_number + row, int(block.vantage[row])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fourtuple.errors import N_, UsageError
 from fourtuple.lab.catalogue import rows
@@ -14,6 +15,7 @@ NOTHING = N_("Name experiments or rows (fourtuple lab list), or take them all: -
 NO_TAG = N_("No experiment has the tag {tag}. There are {known}.")
 WHY_NOT = N_("No experiment covers {row}: {why}")
 NONE_COVERS = N_("No experiment covers {row}.")
+IN_A_FILE = N_("{name} is no experiment of fourtuple's. Of your own: fourtuple lab run ./{file}")
 ONLY_SLOW = N_("These wait for minutes: {names}. Add --slow to run them.")
 
 
@@ -44,6 +46,7 @@ def choose(
         if is_file(word):
             named |= _named(own_experiments(word))
         elif row is None:
+            _refer_to_file(word, known)
             named |= _named([find_experiment(word)])
         else:
             found |= _named(row)
@@ -54,6 +57,13 @@ def choose(
     if not chosen:
         raise UsageError(ONLY_SLOW, {"names": ", ".join(one.name for one in left_out)})
     return Choice(tuple(chosen), tuple(left_out))
+
+
+def _refer_to_file(word: str, known: Mapping[str, Experiment]) -> None:
+    """UsageError where the name is that of an experiment of one's own, in a file of this folder."""
+    file = Path(word.replace("-", "_") + ".py")
+    if word not in known and file.is_file():
+        raise UsageError(IN_A_FILE, {"name": word, "file": file})
 
 
 def with_tag(tag: str) -> tuple[Experiment, ...]:

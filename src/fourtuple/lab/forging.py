@@ -6,6 +6,7 @@ address that no host has.
 
 from collections.abc import Iterator
 
+from fourtuple.errors import N_, UsageError
 from fourtuple.lab.header_fields import consistent
 from fourtuple.wire import (
     Arp,
@@ -28,6 +29,10 @@ from fourtuple.wire import (
 
 __all__ = ["answer_for_absent", "asks_for", "flipped", "fragments", "router_of", "too_big"]
 
+BEYOND = N_(
+    "corrupt(offset={offset}): the frame that it met has {length} bytes from its transport header "
+    "on."
+)
 ROUTER_MAC = "02:00:00:00:00:fe"
 ABSENT_MAC = "02:00:00:00:00:ab"
 _HEADER = 14
@@ -82,13 +87,16 @@ def fragments(packet: Packet, mtu: int) -> Iterator[bytes]:
 
 def flipped(packet: Packet, offset: int | None) -> bytes:
     """The frame with one bit turned over: the lowest of byte `offset`, counted from the first of
-    its transport header (or of IP's, or of its own), or of the last byte."""
+    its transport header (or of IP's, or of its own), or of the last byte. UsageError where the
+    frame has no such byte."""
     view = packet.tcp or packet.udp or packet.icmp or packet.ip
     begin = view.offset if view else 0
     end = begin + view.extent if view else len(packet.data)
     at = end - 1 if offset is None else begin + offset
     made = bytearray(packet.data)
-    made[min(at, len(made) - 1)] ^= 1
+    if at >= len(made):
+        raise UsageError(BEYOND, {"offset": offset, "length": len(made) - begin})
+    made[at] ^= 1
     return bytes(made)
 
 

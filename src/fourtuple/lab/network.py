@@ -56,6 +56,10 @@ _FORWARDING = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
 _OFFLOADED = ("tx-checksum", "scatter-gather", "tso", "gso")
 
 NO_WIRE = N_("There is no wire yet: make hosts first, as lab.pair() does.")
+HOSTS_ALREADY = N_(
+    "There are hosts already: {known}. A run makes all of its hosts at once: "
+    "lab.hosts(names, links=...)."
+)
 NO_SUCH_HOST = N_("No host is called {name}. There are {known}.")
 FRAMES_LOST = N_("The wire lost {count} frames: its receive buffer was full.")
 STILL_RUNNING = N_("The lab did not come to rest in time: on {host}, {program} is running.")
@@ -101,7 +105,10 @@ class Network:
         offload: Sequence[str] = (),
     ) -> tuple[Host, ...]:
         """The hosts, and the wire process that carries between them; `link` is part of it. Those
-        named in `offload` leave checksums and the cutting of segments to the wire."""
+        named in `offload` leave checksums and the cutting of segments to the wire. UsageError where
+        there are hosts already."""
+        if self._hosts:
+            raise UsageError(HOSTS_ALREADY, {"known": ", ".join(self._hosts)})
         self._topology = joined
         self._offloading = frozenset(offload)
         for name in joined.hosts:

@@ -10,12 +10,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from fourtuple.errors import N_, OutOfTime
+from fourtuple.errors import N_, OutOfTime, UsageError
 from fourtuple.event.model import Note
 from fourtuple.lab.channel import channel_pair
 from fourtuple.lab.log import Log
+from fourtuple.lab.needs import program_path
 from fourtuple.lab.observer import Observer
 from fourtuple.lab.programs import Program, RunningProgram
 from fourtuple.lab.puppet import serve_calls
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes"]
 
-#: the exit status of a program that is not there, as shells give it
-_NOT_FOUND = 127
 #: what a program writes is kept in memory: it is ended where it writes more than this. It writes
 #: its share of the log, too
 _MOST_BYTES = 1 << 30
 
 NOT_STARTED = N_("{host}: {program} has not started in time.")
+CANNOT_RUN = N_("{host} cannot run {program}: {reason}")
+NO_PROGRAM = N_(
+    'run() takes a function, or a program with its arguments in a list: ["curl", "-s", url]. It was'
+    " given {given}."
+)
 
 
 class Processes:
@@ -72,29 +76,32 @@ class Processes:
     def program(
         self, host: "Host", what: Callable[..., Any] | Sequence[str], args: tuple[Any, ...]
     ) -> RunningProgram:
-        """A function or an executable in a process of the host."""
-        name = _name_of(what) if callable(what) else os.path.basename(what[0])
+        """A function or an executable in a process of the host. CapabilityMissing where there is
+        no such program, UsageError where the kernel does not run it."""
+        words = [] if callable(what) else _words(what)
+        path = program_path(words[0]) if words and "/" not in words[0] else "".join(words[:1])
+        name = _name_of(what) if callable(what) else os.path.basename(path)
         output = os.memfd_create(f"output-{name}", os.MFD_CLOEXEC)
-        number, report = os.pipe()
+        number, report = os.pipe()  # closed by exec: what follows the pid is why it failed
         hosts = self._namespaces()
 
         def main() -> int:
             os.write(report, os.readlink("/proc/self").encode())
-            os.close(report)
             _speak_into(output)
             os.environ[LAB_HOSTS] = hosts
             try:
                 if not callable(what):
                     enter(host.namespace)
-                    os.execvp(what[0], list(what))
+                    _execute(path, words, report)
+                os.close(report)
                 with recording(self._recorder(host, name)):
                     what(*args)
                     _await_threads()
             except SystemExit as asked:
                 return _exit_status(asked)
-            except BaseException as error:  # a program's own affair: told as a program tells it
+            except BaseException:  # a program's own affair: told as a program tells it
                 traceback.print_exc()
-                return _NOT_FOUND if isinstance(error, FileNotFoundError) else 1
+                return 1
             finally:
                 with suppress(OSError, ValueError):
                     sys.stdout.flush()
@@ -102,10 +109,14 @@ class Processes:
 
         inner_pid = fork_process(main, self._log)
         os.close(report)
-        pid = int(os.read(number, 32) or b"0")
-        os.close(number)
-        command = name if callable(what) else " ".join(what)
-        self._note(host, {"pid": pid, "program": name, "command": command})
+        with open(number, encoding="ascii") as told:
+            started, _, errno = told.read().partition(" ")
+        if errno:
+            os.waitpid(inner_pid, 0)
+            reason = os.strerror(int(errno))
+            raise UsageError(CANNOT_RUN, {"host": host.name, "program": path, "reason": reason})
+        pid = int(started or 0)
+        self._note(host, {"pid": pid, "program": name, "command": " ".join(words) or name})
         return RunningProgram(host, name, pid, os.pidfd_open(inner_pid), output)
 
     def ended(self, program: Program, status: int) -> None:
@@ -116,6 +127,23 @@ class Processes:
     def _note(self, host: "Host", params: dict[str, Any]) -> None:
         note = Note(t_ns=time.monotonic_ns(), kind="program", host=host.name, params=params)
         self._log.write(note)
+
+
+def _words(given: Sequence[str]) -> list[str]:
+    """The name of a program, and its arguments."""
+    words = [] if isinstance(given, str | bytes) else list(given)
+    if not words or not all(isinstance(word, str) for word in words):
+        raise UsageError(NO_PROGRAM, {"given": repr(given)})
+    return words
+
+
+def _execute(path: str, words: list[str], report: int) -> NoReturn:
+    """Become a program; where the kernel refuses, write the number of its error behind the pid."""
+    try:
+        os.execv(path, words)
+    except OSError as error:
+        os.write(report, f" {error.errno}".encode())
+        os._exit(1)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -118,7 +118,8 @@ class Wire:
         self, selector: Selector, offset: int | None = None, *, optional: bool = False
     ) -> Rule:
         """One bit of each is turned over, and no checksum put right: the lowest of byte `offset`,
-        counted from the first byte of its TCP, UDP or ICMP header, else of its last byte."""
+        counted from the first byte of its TCP, UDP or ICMP header, else of its last byte. A frame
+        that has no such byte ends the run."""
         shown = {} if offset is None else {"offset": offset}
         if offset is not None:
             _at_least("corrupt", 0, offset=offset)

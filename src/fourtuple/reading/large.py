@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from fourtuple.analyze.choice import Choice
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.seen import FrameColumns, Roles
 from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable
 from fourtuple.errors import CaptureDamaged
 from fourtuple.event.model import Endpoint
@@ -22,6 +21,7 @@ from fourtuple.explain.text import Translator
 from fourtuple.source.blocks import Capture, FrameBlock
 
 if TYPE_CHECKING:
+    from fourtuple.analyze.seen import FrameColumns
     from fourtuple.render.lines import Kept
 
 __all__ = ["Large"]
@@ -81,6 +81,8 @@ class Large:
 
     def count(self) -> int:
         """How many connections are asked for."""
+        if self.overview.chosen is None:
+            return len(self.overview)
         return sum(map(len, self.overview.wanted()))
 
     def only(self) -> int | None:
@@ -123,8 +125,10 @@ class Large:
 
         return frame_lines(self.overview, self._kept(), frame)
 
-    def packets(self) -> Iterator[tuple[FrameBlock, FrameColumns, Bools]]:
+    def packets(self) -> Iterator[tuple[FrameBlock, "FrameColumns", Bools]]:
         """All frames as columns, and which of them are asked for."""
+        from fourtuple.analyze.seen import Roles
+
         roles, kept = Roles(self.overview.tables()), self._kept()
         for block, known in self.overview.seen():
             told = roles.columns(known, block.first_number)

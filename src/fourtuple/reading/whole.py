@@ -14,7 +14,6 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Finding
 from fourtuple.explain.text import Translator
-from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
 from fourtuple.source.blocks import Capture
 from fourtuple.source.capture import whole
 
@@ -84,6 +83,8 @@ class Whole:
 
     def lines(self) -> Iterator[str]:
         """The contract's connection objects, as JSON Lines."""
+        from fourtuple.render.jsonout import connection_objects, json_lines
+
         yield json_lines(
             connection_objects(
                 self.timeline, self.connections, self.findings, self.translator, self.files
@@ -92,10 +93,14 @@ class Whole:
 
     def frame_lines(self, frame: int | None = None) -> Iterator[str]:
         """The contract's frame objects: of the connections asked for, or one frame."""
+        from fourtuple.render.jsonout import json_lines
+
         yield json_lines(item for _, item in self.packets() if frame in (None, item["frame"]))
 
     def packets(self) -> Iterator[tuple[int, Object]]:
         """When each frame was seen, nanoseconds since 1970, and the contract's object of it."""
+        from fourtuple.render.jsonout import frame_objects
+
         chosen = {connection.index for connection in self.connections}
         times = (self.timeline.frames.t_ns + self.timeline.epoch_ns).tolist()
         objects = frame_objects(self.timeline, self.every)

@@ -1,7 +1,8 @@
 """The words around the ladder: head, sentences, findings, claims, checks. Lines, no printing."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.phrases import frames_text
@@ -34,8 +35,7 @@ _PARTS = (
 _PROSE = 112
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(msgspec.Struct, frozen=True):
     """Writes blocks of text for a terminal in a language."""
 
     painter: Painter

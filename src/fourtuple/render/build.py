@@ -8,7 +8,7 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.segments import headline, sentence
 from fourtuple.explain.text import N_
-from fourtuple.render.calls import own_calls
+from fourtuple.render.calls import OwnCalls, own_calls
 from fourtuple.render.life import life_of
 from fourtuple.render.notes import inline_notes
 from fourtuple.render.rows import rows_of
@@ -26,6 +26,8 @@ STATES = {
     "trace": N_("states: the kernel's trace"),
     "inferred": N_("states: inferred from the frames"),
 }
+_CLIENT_IS = N_("client: {program} (process {pid}, descriptor {fd})")
+_SERVER_IS = N_("server: {program} (process {pid}, descriptor {fd})")
 _FRAMES_COMPLETE = N_("frames: {own} of the {total} that crossed the wire")
 _FRAMES_CAPTURED = N_("frames: {own} of the {total} in the capture")
 
@@ -53,7 +55,7 @@ def build_view(
         client_known=chosen.client_known,
         headline=headline(chosen),
         evidence=tuple(
-            _evidence(timeline, chosen, len(crossed), programs, kernel_source(timeline, life))
+            _evidence(timeline, chosen, len(crossed), own, kernel_source(timeline, life))
         ),
         programs=programs,
         offset_ns=zero_ns - _first_ns(timeline),
@@ -80,10 +82,15 @@ def _first_ns(timeline: Timeline) -> int:
 
 
 def _evidence(
-    timeline: Timeline, connection: Connection, own: int, programs: bool, states: str
+    timeline: Timeline, connection: Connection, own: int, calls: OwnCalls, states: str
 ) -> Iterator[Message]:
     """What each lane rests on."""
-    yield Message("calls: recorded in the programs" if programs else "calls: none recorded")
+    programs = bool(calls.client or calls.server)
+    if programs and timeline.meta.get("views", {}).get("calls") == "trace":
+        yield Message("calls: the kernel's trace")
+        yield from _owners(calls)
+    else:
+        yield Message("calls: recorded in the programs" if programs else "calls: none recorded")
     if connection.protocol == "tcp":
         yield Message(STATES.get(states, states))
     text = _FRAMES_COMPLETE if timeline.complete else _FRAMES_CAPTURED
@@ -91,6 +98,15 @@ def _evidence(
     here = int((frames.vantage == frames.vantage[frames.row(connection.frames[0])]).sum())
     # a timeline may have chosen frames of a larger capture
     yield Message(text, {"own": own, "total": timeline.meta.get("frames", here)})
+
+
+def _owners(calls: OwnCalls) -> Iterator[Message]:
+    """Which processes had the two sockets, as their last calls tell."""
+    sides = ((_CLIENT_IS, calls.client), (_SERVER_IS, calls.server))
+    for text, own in sides:
+        for call in [call for call in own if call.remote is not None][-1:]:
+            fd = call.result if call.new_inode else call.fd
+            yield Message(text, {"program": call.program, "pid": call.pid, "fd": fd})
 
 
 def _explanations(

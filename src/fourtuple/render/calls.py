@@ -5,7 +5,7 @@ addresses). The listener's calls belong to the server's lane: it is how the serv
 there. It does not know where in the picture a call goes.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.analyze.evidence import rows_seen
 from fourtuple.analyze.hosts import host_of
@@ -27,8 +27,7 @@ _ANY_ADDRESS = frozenset(("0.0.0.0", "::", "*"))
 _Socket = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCalls:
+class OwnCalls(msgspec.Struct, frozen=True):
     """The calls of a connection's two sides, in order of their beginning."""
 
     client: tuple[Call, ...]

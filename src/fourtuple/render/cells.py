@@ -6,8 +6,10 @@ narrower than `program_least` or `wire_least` cuts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import IntEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.phrases import listed
@@ -38,8 +40,7 @@ class CallForm(IntEnum):
     FULL, BRIEF, BARE = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class WireColumns:
+class WireColumns(msgspec.Struct, frozen=True):
     """How wide the parts of the wire lane are: number, flags, first number, the other numbers."""
 
     number: int
@@ -54,8 +55,7 @@ class WireColumns:
         return sum(part + 1 for part in parts if part) + SHORTEST_ARROW
 
 
-@dataclass(frozen=True, slots=True)
-class Painter:
+class Painter(msgspec.Struct, frozen=True):
     """Writes cells for a terminal in a language."""
 
     terminal: Terminal

@@ -7,16 +7,12 @@ from typing import Any
 import msgspec
 
 from fourtuple.analyze.model import Connection, Reset, RoundTrips, SegmentFact
-from fourtuple.analyze.trace import trace
 from fourtuple.analyze.truth import TRUTHS
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
-from fourtuple.explain.tunnels import tunnels_of
-from fourtuple.render.verdicts import checks_of, claims_of, failures_of, passed
 from fourtuple.render.view import Text
-from fourtuple.render.wires import crossings
 from fourtuple.wire import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 
 __all__ = [
@@ -61,6 +57,8 @@ def connection_objects(
     for finding in findings:
         own.setdefault(finding.connection, []).append(finding)
     told = list(connections)
+    from fourtuple.explain.tunnels import tunnels_of
+
     tunnels = tunnels_of(timeline, told)
     for connection in told:
         found = own.get(connection.index, [])
@@ -225,6 +223,8 @@ NO_CONNECTION: Object = {
 
 
 def _datagrams(timeline: Timeline, connection: Connection) -> dict[int, Object]:
+    from fourtuple.render.wires import crossings
+
     return {
         crossing.cell.frame: NO_CONNECTION
         | {
@@ -241,6 +241,9 @@ def experiment_object(
     timeline: Timeline, connections: Sequence[Connection], translator: Translator
 ) -> Object:
     """What a run of the lab proved."""
+    from fourtuple.analyze.trace import trace
+    from fourtuple.render.verdicts import checks_of, claims_of, failures_of, passed
+
     meta = timeline.meta
 
     def say(text: Text) -> str:

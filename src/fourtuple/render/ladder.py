@@ -7,8 +7,9 @@ what is left. No line is wider than the terminal.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
+
+import msgspec
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
@@ -33,8 +34,7 @@ _CLIENT, _SERVER = N_("client"), N_("server")
 _PROGRAM, _KERNEL, _WIRE = N_("program"), N_("kernel"), N_("wire")
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
+class _Lane(msgspec.Struct, frozen=True):
     """A lane's place: its head (two lines), its cells' width without the blanks around them."""
 
     head: tuple[str, str]

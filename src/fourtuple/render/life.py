@@ -6,15 +6,15 @@ addresses, so time decides.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.analyze.model import Connection
 
 __all__ = ["Life", "life_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(msgspec.Struct, frozen=True):
     """A connection from `since_ns` until the next one with the same addresses begins.
 
     It begins with its first frame; but where no other used its addresses before, all that happened

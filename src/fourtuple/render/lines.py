@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from fourtuple.analyze import _layout as at
 from fourtuple.analyze.seen import FrameKnown, Roles
-from fourtuple.explain.catalog import findings
 from fourtuple.explain.columns import undecided
 from fourtuple.explain.overview import Detail, Overview
 from fourtuple.explain.text import Translator
@@ -99,6 +98,8 @@ def _looked_at(overview: Overview, translator: Translator, files: Sequence[str])
 
 
 def _of_detail(detail: Detail, translator: Translator, files: Sequence[str]) -> Iterator[str]:
+    from fourtuple.explain.catalog import findings
+
     for _, connection in sorted(detail.connections.items()):
         said = findings(detail.timeline, [connection])
         (item,) = connection_objects(detail.timeline, [connection], said, translator, files)

@@ -1,7 +1,8 @@
 """Sentences between the rows: who owns a socket, and what the script or the clock had to say."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.analyze.evidence import end_of
 from fourtuple.event.model import Note, Snapshot, SocketRow
@@ -13,8 +14,7 @@ from fourtuple.render.life import Life
 __all__ = ["Inline", "inline_notes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(msgspec.Struct, frozen=True):
     """A sentence that belongs after `frame`, or where that is 0 at `t_ns`."""
 
     t_ns: int

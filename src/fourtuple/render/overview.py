@@ -1,7 +1,8 @@
 """The summary of a capture with many connections: what one can read in ten seconds."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.explain.catalog import RULES
 from fourtuple.explain.model import Message
@@ -31,8 +32,7 @@ _CLOSERS = N_(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+class Measures(msgspec.Struct, frozen=True):
     """The capture as a whole: its names, how many frames it has and how many connections there are,
     asked for or not."""
 
@@ -52,8 +52,7 @@ def summary(sums: Sums, measures: Measures, painter: Painter) -> Iterator[list[s
     yield text.bullets(writer.notes())
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(msgspec.Struct, frozen=True):
     sums: Sums
     measures: Measures
     painter: Painter

@@ -14,10 +14,12 @@ import sys
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import islice, pairwise
 from statistics import median
+
+import msgspec
+from msgspec.structs import replace
 
 from fourtuple.event.model import Call
 from fourtuple.render import calls as words
@@ -49,8 +51,7 @@ _MOST_BARS = 8
 _CLIENT, _SERVER = True, False
 
 
-@dataclass(slots=True)
-class _CallMark:
+class _CallMark(msgspec.Struct):
     t_ns: int
     call: Call
     of_client: bool
@@ -60,8 +61,7 @@ class _CallMark:
 _Mark = _CallMark | Crossing
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(msgspec.Struct):
     """A row in the making. `begun` and `ended` hold a side's call, `states` its new state.
 
     It shows the time `t_ns`, its frame's where it has one; what joined it happened from `first_ns`
@@ -72,10 +72,10 @@ class _Draft:
     first_ns: int
     last_ns: int
     crossing: Crossing | None = None
-    begun: dict[bool, Call] = field(default_factory=dict)
-    ended: dict[bool, Call] = field(default_factory=dict)
-    states: dict[bool, str] = field(default_factory=dict)
-    notes: list[Inline] = field(default_factory=list)
+    begun: dict[bool, Call] = msgspec.field(default_factory=dict)
+    ended: dict[bool, Call] = msgspec.field(default_factory=dict)
+    states: dict[bool, str] = msgspec.field(default_factory=dict)
+    notes: list[Inline] = msgspec.field(default_factory=list)
 
     @property
     def wire(self) -> WireCell | None:
@@ -127,7 +127,8 @@ def _overtaken(crossings: Sequence[Crossing], begun: Iterable[int]) -> list[Cros
         cell, side = crossing.cell, crossing.cell.from_client
         if index in divided or crossing.t_ns < latest_ns[side] < crossing.left_ns:
             latest_ns[side] = max(latest_ns[side], crossing.left_ns)
-            found.append(replace(crossing, cell=replace(cell, phase="leaves")))
+            leaving = replace(cell, phase="leaves")
+            found.append(replace(crossing, cell=leaving))
             arrival = replace(cell, phase="arrives")
             found.append(Crossing(crossing.left_ns, crossing.left_ns, arrival))
         else:

@@ -5,7 +5,8 @@ imply. It does not mix the two: a lane would not tell which is which.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import State
@@ -15,8 +16,7 @@ from fourtuple.render.life import Life
 __all__ = ["Change", "changes", "kernel_source"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A socket came to `state`: at the client's end or the server's, after `frame` (0: a call)."""
 
     t_ns: int

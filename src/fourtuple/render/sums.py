@@ -5,17 +5,19 @@ Sums come from the columns of a survey, or from connections as objects; no segme
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fourtuple.analyze.model import Connection
 from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable, end_marks
 from fourtuple.event.model import Endpoint
-from fourtuple.explain.columns import spotted, undecided
 from fourtuple.explain.model import Finding
-from fourtuple.explain.overview import Overview
+
+if TYPE_CHECKING:
+    from fourtuple.explain.overview import Overview
 
 __all__ = ["Sums", "Talker"]
 
@@ -23,8 +25,7 @@ _RESET = 32
 _TALKERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Talker:
+class Talker(msgspec.Struct, frozen=True):
     """A connection that moved much: its payload in bytes, both ways."""
 
     octets: int
@@ -33,25 +34,24 @@ class Talker:
     server: Endpoint
 
 
-@dataclass(slots=True)
-class Sums:
+class Sums(msgspec.Struct):
     """How many connections have each property; `closer` of them only a second pass decides."""
 
     count: int = 0
-    handshakes: Counter[str] = field(default_factory=Counter)
-    closes: Counter[str] = field(default_factory=Counter)
-    rules: Counter[str] = field(default_factory=Counter)
-    servers: Counter[Endpoint] = field(default_factory=Counter)
-    resets: Counter[Endpoint] = field(default_factory=Counter)
-    octets: Counter[Endpoint] = field(default_factory=Counter)
-    talkers: list[Talker] = field(default_factory=list)
+    handshakes: Counter[str] = msgspec.field(default_factory=Counter)
+    closes: Counter[str] = msgspec.field(default_factory=Counter)
+    rules: Counter[str] = msgspec.field(default_factory=Counter)
+    servers: Counter[Endpoint] = msgspec.field(default_factory=Counter)
+    resets: Counter[Endpoint] = msgspec.field(default_factory=Counter)
+    octets: Counter[Endpoint] = msgspec.field(default_factory=Counter)
+    talkers: list[Talker] = msgspec.field(default_factory=list)
     udp: int = 0
     closer: int = 0
     start_ns: int = 1 << 62
     end_ns: int = -(1 << 62)
 
     @classmethod
-    def surveyed(cls, overview: Overview) -> "Sums":
+    def surveyed(cls, overview: "Overview") -> "Sums":
         """Of the connections of an overview that are asked for."""
         sums = cls()
         for table in overview.wanted():
@@ -73,7 +73,9 @@ class Sums:
         """From the beginning of the first to the end of the last."""
         return max(0, self.end_ns - self.start_ns)
 
-    def _add(self, table: ConnectionTable, overview: Overview) -> None:
+    def _add(self, table: ConnectionTable, overview: "Overview") -> None:
+        from fourtuple.explain.columns import spotted, undecided
+
         tcp = table["protocol"] == 6
         self.count += len(table)
         self.udp += int((~tcp).sum())

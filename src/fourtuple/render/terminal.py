@@ -3,15 +3,14 @@
 Colour only repeats what a glyph or a word says already.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.render import text
 
 __all__ = ["ASCII", "UNICODE", "Glyphs", "Terminal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True):
     """The drawing characters of one alphabet. `cross`, `tee` and `foot` join lanes and rules."""
 
     bar: str
@@ -106,8 +105,7 @@ _COLOURS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(msgspec.Struct, frozen=True):
     """Where a picture goes. `width` is in cells and at least 20."""
 
     width: int = 120

@@ -5,7 +5,7 @@ where it is drawn) or data (a plain str, never translated, and possibly hostile:
 cleans it). Times are nanoseconds from `zero_ns`. It knows no width, no colour and no language.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fourtuple.explain.model import Finding, Message
 
@@ -45,8 +45,7 @@ class BarPhase:
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class CallBar:
+class CallBar(msgspec.Struct, frozen=True):
     """One call in one row. `slot` counts the calls of a lane that are in progress at once.
 
     `full` is the call with its arguments, `brief` with few or none; `outcome` what the kernel
@@ -61,23 +60,20 @@ class CallBar:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramCell:
+class ProgramCell(msgspec.Struct, frozen=True):
     """What a program does at a moment: the calls in progress, by slot."""
 
     bars: tuple[CallBar, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KernelCell:
+class KernelCell(msgspec.Struct, frozen=True):
     """The state of a socket: `changed` where it became so in this row, else it continues."""
 
     state: str = ""
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WireCell:
+class WireCell(msgspec.Struct, frozen=True):
     """A segment or datagram on its way. Numbers are relative; `raw_` ones are the header's.
 
     `shows` names the numbers worth showing of seq, ack and len (a pure ACK's seq is not).
@@ -99,8 +95,7 @@ class WireCell:
     phase: str = "whole"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A line of the picture. `t_ns` counts from the view's zero; a silence's is its length."""
 
     kind: str
@@ -114,16 +109,14 @@ class Row:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """The sentence that belongs to a frame."""
 
     frame: int
     text: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A textbook sentence, this kernel's verdict on it (confirmed, differs, depends), the reason,
     and what it depends on if it does."""
 
@@ -135,8 +128,7 @@ class Claim:
     frames: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """An expectation of a lab run and whether it held."""
 
     what: Text
@@ -146,8 +138,7 @@ class Check:
     frames: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """Everything that is shown of one connection.
 
     `title` and `question` are those of the experiment or of the file. `four_tuple` is (client,

@@ -2,9 +2,9 @@
 and of the ICMP messages about them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
+import msgspec
 import numpy as np
 
 from fourtuple.analyze.icmp import icmp_errors
@@ -74,8 +74,7 @@ _ICMP_OTHER = N_("type {type}, code {code}")
 _UDP_HEADER = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(msgspec.Struct, frozen=True):
     """A frame of the connection on the wire: entered at `t_ns`, left at `left_ns` (0: never)."""
 
     t_ns: int

@@ -138,7 +138,7 @@ class Rounds:
             rest_s = min(_MOST_REST_S, 1.5 * rest_s)
             vain = 0 if last.answered else vain + 1
             repeats = repeats.plus(last)
-        self._wait_until(time.monotonic() + self._options.timeout_s)
+        self._wait(self._options.timeout_s)
 
     def _suspicious(self, number: int, last: Round, before: Round) -> bool:
         """Whether the target may limit how many answers it gives. UDP's closed ports are known to
@@ -166,7 +166,8 @@ class Rounds:
     def _ask(self, chunks: Iterable[Int64s], number: int, rest_s: float = 0.0) -> Round:
         """Rest; then ask every cell that has no verdict when its turn comes; wait for answers."""
         begin_s = time.monotonic()
-        self._wait_until(begin_s + rest_s)
+        if rest_s:
+            self._wait(rest_s)
         self._round = Round()
         self._attempt = number % OWN_PORTS
         self._pace.restart()
@@ -176,7 +177,7 @@ class Rounds:
             self._receive()
         for lane in self._plan.lanes:
             lane.sender.finish()
-        self._wait_until(time.monotonic() + self._timer.timeout_s)
+        self._wait(self._timer.timeout_s)
         self._round.seconds = time.monotonic() - begin_s
         return self._round
 
@@ -200,9 +201,17 @@ class Rounds:
         self._receive()
         self._tell_progress()
 
-    def _wait_until(self, end_s: float) -> None:
-        while not self._over() and (left_s := end_s - time.monotonic()) > 0:
-            self._pause(left_s)
+    def _wait(self, seconds: float) -> None:
+        """Until no answer has come for so long. On a busy machine this process may get its turn
+        only when the time is over: the ring must have been found empty after that."""
+        end_s = time.monotonic() + seconds
+        while not self._over():
+            now_s, answered = time.monotonic(), self._board.answered
+            self._pause(end_s - now_s)
+            if self._board.answered > answered:
+                end_s = time.monotonic() + seconds
+            elif now_s >= end_s:
+                return
 
     # sending
 

@@ -64,9 +64,11 @@ class Capture:
         """Whether it holds more frames or more bytes than that, once decompressed. No more of it
         is read than that takes. CaptureUnknown and InputError as with `blocks`."""
         for source in self.sources:
+            if source.size > octets:
+                return True
             one = Pass(source, self.kernels, lambda *_: None, most=max(1, octets))
             for block in one:
-                if one.count + len(block) > frames or source.size > octets:
+                if one.count + len(block) > frames:
                     return True
             if one.ended_early:
                 return True

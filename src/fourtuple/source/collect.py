@@ -1,7 +1,6 @@
 """Chosen frames of a capture that is gone through in blocks, kept as a table of their own."""
 
-from dataclasses import dataclass, field
-
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -14,12 +13,11 @@ __all__ = ["Collected"]
 Int64s = npt.NDArray[np.int64]
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(msgspec.Struct):
     """Takes frames in, block by block; `table` has them with their numbers in the capture."""
 
-    _chunks: list[bytes] = field(default_factory=list)
-    _columns: list[Int64s] = field(default_factory=list)
+    _chunks: list[bytes] = msgspec.field(default_factory=list)
+    _columns: list[Int64s] = msgspec.field(default_factory=list)
 
     def add(self, block: FrameBlock, rows: Int64s) -> None:
         """Keep these rows of a block, which are ascending."""

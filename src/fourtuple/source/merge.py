@@ -8,11 +8,12 @@ each interface is one of its own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from fourtuple.event.frames import Vantage
 from fourtuple.source.passes import FrameBlock, Pass, glance
@@ -20,6 +21,7 @@ from fourtuple.source.passes import FrameBlock, Pass, glance
 __all__ = ["merged"]
 
 Int64s = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
 
 #: a run of so many frames of one file is given out as it is; shorter ones are copied together
 _RUN = 256
@@ -28,8 +30,7 @@ _NEVER = 2**63 - 1
 _COLUMNS = ("start", "captured", "original", "t_ns", "link_type", "vantage", "file", "place")
 
 
-@dataclass(slots=True)
-class _Feed:
+class _Feed(msgspec.Struct):
     """A file under way: its present block, of which `at` frames have been given out.
 
     `due_ns` are the times of the block's frames, each no earlier than the one before it.
@@ -40,9 +41,9 @@ class _Feed:
     begins_ns: int
     blocks: Iterator[FrameBlock] | None = None
     block: FrameBlock | None = None
-    due_ns: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
+    due_ns: Int64s = msgspec.field(default_factory=lambda: np.zeros(0, np.int64))
     at: int = 0
-    known: list[int] = field(default_factory=list)
+    known: list[int] = msgspec.field(default_factory=list)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -120,12 +121,11 @@ def _part(feed: _Feed, count: int) -> FrameBlock:
     )
 
 
-@dataclass(slots=True)
-class _Points:
+class _Points(msgspec.Struct):
     """Which vantage point an interface of a file is. `free` are those of files that have ended."""
 
     vantages: list[Vantage]
-    free: dict[Vantage, list[int]] = field(default_factory=dict)
+    free: dict[Vantage, list[int]] = msgspec.field(default_factory=dict)
 
     def enter(self, feed: _Feed) -> None:
         """Know the interfaces that the file has described by now."""
@@ -143,14 +143,15 @@ class _Points:
             self.free.setdefault(self.vantages[point], []).append(point)
 
 
-@dataclass(slots=True)
-class _Together:
+class _Together(msgspec.Struct):
     """Gives frames out: long runs as they are, short ones copied behind each other."""
 
     number: int = 1
     filled: int = 0
-    buffer: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(_BYTES, np.uint8))
-    parts: list[FrameBlock] = field(default_factory=list)
+    buffer: npt.NDArray[np.uint8] = msgspec.field(
+        default_factory=lambda: np.empty(_BYTES, np.uint8)
+    )
+    parts: list[FrameBlock] = msgspec.field(default_factory=list)
 
     def take(self, feed: _Feed, until: tuple[int, int]) -> Iterator[FrameBlock]:
         """The frames of a file that come before another file's next one."""

@@ -6,6 +6,7 @@ Memory is bounded by that buffer, whatever the file holds: it grows only for a l
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -32,8 +33,7 @@ _LONGEST_MAGIC = 8
 _GLANCE_BYTES = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class FrameBlock:
+class FrameBlock(msgspec.Struct, frozen=True):
     """Consecutive frames of a capture; valid until the next block is asked for.
 
     buffer        uint8[bytes]  the captured bytes, and others between them

@@ -7,15 +7,22 @@ without CAP_SYS_PTRACE, so a socket may have owners that nobody here can name.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["Owner", "owners_of", "sockets_of"]
+__all__ = [
+    "Owner",
+    "Search",
+    "command_of",
+    "look_for_owners",
+    "owners_of",
+    "processes",
+    "sockets_of",
+]
 
 _SOCKET = "socket:["
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """A descriptor of a process. `command` is the kernel's short name for it (15 bytes at most)."""
 
     pid: int
@@ -23,20 +30,58 @@ class Owner:
     command: str
 
 
+class Search(NamedTuple):
+    """What was found: the holders of each inode that has any. `refused` processes could not be
+    looked into."""
+
+    owners: dict[int, tuple[Owner, ...]]
+    refused: int
+
+
 def owners_of(inodes: Iterable[int]) -> dict[int, list[Owner]]:
     """The holders of each of these sockets that this process may see."""
     wanted = set(inodes)
-    found: dict[int, list[Owner]] = {inode: [] for inode in wanted}
-    for pid in _processes():
+    found = look_for_owners(wanted).owners
+    return {inode: list(found.get(inode, ())) for inode in wanted}
+
+
+def look_for_owners(inodes: Iterable[int] | None) -> Search:
+    """The same, of the sockets that have holders, or of all sockets; and how many processes could
+    not be looked into. Some 4 us a descriptor."""
+    wanted = None if inodes is None else set(inodes)
+    found: dict[int, tuple[Owner, ...]] = {}
+    refused, readlink, begin = 0, os.readlink, len(_SOCKET)
+    for pid in processes():
         command = ""
-        for fd, inode in sockets_of(pid):
-            if inode in wanted:
-                command = command or _command(pid)
-                found[inode].append(Owner(pid, fd, command))
-    return found
+        try:
+            directory = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            refused += 1
+            continue
+        except OSError:  # it has ended
+            continue
+        try:
+            for name in os.listdir(directory):
+                try:
+                    target = readlink(name, dir_fd=directory)
+                except OSError:  # closed meanwhile
+                    continue
+                if target[:begin] != _SOCKET:
+                    continue
+                inode = int(target[begin:-1])
+                if wanted is None or inode in wanted:
+                    command = command or command_of(pid)
+                    owner = (Owner(pid, int(name), command),)
+                    found[inode] = found[inode] + owner if inode in found else owner
+        except OSError:
+            pass
+        finally:
+            os.close(directory)
+    return Search(found, refused)
 
 
-def _processes() -> Iterator[int]:
+def processes() -> Iterator[int]:
+    """The processes that there are."""
     with suppress(OSError), os.scandir("/proc") as entries:
         for entry in entries:
             if entry.name.isdigit():
@@ -58,7 +103,8 @@ def sockets_of(pid: int) -> Iterator[tuple[int, int]]:
                 yield int(name), int(target[len(_SOCKET) : -1])
 
 
-def _command(pid: int) -> str:
+def command_of(pid: int) -> str:
+    """A process's short name; "" where it has ended."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().rstrip("\n")

@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
-__all__ = ["PACKET_OFFSET", "ReceiveRing", "attach_filter"]
+__all__ = ["PACKET_OFFSET", "ReceiveRing", "attach_filter", "bind_everywhere"]
 
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
@@ -49,7 +49,7 @@ class ReceiveRing:
         request = struct.pack("IIII", _BLOCK_BYTES, blocks, slot_bytes, self.slots)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_RX_RING, request)
         self.memory = mmap.mmap(self._socket.fileno(), blocks * _BLOCK_BYTES)
-        _bind_everywhere(self._socket)
+        bind_everywhere(self._socket)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -64,7 +64,7 @@ class ReceiveRing:
         self._socket.close()
 
 
-def _bind_everywhere(packets: socket.socket) -> None:
+def bind_everywhere(packets: socket.socket) -> None:
     """Receive every protocol of every interface: index 0, for which socket.bind() has no name."""
     address = struct.pack("=HHiHBB8x", socket.AF_PACKET, socket.htons(_ETH_P_ALL), 0, 0, 0, 0)
     libc = ctypes.CDLL(None, use_errno=True)

@@ -4,7 +4,6 @@ For short looks at a few packets: each costs Python some 5 us. Both directions a
 packet over loopback is taken once, on its way in. Needs CAP_NET_RAW.
 """
 
-import contextlib
 import mmap
 import os
 import select
@@ -25,6 +24,7 @@ __all__ = ["Sniffed", "Sniffer", "may_sniff"]
 
 _ETH_P_ALL = 0x0003
 _SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
 _PACKET_OUTGOING = 4
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 772, 65534
 _LINK_TYPES = {_ARPHRD_ETHER: 1, _ARPHRD_LOOPBACK: 1, _ARPHRD_NONE: 101}
@@ -78,8 +78,10 @@ class Sniffer:
             ) from None
         self.narrow(program)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(PermissionError):
-            self._socket.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+        except PermissionError:  # in a user namespace: as much as net.core.rmem_max allows
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         self._file = os.memfd_create("fourtuple-frames", os.MFD_CLOEXEC)
         self._most_bytes = most_bytes
         self._counted = mmap.mmap(-1, _COUNT.size)  # shared with the process that gathers

@@ -55,8 +55,9 @@ def silent(limits: Limits) -> Message:
 class Seat:
     """One client's place. `waiting` is what is to be sent, in order; `finishing`: after that, no
     more. `wake` is called when something was put in while the client itself was silent, by
-    whichever thread did it. `direct` is the codec's short way to an answer. `can_end` is False
-    where no bytes are a message, and not an end: datagrams."""
+    whichever thread did it. `direct` is the codec's short way to an answer: where nothing waits, a
+    driver may send at once what it gives, and need not ask the hall; None where there is none, or
+    no more. `can_end` is False where no bytes are a message, and not an end: datagrams."""
 
     can_end: ClassVar[bool] = True
 
@@ -195,7 +196,7 @@ class Hall:
         self.tell(Message(DROPPED, about))
         if error.last_words:
             self._put(seat, error.last_words)
-        seat.finishing = True
+        seat.finishing, seat.direct = True, None
 
     def _join(self, seat: Seat) -> None:
         if seat.codec.joined and not seat.joined:
@@ -232,4 +233,4 @@ class Hall:
         if not seat.finishing:
             if last_words := seat.codec.finish():
                 seat.put(last_words)
-            seat.finishing = True
+            seat.finishing, seat.direct = True, None

@@ -5,8 +5,8 @@ those of the views, which are this module's slow twin in the tests.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -57,11 +57,11 @@ PROBLEM_NAMES = (
     "too-deep",
     "fragment-overlap",
     "fragment-misfit",
+    "unfinished-checksum",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(msgspec.Struct, frozen=True):
     """The packet that an ICMP error quotes: who sent it to whom. Ports are 0 where they are not
     quoted, and other than TCP and UDP; `sequence` is TCP's number, None where it is not quoted."""
 
@@ -71,8 +71,7 @@ class Quoted:
     sequence: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(msgspec.Struct, frozen=True):
     """Headers of n frames; int64[n] unless said. What a frame does not have is 0.
 
     kind              OTHER, TCP, UDP, ICMP, ICMP6, ARP or FRAGMENT. TCP and UDP only where a kernel
@@ -109,6 +108,7 @@ class Columns:
                       0 outside of tunnels
     icmp_type, icmp_code
     icmp_mtu          of "fragmentation needed" and "packet too big"; else 0
+    multipath_join    1 where it asks to join a Multipath TCP connection (RFC 8684, section 3.2)
 
     An ICMP error has in `sack_edges` what it quotes; `quoted` reads it.
     """
@@ -148,6 +148,7 @@ class Columns:
     icmp_type: Int64s
     icmp_code: Int64s
     icmp_mtu: Int64s
+    multipath_join: Int64s
     sack_edges: Int64s
 
     def __len__(self) -> int:

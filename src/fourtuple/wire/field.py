@@ -6,8 +6,9 @@ are terms and are not translated.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar, overload
+
+import msgspec
 
 __all__ = [
     "Address",
@@ -25,8 +26,7 @@ T = TypeVar("T")
 SHOWN_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class FieldValue:
+class FieldValue(msgspec.Struct, frozen=True):
     """A field as found. `bit_offset` counts from the header's first bit; `value` is None where
     the field is cut off. `children` tile the same bits: flags, or the parts of an option."""
 

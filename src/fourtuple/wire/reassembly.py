@@ -12,9 +12,9 @@ when there are too many. Whatever the fragments claim, memory is bounded.
 
 from bisect import bisect_left
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -63,8 +63,7 @@ _KEY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """When and where n frames were seen: fragments of one packet are seen at one place.
 
     t_ns     int64[n]
@@ -77,15 +76,14 @@ class Seen:
     lost: npt.NDArray[np.bool_] | None = None
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(msgspec.Struct):
     """A packet of which not all is there. `spans` are the stretches that are, apart and in order;
     `end` is -1 until the last fragment tells it."""
 
     begun_ns: int
-    spans: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[tuple[int, int]] = msgspec.field(default_factory=list)
     end: int = -1
-    head: bytearray = field(default_factory=lambda: bytearray(_HEAD))
+    head: bytearray = msgspec.field(default_factory=lambda: bytearray(_HEAD))
 
     @property
     def whole(self) -> bool:
@@ -115,11 +113,10 @@ class _Pending:
         self.spans.insert(at, (begin, end))
 
 
-@dataclass(slots=True)
-class Reassembly:
+class Reassembly(msgspec.Struct):
     """Goes over the rows of a capture in steps; how they are cut into steps changes nothing."""
 
-    _pending: OrderedDict[tuple[int, ...], _Pending] = field(default_factory=OrderedDict)
+    _pending: OrderedDict[tuple[int, ...], _Pending] = msgspec.field(default_factory=OrderedDict)
 
     def step(self, buffer: Octets, table: Int64s, seen: Seen) -> None:
         """Take in rows that `wire._kernels` has decoded, and change those that complete a packet.

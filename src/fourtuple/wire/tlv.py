@@ -5,7 +5,8 @@ and how the length byte is to be read.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from fourtuple.wire.field import FieldValue, bytes_text
 from fourtuple.wire.view import View
@@ -15,8 +16,7 @@ __all__ = ["IPV6", "LABELS", "NEIGHBOR", "PLAIN", "Item", "Part", "Style", "item
 LABELS = ("Option", "Options", "Kind", "Length", "Content", "Padding")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(msgspec.Struct, frozen=True):
     """An option's size in bytes is its length byte times `unit` plus `extra`."""
 
     single: int | None
@@ -30,8 +30,7 @@ IPV6 = Style(single=0, end=None, unit=1, extra=2)  # RFC 8200, section 4.2
 NEIGHBOR = Style(single=None, end=None, unit=8, extra=0)  # RFC 4861, section 4.6
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """An option: `data` are all its bytes, from byte `start` of the list; the list's end takes
     the padding along. `whole` is False where its length is impossible or runs past the list."""
 
@@ -52,8 +51,7 @@ class Item:
         return self.start + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A piece of an option's body, `count` bytes wide: a number unless `show` is given."""
 
     name: str

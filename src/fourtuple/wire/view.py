@@ -7,16 +7,16 @@ raises: what is cut off reads as 0, b"" or "", `fields()` gives it the value Non
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import msgspec
 
 from fourtuple.wire.field import Field, FieldValue, bytes_text
 
 __all__ = ["Envelope", "PayloadView", "View"]
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """What IP tells the transport header inside: the addresses that its checksum includes, and
     whether this packet holds all of it (no fragment; no routing header with a way still to go)."""
 

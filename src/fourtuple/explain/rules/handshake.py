@@ -1,6 +1,7 @@
 """How connections open, and how that fails."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
@@ -8,7 +9,7 @@ from fourtuple.explain.model import Finding, Message, Rule
 from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.rules.making import finding
 from fourtuple.explain.text import N_
-from fourtuple.wire import ACK, SYN
+from fourtuple.wire import ACK, RST, SYN
 
 __all__ = ["RULES", "SLOW_NS", "findings"]
 
@@ -220,7 +221,11 @@ _CROSSED_NS = 100_000_000
 
 def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
     """What is worth saying about how a connection opened."""
-    return list(_findings(connection)) if connection.protocol == "tcp" else []
+    if connection.protocol != "tcp":
+        return []
+    found = _findings(connection)
+    # where the wire saw every frame, what has no beginning never began
+    return [one for one in found if one.rule is not STARTS_LATE or not timeline.complete]
 
 
 def _findings(connection: Connection) -> Iterator[Finding]:
@@ -228,7 +233,7 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     syns = [s for s in segments if s.flags & (SYN | ACK) == SYN]
     agreed = [s for s in segments if s.flags & SYN and s.flags & ACK]
     if connection.handshake == "refused":
-        yield _refused(connection, syns)
+        yield from _refused(connection, syns)
     elif connection.handshake == "syn-only":
         yield finding(SYN_UNANSWERED, connection, syns)
     elif connection.handshake == "syn-ack-unanswered":
@@ -250,7 +255,7 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     if connection.counts["reused_ports"] and connection.handshake != "refused":
         yield from _too_soon(connection, syns, agreed)
     if connection.handshake != "syn-only":
-        yield from _repeated(SYN_AGAIN, connection, syns)
+        yield from _repeated(SYN_AGAIN, connection, _in_vain(connection, syns))
     if connection.handshake != "syn-ack-unanswered":
         yield from _repeated(SYN_ACK_AGAIN, connection, agreed)
 
@@ -293,11 +298,23 @@ def _too_soon(
         yield finding(REUSED_SOON, connection, asked)
 
 
-def _refused(connection: Connection, syns: list[SegmentFact]) -> Finding:
-    refusal = next(r.frame for r in connection.resets if r.sender == "server")
-    asked = [s for s in syns if s.frame < refusal]
-    before = _before([s for s in asked[:-1] if s.arrived])
-    return finding(REFUSED, connection, [*asked[-1:], refusal], before=before)
+def _in_vain(connection: Connection, syns: list[SegmentFact]) -> list[SegmentFact]:
+    """Without what comes when nobody waits for an answer: copies behind the handshake, and those
+    that follow the client's own RST, because it has refused the answer (RFC 9293, 3.10.7.3)."""
+    sent = [s for s in connection.segments if s.from_client is syns[0].from_client] if syns else []
+    third = next((s.frame for s in sent if "handshake_ack" in s.notes), None)
+    refused = {after.frame for before, after in pairwise(sent) if before.flags & RST}
+    early = [s for s in syns if third is None or s.frame < third]
+    return [s for s in early if s.frame not in refused]
+
+
+def _refused(connection: Connection, syns: list[SegmentFact]) -> Iterator[Finding]:
+    """Not where a listener is known to be there: then the RST is told of as one without a cause."""
+    reset = next(r for r in connection.resets if r.sender == "server")
+    if reset.cause != "undetermined":
+        asked = [s for s in syns if s.frame < reset.frame]
+        before = _before([s for s in asked[:-1] if s.arrived])
+        yield finding(REFUSED, connection, [*asked[-1:], reset.frame], before=before)
 
 
 def _before(unanswered: list[SegmentFact]) -> Message:

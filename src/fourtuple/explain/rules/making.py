@@ -1,8 +1,9 @@
 """What the families share: a finding of a rule, and ends named in its texts."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from fourtuple.analyze._layout import EVIDENCE
 from fourtuple.analyze.model import Connection, SegmentFact

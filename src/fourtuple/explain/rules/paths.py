@@ -51,6 +51,23 @@ ICMP_ERROR = Rule(
     ),
     reference=N_("RFC 1122, sections 3.2.2.1 and 4.2.3.9; RFC 4443, section 3; RFC 5927"),
 )
+TOO_BIG = Rule(
+    code="packet-too-big",
+    severity="note",
+    title=N_("A packet too large for the path"),
+    what=N_("{router} told {side} that a packet was too large for the next link."),
+    why=N_(
+        "The ICMP message quotes a packet of {side} with these very addresses and ports, and says "
+        "which size is taken ({frames})."
+    ),
+    remedy=N_(
+        "Nothing to do: {side}'s kernel remembers the size for this destination (ip route get "
+        "shows it; net.ipv4.route.mtu_expires), and TCP sends the bytes again in smaller segments. "
+        "UDP does not: that datagram is lost. Where it costs every connection a round trip, clamp "
+        "the MSS on the router."
+    ),
+    reference=N_("RFC 1191; RFC 8201; RFC 9293, section 3.7.5; lab run path-mtu"),
+)
 UDP_UNANSWERED = Rule(
     code="udp-unanswered",
     severity="note",
@@ -64,7 +81,7 @@ UDP_UNANSWERED = Rule(
     ),
     reference=N_("RFC 8085, section 3; udp(7)"),
 )
-RULES = (BLACK_HOLE, ICMP_ERROR, UDP_UNANSWERED)
+RULES = (BLACK_HOLE, ICMP_ERROR, TOO_BIG, UDP_UNANSWERED)
 
 #: ICMP and ICMPv6: type and code -> what it means
 _MEANINGS: Mapping[tuple[int, int, int], str] = MappingProxyType(
@@ -73,7 +90,6 @@ _MEANINGS: Mapping[tuple[int, int, int], str] = MappingProxyType(
         (4, 3, 1): N_("host unreachable"),
         (4, 3, 2): N_("protocol unreachable"),
         (4, 3, 3): N_("port unreachable"),
-        (4, 3, 4): N_("the packet is too large, and must not be fragmented"),
         (4, 3, 9): N_("the network is administratively prohibited"),
         (4, 3, 10): N_("the host is administratively prohibited"),
         (4, 3, 13): N_("a filter forbids it"),
@@ -85,12 +101,13 @@ _MEANINGS: Mapping[tuple[int, int, int], str] = MappingProxyType(
         (6, 1, 4): N_("port unreachable"),
         (6, 1, 5): N_("the source address is not allowed"),
         (6, 1, 6): N_("the route to the destination rejects it"),
-        (6, 2, 0): N_("the packet is too large, and must not be fragmented"),
         (6, 3, 0): N_("its time to live ran out on the way"),
         (6, 3, 1): N_("its fragments did not all come in time"),
     }
 )
 
+#: those that say that a packet was too large
+_TOO_BIG = frozenset(((4, 3, 4), (6, 2, 0)))
 _PROTOCOLS = {"tcp": 6, "udp": 17}
 #: an error that quotes no number belongs to what ended that shortly before
 _LATE_NS = 10_000_000_000
@@ -134,6 +151,8 @@ def _icmp(connection: Connection, timeline: Timeline) -> Iterator[Finding]:
 def _error(
     connection: Connection, router: str, kind: tuple[int, int], frames: list[int], client: bool
 ) -> Finding:
+    if (connection.family, *kind) in _TOO_BIG:
+        return finding(TOO_BIG, connection, frames, router=router, **of_side(client))
     text = _MEANINGS.get((connection.family, *kind))
     words = {"type": kind[0], "code": kind[1]}
     meaning = Message(text) if text else Message("ICMP type {type}, code {code}", words)

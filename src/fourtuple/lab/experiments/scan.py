@@ -157,6 +157,7 @@ def scan_syn(lab: Lab) -> None:
     sock = client.socket().connect(server, OPEN)
     listener.accept()
     sock.close()
+    lab.settle()
     lab.expect(len(lab.segments(port=OPEN)) > 3, True, "an ordinary connection is still possible")
 
 
@@ -213,6 +214,7 @@ def scan_fin(lab: Lab) -> None:
     sock = client.socket().connect(server, OPEN)
     listener.accept()
     sock.close()
+    lab.settle()
 
 
 @experiment(
@@ -256,3 +258,4 @@ def scan_verified(lab: Lab) -> None:
     sock = client.socket().connect(server, OPEN)
     listeners[0].accept()
     sock.close()
+    lab.settle()

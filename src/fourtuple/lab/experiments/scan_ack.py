@@ -62,6 +62,7 @@ def scan_ack(lab: Lab) -> None:
     sock = client.socket().connect(server, OPEN)
     listener.accept()
     sock.close()
+    lab.settle()
 
 
 @experiment(
@@ -106,3 +107,4 @@ def scan_window(lab: Lab) -> None:
     sock = client.socket().connect(server, OPEN)
     listener.accept()
     sock.close()
+    lab.settle()

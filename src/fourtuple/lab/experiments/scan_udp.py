@@ -103,6 +103,7 @@ def scan_udp(lab: Lab) -> None:
     sock = client.socket().connect(server, SILENT)
     listener.accept()
     sock.close()
+    lab.settle()
     lab.claim(
         "a UDP port and a TCP port of the same number are one port",
         False,

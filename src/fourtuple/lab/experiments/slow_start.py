@@ -3,6 +3,7 @@
 import socket
 
 from fourtuple.errors import N_
+from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.evidence import ObservedSegment, Segments
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import tcp_info
@@ -40,7 +41,7 @@ def read_to_the_end(address: str) -> None:
     ),
 )
 def slow_start(lab: Lab) -> None:
-    client, server = lab.pair(congestion="reno", timestamps=False)
+    client, server = lab.pair(congestion="reno", timestamps=False, sysctls=PATIENT)
     program = server.run(read_to_the_end, server.address)
     lab.until(lambda: program.output, "The server's program does not listen yet.")
     lab.wire.delay(segment.sent_by(server), 0.05)

@@ -4,6 +4,7 @@ D9)."""
 import socket
 
 from fourtuple.errors import N_
+from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
 from fourtuple.lab.hosts import Host
@@ -33,7 +34,7 @@ DELAYED_NS = 30_000_000
     mutation=Mutation(N_("TCP_NODELAY is set on both sockets"), values={"nagle": False}),
 )
 def byte_by_byte(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     lengths = {}
     for nodelay in (True, not lab.value("nagle", True)):
@@ -88,7 +89,7 @@ def byte_by_byte(lab: Lab) -> None:
     mutation=Mutation(N_("TCP_QUICKACK is 1 instead of 0"), values={"quick": True}),
 )
 def delayed_ack(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False)
+    client, server = lab.pair(timestamps=False, sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     sock.send(b"first")
     lab.settle()

@@ -4,6 +4,7 @@ import socket
 from itertools import pairwise
 
 from fourtuple.errors import N_
+from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters
 from fourtuple.lab.hosts import Host
@@ -13,6 +14,8 @@ from fourtuple.lab.sockets import HostSocket
 TCP_SYNCNT = (socket.IPPROTO_TCP, socket.TCP_SYNCNT)
 LINEAR = "net.ipv4.tcp_syn_linear_timeouts"
 ABSENT = 9
+#: net.ipv4.tcp_syn_retries where nobody has set it
+DEFAULT = 6
 
 
 def nobody(lab: Lab) -> str:
@@ -116,7 +119,8 @@ def connect_times_out(lab: Lab) -> None:
     lab.expect(lab.segments().flags[2:], ["SYN"], "an attempt that is closed: a SYN, and nothing")
     lab.claim(
         "after a time-out a RST is sent",
-        False,
+        "what timed out: unanswered keepalive probes end in RST, an unanswered SYN, and data "
+        "that nobody acknowledges, in silence",
         "connect() failed with ETIMEDOUT after two SYNs, and nothing followed",
         source="A",
         evidence=lab.segments().frames[:2],
@@ -133,7 +137,7 @@ def connect_times_out(lab: Lab) -> None:
         "131 s, not 127."
     ),
     try_next=(
-        N_("Leave TCP_SYNCNT alone and take more time: --limit 150"),
+        N_("Set net.ipv4.tcp_syn_linear_timeouts to 2, and count again."),
         N_("Watch the timers of your own connect(): ss -to state syn-sent"),
     ),
     tags="opening timer",
@@ -146,8 +150,10 @@ def syn_patience(lab: Lab) -> None:
     address = nobody(lab)
     attempts = {}
     for host in (client, server):
-        for retries in (1, 2):
-            sock = host.socket().set_option(*TCP_SYNCNT, retries)
+        for retries in (1, 2, DEFAULT):
+            sock = host.socket()
+            if retries != DEFAULT:
+                sock.set_option(*TCP_SYNCNT, retries)
             attempts[host.name, retries] = sock.begin.connect(address, 8000 + retries)
     for (name, retries), attempt in attempts.items():
         lab.expect_error(
@@ -157,7 +163,7 @@ def syn_patience(lab: Lab) -> None:
             host=name,
             retries=retries,
         )
-    sent = {1: (3, 2), 2: (6, 3)}
+    sent = {1: (3, 2), 2: (6, 3), DEFAULT: (11, 7)}
     for retries, counts in sent.items():
         found = [len(lab.segments(sent_by=host, port=8000 + retries)) for host in (client, server)]
         lab.expect(
@@ -169,12 +175,27 @@ def syn_patience(lab: Lab) -> None:
     linear = lab.segments(sent_by=client, port=8002)
     waits = [round((b.t_ns - a.t_ns) / 1e9) for a, b in pairwise(linear)]
     lab.expect(waits, [1, 1, 1, 1, 1], "linear first: seconds between the SYNs")
+    patient = lab.segments(sent_by=client, port=8000 + DEFAULT)
+    patience = 2 ** (DEFAULT + 1) - 1
+    for call in lab.timeline().of(Call):
+        if call.name == "connect" and str(call.args[0]).endswith(f":{8000 + DEFAULT}"):
+            assert call.end_ns is not None  # it raised
+            waited = (call.end_ns - call.t_ns) // 1_000_000_000
+            lab.expect(
+                patience <= waited,
+                True,
+                "{host}: connect() with net.ipv4.tcp_syn_retries at 6 has waited {waited} s, and "
+                "{least} at least",
+                host=call.host,
+                waited=waited,
+                least=patience,
+            )
     lab.expect([s.flags for s in lab.segments() if "RST" in s.flags], [], "RSTs")
     lab.claim(
         "tcp_syn_retries is how often a SYN is sent again",
         "net.ipv4.tcp_syn_linear_timeouts: with 0 it is; with 4 more fit into the same time",
-        "with 2 the SYN was sent again 2 times where it is 0, and {count} times where it is 4",
+        "with 6 the SYN was sent again 6 times where it is 0, and {count} times where it is 4",
         source="A",
-        evidence=linear.frames,
-        count=len(linear) - 1,
+        evidence=patient.frames,
+        count=len(patient) - 1,
     )

@@ -13,6 +13,7 @@ to the sender.
 
 import codecs
 from collections.abc import Callable
+from typing import NamedTuple
 
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
@@ -47,8 +48,30 @@ _LENGTH = 0x7F
 #: payloads from here on have a longer header: 16 bits of length, or with _LENGTH 64
 _LONG = 126
 _MASK_BYTES = 4
+#: of a client's short frame
+_SHORT_HEADER = 2 + _MASK_BYTES
+
+
+class _ShortFrame(NamedTuple):
+    """What the first two bytes of a client's whole, short message tell: all its bytes, those of the
+    payload, whether it is text; and the head of an answer of the same kind and length."""
+
+    size: int
+    length: int
+    text: bool
+    answer_head: bytes
+
+
+_SHORT_FRAMES = {
+    bytes((first, _MASKED | length)): _ShortFrame(
+        _SHORT_HEADER + length, length, first == _TEXT, bytes((first, length))
+    )
+    for first in (_TEXT, _BINARY)
+    for length in range(_LONG)
+}
 _SHORT_HEADS = {
-    first: [bytes((first, length)) for length in range(_LONG)] for first in (_TEXT, _BINARY)
+    text: [bytes((_TEXT if text else _BINARY, length)) for length in range(_LONG)]
+    for text in (True, False)
 }
 
 
@@ -61,7 +84,7 @@ class WebSocket:
     def __init__(self, limit: int, *, compress: bool = True, text: bool = False) -> None:
         extensions = [_DEFLATE] if compress else None
         self._protocol = ServerProtocol(extensions=extensions, max_size=limit)
-        self._longest_short = _MASKED + min(_LONG - 1, limit)
+        self._limit = limit
         self._text = text
         #: what has come of a header that is not complete
         self._begun = b""
@@ -72,8 +95,15 @@ class WebSocket:
         self._wrong: UnicodeDecodeError | None = None
         self.joined = False
         self._open = False
+        #: whether the next byte begins a message
+        self._between = False
 
     def receive(self, data: bytes) -> Received:
+        found = self._understood(data)
+        self._between = self._open and not (self._begun or self._owed or self._parts)
+        return found
+
+    def _understood(self, data: bytes) -> Received:
         if not data or not self._open:
             return self._by_library(data)
         if self._begun:
@@ -91,17 +121,17 @@ class WebSocket:
     def _short_frame(self, data: bytes, at: int, size: int) -> tuple[int, bytes] | None:
         """The frame at `at`, if it is whole, masked as a client's must be, a message by itself and
         has the shortest header: where the next one starts, and the message."""
-        start = at + 2 + _MASK_BYTES
-        if size < start or self._owed or self._parts:
+        frame = _SHORT_FRAMES.get(data[at : at + 2])
+        if frame is None or self._owed or self._parts or frame.length > self._limit:
             return None
-        first, second = data[at], data[at + 1]
-        end = start + second - _MASKED
-        if first not in _SHORT_HEADS or not start <= end <= size or second > self._longest_short:
+        end = at + frame.size
+        if end > size:
             return None
+        start = at + _SHORT_HEADER
         message = apply_mask(data[start:end], data[at + 2 : start])
-        if first == _TEXT and not message.isascii() and not _is_text(message):
+        if frame.text and not message.isascii() and not _is_text(message):
             return None
-        self._text = first == _TEXT
+        self._text = frame.text
         return end, message
 
     def _long_frame(self, data: bytes, at: int, found: Received) -> int:
@@ -154,7 +184,7 @@ class WebSocket:
         if not self._open:
             return b""
         if len(message) < _LONG:
-            return _SHORT_HEADS[_TEXT if self._text else _BINARY][len(message)] + message
+            return _SHORT_HEADS[self._text][len(message)] + message
         if self._protocol.state is not State.OPEN:
             return b""
         if self._text:
@@ -167,11 +197,18 @@ class WebSocket:
         return b""
 
     def direct(self, answer: Callable[[bytes], bytes]) -> Direct | None:
+        find, limit = _SHORT_FRAMES.get, self._limit
+
         def answered(data: bytes) -> bytes | None:
-            if not self._open or self._begun:
+            frame = find(data[:2])
+            if frame is None or not self._between or len(data) != frame[0] or frame[1] > limit:
                 return None
-            found = self._short_frame(data, 0, len(data))
-            return self.send(answer(found[1])) if found and found[0] == len(data) else None
+            message = apply_mask(data[_SHORT_HEADER:], data[2:_SHORT_HEADER])
+            if frame[2] and not message.isascii() and not _is_text(message):
+                return None
+            self._text = frame[2]
+            said = answer(message)
+            return frame[3] + said if len(said) == frame[1] else self.send(said)
 
         return answered
 

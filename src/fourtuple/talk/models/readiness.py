@@ -12,9 +12,12 @@ from typing import Protocol
 __all__ = ["EpollWaiter", "PollWaiter", "Ready", "SelectWaiter", "Waiter"]
 
 _FD_SETSIZE = 1024
+#: a connection that has failed or ended is read from: recv() tells how
+_POLL_READABLE = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
+_EPOLL_READABLE = select.EPOLLIN | select.EPOLLERR | select.EPOLLHUP
 
-#: descriptor, whether it can be read (or has ended), whether it can be written
-Ready = tuple[int, bool, bool]
+#: descriptor, and whether it can be read or has ended; else it can be written
+Ready = tuple[int, bool]
 
 
 class Waiter(Protocol):
@@ -48,8 +51,8 @@ class SelectWaiter:
 
     def wait(self, seconds: float) -> Iterable[Ready]:
         readable, writable, _ = select.select(self._readers, self._writers, (), seconds)
-        can_read, can_write = set(readable), set(writable)
-        return [(each, each in can_read, each in can_write) for each in can_read | can_write]
+        can_read = set(readable)
+        return [(each, each in can_read) for each in can_read.union(writable)]
 
     def close(self) -> None:
         pass
@@ -73,10 +76,8 @@ class PollWaiter:
         self._poll.unregister(descriptor)
 
     def wait(self, seconds: float) -> Iterable[Ready]:
-        failed = select.POLLERR | select.POLLHUP | select.POLLNVAL
         for descriptor, events in self._poll.poll(seconds * 1000):
-            ended = bool(events & failed)
-            yield descriptor, ended or bool(events & select.POLLIN), bool(events & select.POLLOUT)
+            yield descriptor, events & _POLL_READABLE != 0
 
     def close(self) -> None:
         pass
@@ -105,10 +106,8 @@ class EpollWaiter:
         self._epoll.unregister(descriptor)
 
     def wait(self, seconds: float) -> Iterable[Ready]:
-        failed = select.EPOLLERR | select.EPOLLHUP
         for descriptor, events in self._epoll.poll(seconds):
-            ended = bool(events & failed)
-            yield descriptor, ended or bool(events & select.EPOLLIN), bool(events & select.EPOLLOUT)
+            yield descriptor, events & _EPOLL_READABLE != 0
 
     def close(self) -> None:
         self._epoll.close()

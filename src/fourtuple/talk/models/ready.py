@@ -31,25 +31,28 @@ TOO_HIGH = N_("select() watches descriptors below {limit} only; --model epoll wa
 def serve_ready(waiter: Waiter, listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
     with closing(waiter), closing(_Loop(waiter, listeners, hall)) as loop:
-        waiter.watch(stop.fileno(), True, False)
+        end = stop.fileno()
+        waiter.watch(end, True, False)
         while not (stop.asked and (not loop.places or stop.late)):
-            for descriptor, readable, writable in waiter.wait(_TICK_S):
-                if descriptor == stop.fileno():
-                    waiter.forget(descriptor)
+            for descriptor, readable in waiter.wait(_TICK_S):
+                if descriptor == end:
+                    waiter.forget(end)
                     loop.refuse()
                 else:
-                    loop.ready(descriptor, readable, writable)
-                loop.look_after_woken()
+                    loop.ready(descriptor, readable)
+            loop.look_after_woken()
             loop.look_at_clock(time.monotonic())
 
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """A connection: its socket and seat, when it last said something, when we said our end."""
+    """A connection: its socket and seat, whether it said something since the clock was looked at,
+    when that was before, when we said our end."""
 
     socket: socket.socket
     seat: Seat
-    heard_s: float
+    heard: bool = True
+    heard_s: float = 0.0
     shut_s: float = 0.0
 
 
@@ -70,10 +73,10 @@ class _Loop:
             listener.socket.setblocking(False)
             waiter.watch(descriptor, True, False)
 
-    def ready(self, descriptor: int, readable: bool, writable: bool) -> None:
+    def ready(self, descriptor: int, readable: bool) -> None:
         if place := self.places.get(descriptor):
-            if readable:
-                self._read(place)
+            if readable and self._read(place):
+                return
             if place.seat.waiting:
                 self._write(place)
             self._look_after(place)
@@ -97,6 +100,8 @@ class _Loop:
         self._next_look_s = now_s + _TICK_S
         idle_s = self._hall.limits.idle_s
         for place in list(self.places.values()):
+            if place.heard:
+                place.heard, place.heard_s = False, now_s
             if place.shut_s and now_s - place.shut_s > LINGER_S:
                 self._close(place)
             elif idle_s and now_s - place.heard_s > idle_s:
@@ -131,7 +136,7 @@ class _Loop:
         if seat is None:
             connection.close()
             return
-        place = _Place(connection, seat, time.monotonic())
+        place = _Place(connection, seat)
         seat.wake = lambda: self._wake(place)
         self.places[connection.fileno()] = place
         try:
@@ -146,16 +151,40 @@ class _Loop:
             with suppress(OSError):  # the loop has ended
                 os.eventfd_write(self._bell, 1)
 
-    def _read(self, place: _Place) -> None:
+    def _read(self, place: _Place) -> bool:
+        """Hear what came; whether it is answered and nothing is left to do."""
         try:
             data = place.socket.recv(CHUNK_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError as error:  # ECONNRESET, ETIMEDOUT
             self._hall.drop(place.seat, gone(error))
-            return
-        place.heard_s = time.monotonic()
-        self._hall.receive(place.seat, data)
+            return False
+        place.heard = True
+        seat = place.seat
+        if seat.direct is not None and data and not seat.waiting:
+            answer = seat.direct(data)
+            if answer is not None:
+                seat.received_bytes += len(data)
+                return self._send_at_once(place, answer)
+        self._hall.receive(seat, data)
+        return False
+
+    def _send_at_once(self, place: _Place, answer: bytes) -> bool:
+        """Give the kernel an answer that need not queue in the hall; whether it took all of it."""
+        seat = place.seat
+        try:
+            sent = place.socket.send(answer)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:  # EPIPE, ECONNRESET
+            self._hall.drop(seat, gone(error))
+            return False
+        seat.sent_bytes += sent
+        if sent == len(answer):
+            return True
+        seat.put(answer[sent:])
+        return False
 
     def _write(self, place: _Place) -> None:
         seat = place.seat

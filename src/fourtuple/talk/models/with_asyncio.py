@@ -143,9 +143,9 @@ class _Connection(asyncio.Protocol):
         seat = self._seat
         assert seat is not None
         self._heard = True
-        if seat.direct is not None and not (seat.waiting or seat.finishing or self._full):
+        if seat.direct is not None and not seat.waiting:
             answer = seat.direct(data)
-            if answer is not None:  # nobody else is concerned: no need to queue for the hall
+            if answer is not None:
                 seat.received_bytes += len(data)
                 seat.sent_bytes += len(answer)
                 self._transport.write(answer)

@@ -1,0 +1,236 @@
+"""Both instances at once: what programs call, and what the network does, as records in order of
+time.
+
+Calls are filtered by thread, network events never: they run in whichever task the softirq meets.
+Pages are taken as they are (`drain`), which costs little, and taken apart when there is time
+(`records`): who is behind loses nothing but memory.
+"""
+
+import os
+import sys
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import Self
+
+from fourtuple.source.trace.formats import Format, Layout, Value, parse_format, parse_layout
+from fourtuple.source.trace.pages import page_time, read_page
+from fourtuple.system.tracefs import Instance, pages_of, place
+
+__all__ = ["CALLS", "NETWORK", "PROCESSES", "Batch", "Feed", "Record"]
+
+#: system calls on sockets, and those on any descriptor that may be one
+CALLS = (
+    "socket", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
+    "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "setsockopt",
+    "getsockopt", "read", "write", "readv", "writev", "sendfile64", "splice", "close",
+    "close_range", "dup", "dup2", "dup3", "fcntl", "poll", "ppoll", "select", "pselect6",
+    "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_setup",
+)  # fmt: skip
+#: what else the calling thread does: bytes that a socket took or gave, processes that it made
+PROCESSES = (
+    "sock/sock_send_length",
+    "sock/sock_recv_length",
+    "task/task_newtask",
+    "sched/sched_process_exec",
+    "sched/sched_process_exit",
+)
+NETWORK = (
+    "sock/inet_sock_set_state",
+    "tcp/tcp_send_reset",
+    "tcp/tcp_receive_reset",
+    "tcp/tcp_retransmit_skb",
+    "tcp/tcp_retransmit_synack",
+    "tcp/tcp_bad_csum",
+    "sock/inet_sk_error_report",
+    "skb/kfree_skb",
+)
+_WITH_PORTS = frozenset(
+    (
+        "sock/inet_sock_set_state",
+        "tcp/tcp_receive_reset",
+        "tcp/tcp_retransmit_skb",
+        "tcp/tcp_retransmit_synack",
+        "sock/inet_sk_error_report",
+    )
+)
+#: of buffers: for each processor, and for all of them
+_LEAST_KB, _MOST_KB, _ALL_KB = 1408, 16384, 131_072
+#: pages of each processor and instance in a batch: so many are taken apart in a moment
+_MOST_PAGES = 16
+#: an event is stamped a little before it can be read
+_COMMIT_NS = 1_000_000
+# enum trace_flag_type, include/linux/trace_events.h
+_HARDIRQ, _SOFTIRQ, _NMI = 0x08, 0x10, 0x40
+
+
+@dataclass(slots=True)
+class Record:
+    """An event: `task` is the thread that ran; `interrupted` where it had nothing to do with it."""
+
+    t_ns: int
+    name: str
+    task: int
+    interrupted: bool
+    format: Format
+    data: bytes
+
+    def values(self) -> dict[str, Value]:
+        """Every field."""
+        return self.format.values(self.data)
+
+    def number(self, field: str) -> int:
+        """One field that is a C int."""
+        return self.format.number(field, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pages as they were read; the events of all processors are there up to `until_ns`. `more`:
+    there were more pages than one batch takes."""
+
+    until_ns: int
+    pages: Sequence[bytes]
+    more: bool = False
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pages))
+
+
+class Feed:
+    """`with Feed(...) as feed: feed.start(); ...; for record in feed.records(feed.drain())`.
+
+    threads    record the calls of these threads and of their children, None: of all
+    ignored    and of these none
+    buffer_kb  the memory for each processor's events, in each of the two instances; 0: as suits
+    port       of the network only what concerns this port, as far as events say
+
+    `lacking` names events that this kernel does not have, `lost` counts those that found no room,
+    `damaged` pages that made no sense.
+    """
+
+    def __init__(
+        self,
+        threads: Iterable[int] | None,
+        ignored: Iterable[int] = (),
+        buffer_kb: int = 0,
+        port: int | None = None,
+    ) -> None:
+        self._threads = None if threads is None else list(threads)
+        self._ignored = list(ignored)
+        self._port = port
+        kb = buffer_kb or max(_LEAST_KB, min(_MOST_KB, _ALL_KB // (os.cpu_count() or 1)))
+        self._calls = Instance("calls", kb)
+        self._network = Instance("network", kb)
+        self._open = ExitStack()
+        self._formats: dict[int, Format] = {}
+        self._later: list[Record] = []
+        self._layout: Layout | None = None
+        self.damaged = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for instance in (self._calls, self._network):
+                stack.enter_context(instance)
+            self._arm()
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _arm(self) -> None:
+        with open(f"{place()}/events/header_page", encoding="ascii") as file:
+            self._layout = parse_layout(file.read())
+        if self._threads is not None:
+            self._calls.follow(self._threads)
+        if self._ignored:
+            self._calls.ignore(self._ignored)
+        for name in CALLS:
+            for side in ("enter", "exit"):
+                self._enable(self._calls, f"syscalls/sys_{side}_{name}")
+        for event in PROCESSES:
+            self._enable(self._calls, event)
+        for event in NETWORK:
+            self._enable(self._network, event)
+
+    def _enable(self, instance: Instance, event: str) -> None:
+        filtered = "reason > 3" if event == "skb/kfree_skb" else ""
+        if self._port and event in _WITH_PORTS:
+            filtered = f"sport == {self._port} || dport == {self._port}"
+        if instance.enable(event, filtered):
+            found = parse_format(instance.read(f"events/{event}/format"))
+            self._formats[found.id] = found
+
+    def start(self) -> None:
+        """Begin to record."""
+        self._network.start()
+        self._calls.start()
+
+    def follow(self, threads: Iterable[int]) -> None:
+        """Record the calls of these threads, too."""
+        self._calls.follow(threads)
+
+    def filenos(self) -> list[int]:
+        """What to wait on."""
+        return [*self._calls.filenos(), *self._network.filenos()]
+
+    @property
+    def lacking(self) -> list[str]:
+        return [*self._calls.lacking, *self._network.lacking]
+
+    def lost(self) -> int:
+        """How many events found no room so far."""
+        return self._calls.lost() + self._network.lost()
+
+    def drain(self, *, last: bool = False) -> Batch:
+        """Some of the pages that wait; `last`: and no more will be recorded."""
+        assert self._layout is not None
+        if last:
+            self._calls.stop()
+            self._network.stop()
+        until_ns = sys.maxsize if last else time.monotonic_ns() - _COMMIT_NS
+        pages: list[bytes] = []
+        more = False
+        for pipe in self.filenos():
+            found = list(islice(pages_of(pipe, self._layout.page_bytes), _MOST_PAGES))
+            pages += found
+            if len(found) == _MOST_PAGES:  # what comes after the last of them is not here
+                until_ns, more = min(until_ns, page_time(found[-1], self._layout)), True
+        return Batch(until_ns, pages, more)
+
+    def records(self, batch: Batch) -> list[Record]:
+        """The events of a batch in order of time, but for those so late that one of another
+        processor may still come before them: they are of the next batch."""
+        found = self._later
+        for page in batch.pages:
+            self._take_apart(page, found)
+        found.sort(key=_time)
+        if not found or found[-1].t_ns <= batch.until_ns:
+            self._later = []
+            return found
+        ready = bisect_right(found, batch.until_ns, key=_time)
+        self._later = found[ready:]
+        return found[:ready]
+
+    def _take_apart(self, page: bytes, found: list[Record]) -> None:
+        assert self._layout is not None
+        read = read_page(page, self._layout)
+        self.damaged += read.damaged
+        formats, order = self._formats, sys.byteorder
+        for t_ns, data in read.records:
+            # a record's number stands first (struct trace_entry): without it there is no format to
+            # ask for the rest
+            form = formats.get(int.from_bytes(data[:2], order))
+            if form is not None and len(data) >= form.head.size:
+                flags, task = form.head.unpack_from(data)
+                apart = flags & (_HARDIRQ | _SOFTIRQ | _NMI) != 0
+                found.append(Record(t_ns, form.name, task, apart, form, data))
+
+
+def _time(record: Record) -> int:
+    return record.t_ns

@@ -1,0 +1,138 @@
+"""The processes of a trace: their threads, and what their descriptors are.
+
+A process is known from its birth (task_newtask), or looked up when it is first met. A descriptor is
+a socket where a call made it one; those from before are told by whoever looked (`adopt`).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from fourtuple.source.trace.sockets import Holder, Sock
+
+__all__ = ["Process", "Programs", "Slot"]
+
+_CLONE_FILES, _CLONE_THREAD = 0x400, 0x10000
+
+#: thread -> (process, its command); None where it is gone
+LookUp = Callable[[int], "tuple[int, str] | None"]
+
+
+@dataclass(slots=True)
+class Slot:
+    """What a descriptor is."""
+
+    sock: Sock
+    closes_on_exec: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """`files` may be another process's, too (CLONE_FILES)."""
+
+    pid: int
+    command: str
+    watched: bool
+    files: dict[int, Slot] = field(default_factory=dict)
+
+    def sock(self, fd: int) -> Sock | None:
+        """The socket behind a descriptor; None: it is none, or not known to be one."""
+        slot = self.files.get(fd)
+        if slot is None:
+            return None
+        slot.sock = slot.sock.latest
+        return slot.sock
+
+    def put(self, fd: int, sock: Sock, *, closes_on_exec: bool = False) -> None:
+        """The descriptor is this socket from now on."""
+        before = self.sock(fd)
+        if before is sock:
+            return
+        self.files[fd] = Slot(sock, closes_on_exec)
+        sock.open_at += 1
+        sock.held_by(Holder(self.pid, fd, self.command), watched=self.watched)
+        if before is not None:
+            before.open_at -= 1
+
+    def close(self, fd: int) -> Sock | None:
+        """The descriptor is nothing any more; what it was."""
+        sock = self.sock(fd)
+        if sock is not None:
+            del self.files[fd]
+            sock.open_at -= 1
+        return sock
+
+
+class Programs:
+    """The processes by their threads. `all_watched`: every process is somebody's concern."""
+
+    def __init__(self, look_up: LookUp, *, all_watched: bool = False) -> None:
+        self._look_up = look_up
+        self._all_watched = all_watched
+        self._threads: dict[int, Process] = {}
+        self._processes: dict[int, Process] = {}
+
+    def __iter__(self) -> Iterator[Process]:
+        return iter(self._processes.values())
+
+    def adopt(self, pid: int, command: str, *, watched: bool) -> Process:
+        """A process that was there before."""
+        process = self._processes.get(pid)
+        if process is None:
+            process = Process(pid, command, watched or self._all_watched)
+            self._processes[pid] = self._threads[pid] = process
+        process.watched |= watched
+        return process
+
+    def of(self, thread: int) -> Process:
+        """The process of a thread, looked up where it is met for the first time."""
+        process = self._threads.get(thread)
+        if process is None:
+            pid, command = self._look_up(thread) or (thread, "?")
+            process = self._threads[thread] = self.adopt(pid, command, watched=False)
+        return process
+
+    def born(self, parent: int, child: int, flags: int) -> None:
+        """A thread made another: of its own process, or of one that has its descriptors."""
+        process = self.of(parent)
+        if flags & _CLONE_THREAD:
+            self._threads[child] = process
+            return
+        made = Process(child, process.command, process.watched)
+        self._processes[child] = self._threads[child] = made
+        if flags & _CLONE_FILES:
+            made.files = process.files
+            return
+        for fd in process.files:
+            sock = process.sock(fd)
+            if sock is not None:
+                made.put(fd, sock, closes_on_exec=process.files[fd].closes_on_exec)
+
+    def executed(self, thread: int, before: int, filename: str) -> None:
+        """A process became another program; its other threads are gone."""
+        process = self.of(before if before in self._threads else thread)
+        self._threads[thread] = process
+        process.command = filename.rpartition("/")[2][:15] or process.command
+        process.files = dict(process.files)
+        for fd in [fd for fd, slot in process.files.items() if slot.closes_on_exec]:
+            process.close(fd)
+        for fd in process.files:
+            sock = process.sock(fd)
+            if sock is not None:
+                self._renamed(process, fd, sock)
+
+    @staticmethod
+    def _renamed(process: Process, fd: int, sock: Sock) -> None:
+        holders = sock.holders
+        for place, holder in enumerate(holders):
+            if (holder.pid, holder.fd) == (process.pid, fd):
+                holders[place] = replace(holder, command=process.command)
+
+    def ended(self, thread: int) -> None:
+        """A thread is gone; with the last one, or the process's own, all its descriptors."""
+        process = self._threads.pop(thread, None)
+        if process is None or thread != process.pid:
+            return
+        self._processes.pop(process.pid, None)
+        if not any(other.files is process.files for other in self._processes.values()):
+            for fd in list(process.files):
+                process.close(fd)

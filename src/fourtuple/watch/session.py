@@ -1,0 +1,278 @@
+"""Watching by the kernel's trace: everything is armed, then the command may run.
+
+What was recorded is taken from the kernel often and worked through when there is time, so that a
+burst costs memory and not evidence. Both sides of a connection on this machine are followed: beside
+what was asked for, the processes that listen here when it begins.
+"""
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from fourtuple.errors import N_
+from fourtuple.event.model import Endpoint, Note
+from fourtuple.event.timeline import Timeline
+from fourtuple.source.trace.feed import Batch, Feed
+from fourtuple.source.trace.join import Joiner
+from fourtuple.source.trace.sockets import Changed
+from fourtuple.system.packet import WallClock
+from fourtuple.system.sock_diag import DiagSocket, SockDiag
+from fourtuple.system.tapping import FrameTap, Tapped, frames_of
+from fourtuple.system.tracefs import ending_in_order
+from fourtuple.watch import looking
+from fourtuple.watch.command import Command
+from fourtuple.watch.frames import Frames
+from fourtuple.watch.pairs import News, Pair, Pairs
+from fourtuple.watch.record import timeline_of
+from fourtuple.watch.wish import Wish
+
+__all__ = ["Session"]
+
+LACKING = N_("this kernel's trace does not have {events}: what they would tell is missing")
+LOST_EVENTS = N_("{count} events of the kernel's trace found no room: calls or states are missing")
+LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
+LEFT_OUT_CALLS = N_("{count} calls were left out: more than can be kept")
+URING = N_("a program uses io_uring: what it does through that is no system call, and is not seen")
+STEPPED = N_("the wall clock stepped: times of frames before and after do not fit together")
+DAMAGED = N_("{count} pages of the kernel's trace made no sense")
+
+_PAUSE_S = 0.02
+#: after what was watched has ended, so long for last segments
+_LINGER_S = 0.15
+#: work for so long, then take again what the kernel has
+_WORK_S = 0.05
+_MOST_BACKLOG_BYTES = 512 << 20
+#: frames of what nobody watches are kept for as long as a trace may take to tell whose they are
+_IDLE_NS = 3_000_000_000
+
+
+@dataclass
+class Session:
+    """`run()` watches until the end, and gives `tell` the news in order.
+
+    `events` counts what the trace recorded, `lost` what it had no room for; `frames_lost` likewise.
+    `status` is the command's exit status.
+    """
+
+    wish: Wish
+    tell: Callable[[News], None]
+    events: int = 0
+    lost: int = 0
+    frames_seen: int = 0
+    frames_lost: int = 0
+    connections: int = 0
+    status: int | None = None
+    kept: list[Pair] = field(default_factory=list)
+    _backlog: deque[tuple[Batch, list[bytes]]] = field(default_factory=deque)
+    _behind: int = 0
+    _stepped: bool = False
+
+    def __post_init__(self) -> None:
+        wish = self.wish
+        self.clock = WallClock()
+        self._diag = SockDiag()
+        self.frames = Frames(frozenset([wish.port]) if wish.port else frozenset())
+        self.joiner = Joiner(
+            looking.process_of, all_watched=wish.everything, all_matter=wish.port is not None
+        )
+        self.pairs = Pairs(self.wish.wants, self.wish.wants_listener, self._forget)
+
+    def run(self) -> None:
+        """Watch. CapabilityMissing where the trace may not be read, UsageError where there is
+        nothing of that kind to watch."""
+        with ending_in_order(), ExitStack() as stack:
+            command = Command(self.wish.command, self.wish.output) if self.wish.command else None
+            if command is not None:
+                stack.callback(command.end)
+            rows = looking.socket_rows()
+            roots = [command.pid] if command else self.wish.family()
+            self._feed = stack.enter_context(self._armed(roots, rows))
+            self._tap = stack.enter_context(FrameTap()) if self.wish.frames else None
+            self._feed.start()
+            if command is not None:
+                command.go()
+            try:
+                self._watch(roots, command)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                self._finish()
+                self.status = command.reap() if command else None
+
+    def _armed(self, roots: Sequence[int], rows: list[DiagSocket]) -> Feed:
+        """The feed, not started, and the joiner told of all that is there already."""
+        everybody = self.wish.everything or self.wish.port is not None
+        peers = looking.listening_processes(rows) - set(roots) - {os.getpid()}
+        if self.wish.port is not None:
+            peers |= looking.holders_of_port(rows, self.wish.port) - {os.getpid()}
+        known = looking.known_sockets([*roots, *peers], rows)
+        for pid in (*roots, *peers):
+            command = looking.command_of(pid)
+            self.joiner.adopt(pid, command, known.get(pid, {}), watched=pid in roots)
+        threads = None if everybody else looking.threads_of([*roots, *peers])
+        ignored = looking.threads_of([os.getpid()]) if everybody else ()
+        return Feed(threads, ignored, self.wish.buffer_kb, self.wish.port)
+
+    def _watch(self, roots: Sequence[int], command: Command | None) -> None:
+        began_s = time.monotonic()
+        poll = select.poll()
+        for descriptor in self._feed.filenos():
+            poll.register(descriptor, select.POLLIN)
+        while not self._enough(began_s, roots, command):
+            if not self._backlog:
+                poll.poll(100)
+                time.sleep(_PAUSE_S)  # gather: to wake for each event would cost more than it
+            self._take()
+            self._work(_WORK_S)
+        time.sleep(_LINGER_S)
+
+    def _enough(self, began_s: float, roots: Sequence[int], command: Command | None) -> bool:
+        if self.wish.enough(time.monotonic() - began_s, self.connections):
+            return True
+        if command is not None:
+            return command.reap() is not None
+        return bool(roots) and not any(os.path.isdir(f"/proc/{pid}") for pid in roots)
+
+    def _take(self, *, last: bool = False) -> None:
+        """Have what the kernel has recorded; where too much of it waits already, let the kernel
+        keep and count it."""
+        if self._behind > _MOST_BACKLOG_BYTES and not last:
+            return
+        blocks = list(self._tap.blocks()) if self._tap else []
+        self._stepped |= bool(self.clock.sample())
+        more = True
+        while more:
+            batch = self._feed.drain(last=last)
+            self._behind += batch.size + sum(map(len, blocks))
+            self._backlog.append((batch, blocks))
+            blocks, more = [], batch.more
+
+    def _work(self, limit_s: float | None) -> None:
+        """Work through what was taken, for so long."""
+        began_s = time.monotonic()
+        while self._backlog:
+            batch, blocks = self._backlog.popleft()
+            self._behind -= batch.size + sum(map(len, blocks))
+            for block in blocks:
+                self.frames.add(self._counted(block))
+            records = self._feed.records(batch)
+            self.events += len(records)
+            self.joiner.take(records)
+            self._tell_news(batch.until_ns)
+            if limit_s is not None and time.monotonic() - began_s > limit_s:
+                return
+
+    def _counted(self, block: bytes) -> Iterator[Tapped]:
+        for frame in frames_of(block):
+            self.frames_seen += 1
+            yield frame
+
+    def _tell_news(self, until_ns: int) -> None:
+        for news in self.pairs.update(self.joiner.fresh):
+            self._tell(news)
+        for news in self.pairs.settled(until_ns):
+            self.connections += 1
+            self._tell(news)
+            self._over(news)
+        if self.wish.frames:
+            wanted = frozenset(pair.key for pair in (*self.pairs, *self.kept))
+            idle_ns = time.time_ns() - _IDLE_NS
+            if not self._behind:
+                self.frames.forget_idle(idle_ns, wanted)
+
+    def _tell(self, news: News) -> None:
+        for sock in news.pair.socks if news.pair else ():
+            if not sock.inode and sock.owner:
+                sock.inode = looking.inode_behind(sock.owner.pid, sock.owner.fd)
+        if news.what == "ended" and news.pair and self.wish.frames:
+            self._look_for_time_wait(news.pair)
+        self.tell(news)
+
+    def _over(self, news: News) -> None:
+        assert news.pair is not None
+        if self.wish.keep:
+            self.kept.append(news.pair)
+            return
+        self._forget(news.pair)
+
+    def _forget(self, pair: Pair) -> None:
+        """Nobody will ask for it again."""
+        self.frames.forget([pair.key])
+        for sock in pair.socks:
+            self.joiner.network.forget(sock)
+
+    def _look_for_time_wait(self, pair: Pair) -> None:
+        """To the trace a socket is closed when a small one in TIME_WAIT takes its place: only the
+        socket table has that."""
+        for sock in pair.socks:
+            if sock.first_end == "own" and sock.local and sock.changes:
+                found = self.queues(sock.local, sock.remote)
+                if found is not None and found[0] == "TIME_WAIT":
+                    sock.changes.append(
+                        Changed(sock.ended_ns, sock.changes[-1].old, "TIME_WAIT", None, "sock_diag")
+                    )
+
+    def _finish(self) -> None:
+        """The last of all, then those that are still open."""
+        self._take(last=True)
+        self._work(None)
+        self.joiner.finish()
+        self._tell_news(1 << 62)
+        self.lost = self._feed.lost()
+        self.frames_lost = self._tap.dropped() if self._tap else 0
+        now_ns = time.monotonic_ns()
+        for pair in self.pairs:
+            if self.wish.wants(pair):
+                self.kept += [pair] if self.wish.keep else []
+                self._tell(News(now_ns, "open", pair))
+
+    def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
+        """State, what is unread, and what is not acknowledged, of a socket as it is now."""
+        return looking.queues_of(self._diag, local, remote)
+
+    def figures(self) -> dict[str, int]:
+        """How much was recorded, and how much was lost."""
+        return {
+            "events": self.events,
+            "lost": self.lost,
+            "frames": self.frames_seen,
+            "frames_lost": self.frames_lost + self.frames.left_out,
+        }
+
+    def notes(self) -> list[Note]:
+        """What is missing from what was seen, as far as is known."""
+        counted = (
+            (LOST_EVENTS, self.lost),
+            (LOST_FRAMES, self.frames_lost + self.frames.left_out),
+            (LEFT_OUT_CALLS, self.joiner.left_out),
+            (DAMAGED, self._feed.damaged),
+        )
+        said: list[tuple[str, dict[str, object]]] = [
+            (message, {"count": count}) for message, count in counted if count
+        ]
+        if self._feed.lacking:
+            said.append((LACKING, {"events": ", ".join(self._feed.lacking)}))
+        if self.joiner.uring:
+            said.append((URING, {}))
+        if self._stepped:
+            said.append((STEPPED, {}))
+        t_ns = time.monotonic_ns()
+        return [Note(t_ns=t_ns, kind="degraded", message=m, params=p) for m, p in said]
+
+    def timeline(self, pair: Pair | None = None) -> Timeline:
+        """What was seen of one connection, or of all that were kept."""
+        pairs = self.kept if pair is None else [pair]
+        frames = [frame for one in pairs for frame in self.frames.of(one.key)]
+        whole = pair is None
+        return timeline_of(
+            self.wish.title,
+            pairs,
+            frames,
+            self.clock,
+            self.notes() if whole else (),
+            self.joiner.unjoined if whole else (),
+        )

@@ -1,0 +1,321 @@
+"""Real programs, watched by the kernel's trace: who called what, who owns what, what ended it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import IO
+
+import pytest
+from tests.watch.programs import SERVER, ended, running, script, watching
+
+from fourtuple.analyze import connections
+from fourtuple.errors import CapabilityMissing, UsageError
+from fourtuple.event.model import Call, State
+from fourtuple.event.timeline import Segment, Timeline
+from fourtuple.explain.model import Message
+from fourtuple.explain.rules.resets import findings
+from fourtuple.explain.text import Translator
+from fourtuple.system.tracefs import place
+from fourtuple.watch.pairs import Cause
+from fourtuple.watch.wish import Wish
+
+pytestmark = [pytest.mark.kernel, pytest.mark.root]
+
+
+@pytest.fixture(autouse=True)
+def trace() -> None:
+    try:
+        place()
+    except CapabilityMissing as missing:
+        pytest.skip(str(missing))
+
+
+CLIENT = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as sock:
+    sock.sendall(b"x" * 14)
+    assert len(sock.recv(100)) == 14
+"""
+
+
+def names(timeline: Timeline, pid: int) -> list[str]:
+    return [
+        call.name
+        for call in timeline.of(Call)
+        if call.pid == pid and (call.inode or call.new_inode)
+    ]
+
+
+def test_both_ends_of_a_connection_with_calls_states_segments_and_owners() -> None:
+    with running(SERVER) as (server, port):
+        session, news = watching(Wish(script(CLIENT, port), frames=True, keep=True))
+    assert news[0].what == "opened"
+    (end,) = ended(news)
+    pair = end.pair
+    assert pair is not None and pair.client is not None and pair.server is not None
+    assert (pair.client.owner, pair.server.owner) != (None, None)
+    assert pair.server.owner and pair.server.owner.pid == server
+    assert pair.client.owner and pair.client.owner.pid != server
+    assert (pair.sent(), pair.cause()) == ((14, 14), Cause("closed", "client"))
+    assert (session.lost, session.frames_lost, session.status) == (0, 0, 0)
+
+    timeline = session.timeline()
+    assert names(timeline, pair.client.owner.pid)[0] == "socket"
+    assert [n for n in names(timeline, pair.client.owner.pid) if n in ("connect", "send", "recv",
+            "close")] == ["connect", "send", "recv", "close"]  # fmt: skip
+    served = names(timeline, server)
+    assert served[0] == "accept" and "close" in served
+    assert served.count("recv") == 2 and served.count("send") == 1
+    (connect,) = [call for call in timeline.of(Call) if call.name == "connect"]
+    inside = [state for state in timeline.of(State)
+              if connect.t_ns < state.t_ns < (connect.end_ns or 0)]  # fmt: skip
+    assert [state.new for state in inside if state.local == connect.local] == [
+        "SYN_SENT", "ESTABLISHED",
+    ]  # fmt: skip
+    (found,) = connections(timeline)
+    assert found.server.port == port
+    segments = [frame for frame in timeline if isinstance(frame, Segment)]
+    syn = segments[0]
+    assert connect.t_ns < syn.t_ns < (connect.end_ns or 0)
+
+
+def test_states_come_after_the_frames_that_made_them() -> None:
+    """One clock: the frame's time, converted, is before what the kernel did because of it."""
+    with running(SERVER) as (_, port):
+        session, _ = watching(Wish(script(CLIENT, port), frames=True, keep=True))
+    timeline = session.timeline()
+    by_number = [frame for frame in timeline if isinstance(frame, Segment)]
+    established = [state for state in timeline.of(State) if state.new == "ESTABLISHED"]
+    client = next(state for state in established if state.remote.port == port)
+    server = next(state for state in established if state.local.port == port)
+    bound_ns = int(timeline.meta["clock_error_ns"])
+    assert by_number[1].t_ns < client.t_ns + bound_ns
+    assert by_number[2].t_ns < server.t_ns + bound_ns
+    assert client.t_ns < server.t_ns
+
+
+SHORT = """
+import os, socket, sys
+for _ in range(50):
+    pid = os.fork()
+    if not pid:
+        sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        os.write(1, b"%d %d\\n" % (os.getpid(), sock.getsockname()[1]))
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+def test_fifty_processes_that_live_some_milliseconds_each_own_their_connection() -> None:
+    read, write = os.pipe()
+    with running(SERVER) as (server, port):
+        session, news = watching(Wish(script(SHORT, port), output=write))
+    os.close(write)
+    with os.fdopen(read) as file:
+        said = {int(port): int(pid) for pid, port in map(str.split, file)}
+    assert len(said) == 50
+    seen = {}
+    for one in ended(news):
+        assert one.pair and one.pair.client and one.pair.client.owner
+        seen[one.pair.ends[0].port] = one.pair.client.owner.pid
+        assert one.pair.server and one.pair.server.owner
+        assert one.pair.server.owner.pid == server
+    assert seen == said
+    assert session.lost == 0
+
+
+def test_a_refused_connection_has_the_kernel_s_reason() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        text = f"import socket; socket.socket().connect_ex(('127.0.0.1', {port}))"
+        _, news = watching(Wish(script(text)))
+    (end,) = ended(news)
+    assert end.pair and end.pair.cause() == Cause("refused", "server", "NO_SOCKET")
+
+
+UNREAD = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+client.send(b"never read")
+server.close()
+"""
+
+
+def test_a_reset_for_unread_data_has_the_kernel_s_reason_and_its_sender() -> None:
+    _, news = watching(Wish(script(UNREAD)))
+    assert [one.what for one in news][:1] == ["listening"]
+    (end,) = ended(news)
+    assert end.pair and end.pair.cause() == Cause("reset", "server", "TCP_ABORT_ON_CLOSE")
+    assert end.pair.server and end.pair.server.owner
+    assert end.pair.server.guessed  # it neither sent nor received
+
+
+def test_the_clients_and_servers_of_a_port_are_watched_whoever_they_are() -> None:
+    with running(SERVER) as (_, port):
+        done = threading.Event()
+        clients: list[int] = []
+
+        def ask() -> None:
+            while not done.is_set():
+                with subprocess.Popen(script(CLIENT, port)) as client:
+                    clients.append(client.pid)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        _, news = watching(Wish(port=port, count=3))
+        done.set()
+        asking.join()
+    for one in ended(news):
+        assert one.pair and one.pair.client and one.pair.server
+        assert one.pair.ends[1].port == port
+    pids = {one.pair.client.owner.pid for one in ended(news)
+            if one.pair and one.pair.client and one.pair.client.owner}  # fmt: skip
+    assert pids and pids <= set(clients)
+
+
+HELD = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+print(listener.getsockname()[1], flush=True)
+sys.stdin.readline()
+client.send(b"after")
+client.close()
+server.recv(100)
+server.close()
+sys.stdin.readline()
+"""
+
+
+def test_a_connection_from_before_is_known_by_its_descriptors() -> None:
+    with subprocess.Popen(script(HELD), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:  # fmt: skip
+        assert process.stdin and process.stdout
+        port = int(process.stdout.readline())
+        begin = threading.Thread(target=told_once_traced, args=(process.stdin,))
+        begin.start()
+        _, news = watching(Wish(pids=[process.pid], count=1))
+        begin.join()
+        process.kill()
+    (end,) = ended(news)
+    assert end.pair and end.pair.ends[1].port == port
+    owners = [sock.owner.pid for sock in end.pair.socks if sock.owner]
+    assert owners == [process.pid, process.pid]
+    assert (end.pair.sent(), end.pair.cause()) == ((5, 0), Cause("closed", "client"))
+
+
+def told_once_traced(stdin: IO[str]) -> None:
+    while os.getpid() not in tracers():
+        time.sleep(0.02)
+    stdin.write("\n")
+    stdin.flush()
+
+
+def test_a_process_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match="no process"):
+        watching(Wish(pids=[2**22 - 5]))
+
+
+def test_a_command_that_cannot_be_run_is_refused_and_leaves_no_instance() -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        watching(Wish(["/no/such/program"]))
+    mine = f"-{os.getpid()}-"
+    assert not [name for name in os.listdir(f"{place()}/instances") if mine in name]
+
+
+def test_two_may_watch_at_the_same_time() -> None:
+    """An instance disturbs no other tracer."""
+    with running(SERVER) as (_, port):
+        command = [sys.executable, "-m", "fourtuple", "watch", "--port", str(port), "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+            while not other.poll() and other.pid not in tracers():
+                time.sleep(0.05)
+            _, news = watching(Wish(script(CLIENT, port)))
+            other.send_signal(signal.SIGINT)
+            assert other.stdout
+            told = [json.loads(line) for line in other.stdout]
+    assert len(ended(news)) == 1
+    assert [one["kind"] for one in told][-2:] == ["ended", "summary"]
+
+
+def tracers() -> set[int]:
+    """The processes that have instances of ours which record."""
+    found = set()
+    for name in os.listdir(f"{place()}/instances"):
+        with open(f"{place()}/instances/{name}/tracing_on", encoding="ascii") as file:
+            if name.startswith("fourtuple-") and name.endswith("-calls") and file.read(1) == "1":
+                found.add(int(name.split("-")[1]))
+    return found
+
+
+def test_what_was_kept_is_the_same_when_it_is_read_back() -> None:
+    from io import BytesIO
+
+    from fourtuple.event.recording import write_recording
+    from fourtuple.source import read
+
+    with running(SERVER) as (_, port):
+        session, _ = watching(Wish(script(CLIENT, port), frames=True, keep=True))
+    timeline = session.timeline()
+    stream = BytesIO()
+    write_recording(timeline, stream)
+    stream.seek(0)
+    again = read(stream)
+    assert again.events == timeline.events
+    assert again.frames == timeline.frames
+
+
+C_CLIENT = r"""
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
+    inet_pton(AF_INET, "127.0.0.1", &there.sin_addr);
+    int sock = socket(AF_INET, SOCK_STREAM, 0);
+    char bytes[14] = {0};
+    return connect(sock, (void *)&there, sizeof there) || write(sock, bytes, 14) != 14
+        || read(sock, bytes, 14) != 14 || close(sock);
+}
+"""
+
+
+@pytest.mark.slow
+def test_a_static_program_of_c_is_seen_like_any_other(tmp_path: "os.PathLike[str]") -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("there is no C compiler")
+    program = os.path.join(tmp_path, "client")
+    subprocess.run(["gcc", "-static", "-x", "c", "-", "-o", program], input=C_CLIENT, text=True,
+                   check=True)  # fmt: skip
+    with running(SERVER) as (_, port):
+        session, news = watching(Wish([program, str(port)], frames=True, keep=True))
+    (end,) = ended(news)
+    assert end.pair and end.pair.client and end.pair.client.owner
+    assert session.status == 0
+    calls = names(session.timeline(), end.pair.client.owner.pid)
+    assert calls == ["socket", "connect", "write", "read", "close"]
+
+
+def test_the_kernel_s_word_makes_the_cause_of_a_reset_certain() -> None:
+    session, _ = watching(Wish(script(UNREAD), frames=True, keep=True))
+    timeline = session.timeline()
+    (found,) = connections(timeline)
+    (reset,) = found.resets
+    assert (reset.sender, reset.cause, reset.confidence, reset.kernel_reason) == (
+        "server", "unread-data", "certain", "TCP_ABORT_ON_CLOSE",
+    )  # fmt: skip
+    whys = [
+        Translator().text(Message(one.rule.why, one.params)) for one in findings(found, timeline)
+    ]
+    assert any("gave TCP_ABORT_ON_CLOSE as its reason" in why for why in whys)
