@@ -1,8 +1,19 @@
 """Whose a packet is."""
 
 from fourtuple.event.model import Endpoint
-from fourtuple.talk.packets import addresses_of_rest, ends_of, is_of_protocol
-from fourtuple.wire import Ethernet, Icmp, Ipv4, Ipv6, Ipv6Fragment, Packet, Udp, dissect, frame
+from fourtuple.talk.packets import addresses_of_rest, ends_of, flow_key, is_of_protocol
+from fourtuple.wire import (
+    Ethernet,
+    Icmp,
+    Ipv4,
+    Ipv6,
+    Ipv6Fragment,
+    Packet,
+    Tcp,
+    Udp,
+    dissect,
+    frame,
+)
 
 HERE, THERE = "10.0.0.1", "10.0.0.2"
 DATAGRAM = (Ipv4(HERE, THERE), Udp(40000, 8888), b"hello")
@@ -29,6 +40,26 @@ def test_a_later_fragment_has_addresses_and_no_ports() -> None:
     assert not ends_of(four) and not ends_of(six)
     assert addresses_of_rest(four) == {HERE, THERE}
     assert addresses_of_rest(six) == {"fe80::1", "fe80::2"}
+
+
+def test_packets_of_one_direction_have_one_key_and_no_others_have_it() -> None:
+    def key(*layers: object) -> bytes | None:
+        return flow_key(packet(*layers).data, 1)
+
+    one = key(*DATAGRAM)
+    assert one is not None
+    assert key(Ipv4(HERE, THERE, identification=9), Udp(40000, 8888), b"other words") == one
+    others = [
+        key(Ipv4(THERE, HERE), Udp(8888, 40000), b""),
+        key(Ipv4(HERE, THERE), Udp(40001, 8888), b"hello"),
+        key(Ipv4(HERE, THERE), Tcp(40000, 8888), b"hello"),
+        key(Ipv6("fe80::1", "fe80::2"), Udp(40000, 8888), b"hello"),
+    ]
+    assert len({one, *others}) == 5
+    assert key(Ipv4(HERE, THERE, protocol=17, fragment_offset=185), b"x" * 40) is None
+    assert key(Ipv4(HERE, THERE), Icmp(type=3, code=3), frame(*DATAGRAM)) is None
+    assert flow_key(packet(*DATAGRAM).data, 113) is None
+    assert flow_key(b"\x45" * 30, 1) is None
 
 
 def test_a_protocol_and_an_address() -> None:

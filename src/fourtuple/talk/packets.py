@@ -6,7 +6,26 @@ from collections.abc import Set
 from fourtuple.event.model import Endpoint
 from fourtuple.wire import Ipv4View, Ipv6FragmentView, Packet
 
-__all__ = ["addresses_of_rest", "ends_of", "is_of_protocol"]
+__all__ = ["addresses_of_rest", "ends_of", "flow_key", "is_of_protocol"]
+
+#: LINKTYPE_ number -> where the IP header is, if all is usual
+_NETWORK_AT = {1: 14, 101: 0}
+_IPV4_PLAIN, _IPV6 = 0x45, 6
+_PORTED = (6, 17)  # TCP, UDP
+
+
+def flow_key(data: bytes, link_type: int) -> bytes | None:
+    """Bytes that are the same for all packets between two ends in one direction, of an ordinary TCP
+    or UDP packet; None of any other. So a long conversation need not be dissected throughout."""
+    at = _NETWORK_AT.get(link_type)
+    if at is None or len(data) < at + 24:
+        return None
+    if data[at] == _IPV4_PLAIN and data[at + 9] in _PORTED:
+        whole = not (data[at + 6] & 0x3F or data[at + 7])  # neither MF nor an offset
+        return data[at + 9 : at + 10] + data[at + 12 : at + 24] if whole else None
+    if data[at] >> 4 == _IPV6 and len(data) >= at + 44 and data[at + 6] in _PORTED:
+        return data[at + 6 : at + 7] + data[at + 8 : at + 44]
+    return None
 
 
 def ends_of(packet: Packet) -> tuple[Endpoint, ...]:
