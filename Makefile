@@ -42,8 +42,8 @@ autobahn: $(VENV)/.installed-dev ## Autobahn's cases against serve ws:// (needs 
 	$(BIN)/python scripts/autobahn.py --write
 
 resets: $(VENV)/.installed-dev ## provoke resets (as root), hear the kernel, judge them, write the figures into docs
-	$(BIN)/python scripts/measure_resets.py
 	$(BIN)/python scripts/reset_truth.py
+	$(BIN)/python scripts/measure_resets.py
 
 docs: $(VENV)/.installed-dev ## write the generated pages of docs anew
 	$(BIN)/python scripts/generate_docs.py

@@ -172,6 +172,16 @@ def test_breaking_off_with_all_read_is_most_likely_done_on_purpose():
     assert verdict(story) == ("client", "linger-zero", "likely")
 
 
+def test_who_breaks_off_out_of_a_silence_may_have_been_made_to():
+    story = opened(complete=False)
+    story.client.send(100)
+    story.server.send(20)
+    story.client.send(10)
+    story.wait(1500)
+    story.client.rst_ack()
+    assert verdict(story) == ("client", "undetermined", "undetermined")
+
+
 def test_so_linger_is_certain_where_the_calls_were_seen():
     story = opened()
     story.client.table(story.client.row("ESTABLISHED"))
@@ -252,6 +262,20 @@ def test_a_server_that_serves_others_later_still_had_its_listener():
     story.server.syn_ack()
     story.client.ack()
     assert [r.cause for r in resets(story)] == ["linger-zero"]
+
+
+@pytest.mark.parametrize("gone_before", [True, False])
+def test_another_listener_on_the_port_is_not_the_one_whose_queue_it_was_in(gone_before):
+    story = opened()
+    story.client.send(7)
+    story.server.table(story.server.listener(1), story.server.row("ESTABLISHED", inode=0, recv_q=7))
+    if gone_before:  # its process had been killed when the table was looked at
+        story.wait(1)
+        story.server.table()
+    story.server.rst_ack()
+    story.wait(1)
+    story.server.table(msgspec.structs.replace(story.server.listener(), cookie=99))
+    assert verdict(story) == ("server", "listener-closed", "certain")
 
 
 def test_a_listener_that_the_table_loses_takes_along_what_nobody_had_accepted():

@@ -88,6 +88,30 @@ def test_by_how_many_pure_acks_segments_under_way_are_acknowledged_is_not_in_it(
     assert edge in late.edges
 
 
+def test_what_only_tells_of_a_window_is_not_in_it_unless_it_is_lost() -> None:
+    """How often a window is told of depends on when a program reads."""
+
+    def updated(**how: Any) -> Trace:
+        story = opened()
+        story.client.send(b"one")
+        story.server.ack(window=400)
+        if how:
+            story.server.ack(window=800, **how)
+        return traced(closed(story))
+
+    lane = "frames of tcp 0 at 10.77.0.2:8888"
+    assert str(updated(lost=False)) == str(updated())
+    assert "ACK seq 1 ack 4 len 0 dropped" in updated(lost=True).lanes[lane]
+
+
+def test_in_full_segments_psh_is_not_told() -> None:
+    story = opened()
+    for size in (1460, 1460, 30):
+        story.client.send(size)
+    frames = traced(story).lanes["frames of tcp 0 at 10.77.0.1:*"][2:]
+    assert [line.split(" seq")[0] for line in frames] == ["ACK", "ACK", "PSH ACK"]
+
+
 def test_an_acknowledgment_that_says_something_else_too_is_in_it() -> None:
     lane = "frames of tcp 0 at 10.77.0.2:8888"
     twice = _two_segments(acks=(32, 32)).lanes[lane]

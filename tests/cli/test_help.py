@@ -5,7 +5,16 @@ import pytest
 from fourtuple.cli.app import run
 from fourtuple.render.text import width_of
 
-COMMANDS = ([], ["read"], ["doctor"], ["lab"], ["lab", "list"], ["lab", "show"], ["lab", "run"])
+COMMANDS = (
+    [],
+    ["read"],
+    ["sockets"],
+    ["doctor"],
+    ["lab"],
+    ["lab", "list"],
+    ["lab", "show"],
+    ["lab", "run"],
+)
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

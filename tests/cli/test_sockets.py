@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from fourtuple.cli.app import app, run
+from fourtuple.cli.app import app_of, run
 from fourtuple.cli.plain import SOCKET_OPTIONS, sockets_plainly
 from fourtuple.render.text import width_of
 from fourtuple.sockets.records import COLUMNS
@@ -35,7 +36,7 @@ def objects(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str
 
 
 def test_a_plain_command_line_has_the_options_of_the_parser() -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app_of())
     known = {name for one in command.commands["sockets"].params for name in one.opts}
     assert known - {"--help"} == set(SOCKET_OPTIONS)
 
@@ -46,8 +47,9 @@ def test_what_is_not_plain_is_left_to_the_parser() -> None:
 
 
 def test_the_plain_way_prints_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    with full_accept_queue() as queue:
-        words = ["--port", str(queue.port), "--state", "listen", "--lang", "en"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        words = ["--port", str(sock.getsockname()[1]), "--state", "unconnected", "--lang", "en"]
         assert sockets_plainly(words) == 0
         assert capsys.readouterr().out == told(capsys, *words)
 
@@ -68,7 +70,7 @@ def test_a_listener_its_queue_its_owner_and_what_the_numbers_mean(
         ]
         assert f"[{os.getpid()}]/{queue.listener.fileno()}" in row
     assert f"127.0.0.1:{queue.port}: the accept queue is full (2 wait, the limit is 1)" in text
-    assert "this listener has dropped 1 segments" in text
+    assert re.search("segments that this listener has dropped since it was made: [1-9]", text)
     assert "All listeners of this network namespace together" in text
     assert text.count("nobody has accepted it") == 2
 
@@ -87,7 +89,7 @@ def test_json_has_the_contract_s_fields(capsys: pytest.CaptureFixture[str]) -> N
         assert owner["pid"] == os.getpid()
         assert owner["fd"] == queue.listener.fileno()
         assert found["timer"] is None
-        assert found["drops"] == 1
+        assert found["drops"] >= 1
 
 
 def test_csv_is_a_table_of_the_same(capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,7 +199,7 @@ def test_watching_tells_what_opens_moves_and_closes() -> None:
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert watch.stdout is not None
-        assert watch.stdout.readline().startswith("1 sockets. Looking again every 0.05 s")
+        assert watch.stdout.readline().startswith("Sockets: 1. Looking again every 0.05 s")
         client = socket.create_connection(("127.0.0.1", port))
         lines = [watch.stdout.readline() for _ in range(3)]
         ends = f"tcp ESTABLISHED 127.0.0.1:{client.getsockname()[1]} 127.0.0.1:{port}"
@@ -221,5 +223,5 @@ def test_an_ordinary_user_is_told_once_what_is_missing() -> None:
             capture_output=True, text=True, user=65534, group=65534, extra_groups=[],
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("owners that are not visible here") == 1
+    assert done.stdout.count("owners are not visible here") == 1
     assert "(not visible)" in done.stdout

@@ -1,12 +1,13 @@
 """A story for every rule of the catalog and more: what the texts are tried on."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fourtuple.event.model import Endpoint, Verdict
 from fourtuple.wire import ACK, FIN, URG, MaximumSegmentSize, Sack, Timestamps
 from story import CLIENT_ISN, Story, closed, exchange, opened, refused, unread
 
-__all__ = ["TALES"]
+__all__ = ["TALES", "both_waiting"]
 
 Tale = Callable[[], Story]
 
@@ -530,11 +531,16 @@ def _stalled() -> Story:
     return story
 
 
-def _both_waiting() -> Story:
-    story = opened()
+def both_waiting(way_ms: float = 0, **how: Any) -> Story:
+    """Where the ACKs of a capture are `way_ms` later than the answering kernel sends them."""
+    story = Story(**how)
+    story.client.syn()
+    story.wait(way_ms)
+    story.server.syn_ack()
+    story.client.ack()
     for _ in range(2):
         story.client.send(20)
-        story.wait(40)
+        story.wait(40 + way_ms)
         story.server.ack()
         story.client.send(30)
         story.server.send(10)
@@ -671,7 +677,7 @@ TALES: dict[str, Tale] = {
     "half-open": _half_open,
     "request-crossed-close": _crossing,
     "receiver-stalled": _stalled,
-    "nagle-meets-delayed-ack": _both_waiting,
+    "nagle-meets-delayed-ack": both_waiting,
     "mtu-black-hole-suspected": _too_large,
     "icmp-unreachable": _unreachable,
     "packet-too-big": _narrow_way,

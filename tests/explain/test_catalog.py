@@ -2,7 +2,8 @@
 
 import pytest
 
-from explain.tales import TALES
+from explain.tales import TALES, both_waiting
+from explain.test_overview import looked_at
 from fourtuple.analyze import connections
 from fourtuple.event.model import Endpoint
 from fourtuple.explain.catalog import RULES, findings
@@ -236,14 +237,17 @@ def test_a_short_pause_of_the_receiver_is_no_standstill():
     assert "receiver-stalled" not in codes(story)
 
 
-def test_in_a_capture_a_late_acknowledgment_may_come_from_far_away():
-    story = opened(complete=False)
-    for _ in range(2):
-        story.client.send(20)
-        story.wait(40)
-        story.server.ack()
-        story.client.send(30)
-    assert "nagle-meets-delayed-ack" not in codes(story)
+def test_in_a_capture_an_acknowledgment_is_delayed_if_the_way_is_short():
+    held = "nagle-meets-delayed-ack"
+    assert held in codes(both_waiting(complete=False))
+    assert held in codes(both_waiting(way_ms=5, complete=False))
+    assert held not in codes(both_waiting(way_ms=40, complete=False))
+    timeline = both_waiting(way_ms=5, complete=False).timeline()
+    (detail,) = looked_at(timeline).undecided()  # columns do not tell: a second look does
+    again = findings(detail.timeline, tuple(detail.connections.values()))
+    assert [one.params for one in again if one.code == held] == [
+        {**one.params} for one in findings(timeline, connections(timeline)) if one.code == held
+    ]
 
 
 def test_an_icmp_error_is_tied_to_the_life_whose_number_it_quotes():

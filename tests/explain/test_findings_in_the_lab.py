@@ -18,6 +18,7 @@ from fourtuple.lab.parcel import Onward, Parcel
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.select import segment
+from fourtuple.render.leftover import leftover_of
 from resets.generator_a import Cutting, Stage, forgotten, stale_syn_and_waiting_server
 
 pytestmark = pytest.mark.kernel
@@ -198,6 +199,18 @@ def test_a_router_that_says_which_size_it_takes_is_no_unreachable_host(family: i
 
 def test_who_refuses_an_answer_and_asks_again_has_not_asked_in_vain() -> None:
     assert "syn-repeated" not in found(all_experiments()["wrong-syn-ack"].script)
+
+
+@families
+def test_a_capture_at_a_host_that_leaves_work_to_its_card_shows_what_no_wire_carries(
+    family: int,
+) -> None:
+    timeline = run(all_experiments()["offload"], Options(family=family))
+    at_client = findings(timeline, connections(timeline, vantage="at client"))
+    assert "larger-than-mss" in {one.code for one in at_client}
+    said = [Translator("en").text(message) for message in leftover_of(timeline)]
+    assert "before their checksums were computed (offload)" in " ".join(said)
+    assert list(leftover_of(run(all_experiments()["segments"], Options(family=family)))) == []
 
 
 def test_a_datagram_that_is_answered_leaves_nothing_to_say() -> None:

@@ -134,7 +134,7 @@ def test_every_segment_has_a_sentence_with_all_fields_filled_in(name, language):
         ("likely-closed-with-unread-data", 5, "most likely because its program closed"),
         ("data-after-close", 7, "nobody can read it any more"),
         ("no-such-connection", 3, "as a kernel without a socket"),
-        ("reset-for-invalid-ack", 3, "What the server acknowledges does not fit the client's SYN"),
+        ("reset-for-invalid-ack", 3, "What came as an answer does not fit the client's SYN"),
         ("forged-reset", 4, "No host sent this segment: the wire made it, in the name of"),
         ("reset-unexplained", 4, "the frames do not tell why"),
         (" verdicts", 4, "The wire still held it when the run ended."),

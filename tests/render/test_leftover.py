@@ -1,6 +1,7 @@
 """What no connection has: link types that nobody decodes, headers without end, odd fragments."""
 
 import io
+import struct
 
 import octets
 from fourtuple.explain.text import Translator
@@ -8,7 +9,8 @@ from fourtuple.render.leftover import leftover_of
 from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
 from fourtuple.source import read
-from fourtuple.wire import Ethernet, Ipv4, Tcp, Vlan, frame
+from fourtuple.wire import Ethernet, Ipv4, Ipv6, Tcp, Vlan, frame, ip_bytes
+from fourtuple.wire.checksum import checksum, pseudo_header
 
 FRAGMENT = Ipv4("10.0.0.1", "10.0.0.2", identification=7, more_fragments=True)
 
@@ -51,6 +53,22 @@ def test_fragments_that_overlap_or_fit_nowhere_are_counted() -> None:
         ),
         "1 IP fragment cannot be part of a packet: its place or its length is impossible",
     ]
+
+
+def test_checksums_that_a_network_card_was_to_finish_are_no_damage() -> None:
+    for ip in (Ipv4("10.0.0.1", "10.0.0.2"), Ipv6("fd00::1", "fd00::2")):
+        whole = frame(Ethernet(), ip, Tcp(1, 2), b"data")
+        cut = bytearray(whole)
+        at = len(whole) - 8  # of 20 bytes of header and 4 of data
+        pseudo = pseudo_header(ip_bytes(ip.source), ip_bytes(ip.destination), 6, 24)
+        cut[at : at + 2] = struct.pack(">H", 0xFFFF - checksum(pseudo))
+        assert told(bytes(cut), bytes(cut), whole) == [
+            (
+                "2 frames were captured on the host that sent them, before their checksums were "
+                "computed (offload): nothing is wrong with them"
+            )
+        ]
+        assert told(bytes(cut), *[whole] * 1001) == []  # that happens by chance
 
 
 def test_the_summary_says_it() -> None:

@@ -17,7 +17,9 @@ from fourtuple.explain.text import Translator
 from fourtuple.render.jsonout import connection_objects, frame_objects, json_lines
 from fourtuple.render.lines import connection_lines, frame_lines
 from fourtuple.source import Capture, read
+from fourtuple.wire import TcpOption, UnknownOption
 from octets import PCAP_NANO, pcap, pcap_record
+from story import Story
 
 NAME = 'a "quoted" %s.pcap'
 
@@ -87,3 +89,41 @@ def test_the_interpreter_prints_what_the_compiled_kernel_prints(
     )
     with np.errstate(all="raise"):
         assert surveyed(data) == expected
+
+
+def refusal(number: int, *, options: tuple[TcpOption, ...] = (), **how: int) -> Story:
+    story = Story(4 + 2 * (number % 2), complete=False, ports=(40000, 100 + number))
+    story.client.syn(options=options)
+    story.server.rst_ack(**{"raw_seq": 0} | how)
+    return story
+
+
+def refusals() -> list[Story]:
+    """Refused at once, three times; then each in some way that only the segments tell."""
+    joins = UnknownOption(30, bytes([0x10]) + bytes(9))
+    stories = [refusal(1), refusal(2), refusal(3, options=(UnknownOption(30, b"\0\x81"),))]
+    stories += [refusal(4, options=(joins,)), refusal(5, raw_seq=7), refusal(6, raw_ack=99)]
+    stories += [refusal(number) for number in range(7, 12)]
+    stories[6].client.syn(seq=0)
+    stories[7].server.rst_ack(raw_seq=0)
+    stories[8].client.send(5, seq=1)
+    stories[9].reborn()
+    stories[9].client.syn()
+    stories[9].server.rst_ack(raw_seq=0)
+    stories[10].unreachable(stories[10].client, 1)
+    stories.append(Story(complete=False, ports=(40000, 99)))
+    stories[11].client.say(2, data=b"early")
+    stories[11].server.rst_ack(raw_seq=0)
+    return stories
+
+
+def test_a_plain_refusal_is_told_without_a_second_look() -> None:
+    data = captured(merged([story.timeline() for story in refusals()]))
+    assert surveyed(data) == whole(data)
+    assert surveyed(data, "zh") == whole(data, "zh")
+    overview = Overview.of(Capture.of(io.BytesIO(data)))
+    looked_at = {number for detail in overview.undecided() for number in detail.connections}
+    decided = [one for one in whole(data) if one["connection"] not in looked_at]
+    # the fourth life of a port is refused like the others
+    assert [one["server"]["port"] for one in decided] == [101, 102, 103, 110, 110]
+    assert {reset["cause"] for one in decided for reset in one["resets"]} == {"port-closed"}

@@ -82,6 +82,8 @@ def judged(truths: tuple[Truth, ...], found: tuple[Connection, ...], host: str) 
         for reset in connection.resets if truth else ():
             assert truth is not None
             cause = _cause(truth, connection, reset, told)
+            if not cause:
+                continue  # a busy machine brought about what the scene does not
             told.append(Judged(truth, host, cause, connection, reset))
     return told
 

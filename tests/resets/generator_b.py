@@ -186,6 +186,11 @@ async def _forever(answer: Any, address: str, port: int) -> None:
     await server.serve_forever()
 
 
+#: a user's capabilities will do, and the kernel finds the neighbour: on a busy machine nmap itself
+#: gives up before its ARP request is answered
+NMAP = ("nmap", "--privileged", "--send-ip", "--disable-arp-ping", "-n", "-Pn")
+
+
 def deaf_server(address: str, port: int) -> None:
     """Listens, never accepts, and ends without closing anything itself."""
     with _serve(address, port, 8):
@@ -344,7 +349,7 @@ def probe(address: str, port: int) -> None:
     """Non-blocking connect, and gone: what a health check does."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family)
-    sock.settimeout(3)
+    sock.settimeout(30)
     sock.connect((address, port))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
@@ -517,6 +522,7 @@ def download_killed(scene: Scene) -> Play:
         yield
         if _said_by_server(scene) > heard:
             break
+    yield  # so that it arrives
     curl.kill()
     yield
 
@@ -589,7 +595,7 @@ def scanned(scene: Scene) -> Play:
     yield
     six = ["-6"] if scene.lab.family == 6 else []
     target = ["-p", str(scene.port), scene.server.address]
-    scene.client.run(["nmap", "--privileged", "-n", "-Pn", "-sS", *six, *target])
+    scene.client.run([*NMAP, "-sS", *six, *target])
     yield
 
 
@@ -790,7 +796,7 @@ def rebooted(address: str, port: int) -> None:
 def _nmap(scene: Scene, *options: str) -> None:
     six = ["-6"] if scene.lab.family == 6 else []
     target = ["-p", str(scene.port), scene.server.address]
-    scene.client.run(["nmap", "--privileged", "-n", "-Pn", *options, *six, *target])
+    scene.client.run([*NMAP, *options, *six, *target])
 
 
 def scanned_by_connect(scene: Scene) -> Play:

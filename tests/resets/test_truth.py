@@ -75,7 +75,9 @@ def test_the_kernel_says_again_what_the_table_has(experiment: Experiment) -> Non
     again = list(written.of_experiment(experiment, 4))
     wrong = [one for one in again if contradicts(one.cause, one.reason)]
     assert [one for one in wrong if one.confidence == "certain"] == []
-    before = [one for one in written.cases() if one.scene == experiment.name and one.family == 4]
-    reasons = {(one.sender, one.reason) for one in before}
-    assert reasons, "make resets"
-    assert {(one.sender, one.reason) for one in again} == reasons
+    # a RST more may come of a probe that was under way; what is provoked always does
+    provoked = {row.partition(":")[2] for row in experiment.covers if row.startswith("reason:")}
+    wanted: set[str | None] = {*provoked} or {None}
+    before = [one for one in written.cases() if (one.scene, one.family) == (experiment.name, 4)]
+    assert wanted <= {one.reason for one in before}, "make resets"
+    assert wanted <= {one.reason for one in again}

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from fourtuple.explain.text import Translator
-from fourtuple.sockets.holders import answer, sentences
+from fourtuple.sockets.holders import answer, sentences, untold_sockets
 from sockets.scenes import full_accept_queue, time_wait_at
 
 pytestmark = pytest.mark.kernel
@@ -105,3 +105,11 @@ def test_trying_leaves_nothing_behind() -> None:
     assert not answer(port, "tcp").rows
     with socket.create_server(("0.0.0.0", port)):
         assert answer(port, "tcp").in_use
+
+
+def test_descriptors_whose_socket_is_in_no_table_are_found() -> None:
+    namespace = os.stat("/proc/self/ns/net").st_ino
+    with socket.socket() as neither_bound_nor_connected, socket.socketpair()[0] as known:
+        found = {one.fd for one in untold_sockets(namespace) if one.pid == os.getpid()}
+        assert neither_bound_nor_connected.fileno() in found
+        assert known.fileno() not in found

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from fourtuple.system.sniffer import Sniffer
-from fourtuple.talk.filter import port_filter
+from fourtuple.talk.filter import frame_filter
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets need CAP_NET_RAW")
 
@@ -33,7 +33,7 @@ def payloads(seen: Sniffer) -> list[bytes]:
 
 
 def test_only_the_wanted_ports_are_taken(ports: list[int]) -> None:
-    with Sniffer(port_filter(ports[:2])) as seen:
+    with Sniffer(frame_filter(ports[:2])) as seen:
         for port, word in zip(ports, (b"one", b"two", b"not"), strict=True):
             for family in (socket.AF_INET, socket.AF_INET6):
                 send(port, word, family=family)
@@ -42,15 +42,24 @@ def test_only_the_wanted_ports_are_taken(ports: list[int]) -> None:
     assert seen.left_out == 0
 
 
+def test_a_whole_protocol_is_taken_and_no_other() -> None:
+    with Sniffer(frame_filter([], [253])) as seen:
+        for protocol, word in ((253, b"one"), (254, b"not")):
+            with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as sock:
+                sock.sendto(word, ("127.0.0.1", 0))
+    protocols = {frame.data[14 + 9] for frame in seen.frames()}  # behind Ethernet's header
+    assert protocols in ({253}, {253, 1})  # and ICMP, which says that nobody takes it
+
+
 def test_more_ports_than_a_program_has_room_for_are_all_ports() -> None:
-    assert len(port_filter(range(1, 51))) > 200
-    assert port_filter(range(1, 52)) == []
+    assert len(frame_filter(range(1, 51))) > 200
+    assert frame_filter(range(1, 52)) == []
 
 
 def test_the_first_frames_are_kept_and_the_others_counted(ports: list[int]) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", ports[0]))
-        with Sniffer(port_filter(ports[:1]), most_bytes=500) as seen:
+        with Sniffer(frame_filter(ports[:1]), most_bytes=500) as seen:
             send(ports[0], *(b"%03d" % n for n in range(100)))
     told = payloads(seen)
     assert told == [b"%03d" % n for n in range(len(told))]

@@ -2,11 +2,11 @@
 
 import asyncio
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,24 @@ from fourtuple.talk.models import MODELS
 
 from .served import WAIT_S, Served, served
 
+Shared = Callable[..., Served]
 ALL = sorted(MODELS)
 MANY = sorted(set(MODELS) - {"one-at-a-time"})
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Shared]:
+    """Servers that several tests talk to, by their arguments: starting one takes longer than a
+    conversation with it."""
+    running: dict[tuple[str, ...], Served] = {}
+    with ExitStack() as stack:
+
+        def serving(*arguments: str) -> Served:
+            if arguments not in running:
+                running[arguments] = stack.enter_context(served(*arguments))
+            return running[arguments]
+
+        yield serving
 
 
 def run(*words: str, given: bytes = b"") -> bytes:
@@ -33,9 +49,9 @@ def where(server: Served) -> tuple[str, str]:
 
 @pytest.mark.oracle("ncat")
 @pytest.mark.parametrize("model", ALL)
-def test_ncat_half_closes_and_hears_the_rest(model: str) -> None:
-    with served("tcp://127.0.0.1:0", "--app", "upper", "--model", model) as server:
-        assert run("ncat", *where(server), given=b"hello\nncat\n") == b"HELLO\nNCAT\n"
+def test_ncat_half_closes_and_hears_the_rest(model: str, shared: Shared) -> None:
+    server = shared("tcp://127.0.0.1:0", "--app", "upper", "--model", model)
+    assert run("ncat", *where(server), given=b"hello\nncat\n") == b"HELLO\nNCAT\n"
 
 
 @pytest.mark.oracle("ncat")
@@ -58,11 +74,10 @@ def test_ncat_over_udp_tls_and_a_unix_socket(tmp_path: Path) -> None:
 
 @pytest.mark.oracle("socat")
 @pytest.mark.parametrize("model", ALL)
-def test_socat_carries_a_megabyte(model: str) -> None:
-    data = bytes(range(256)) * 4096
-    with served("tcp://127.0.0.1:0", "--model", model) as server:
-        host, port = where(server)
-        assert run("socat", "-t", "10", "-", f"TCP:{host}:{port}", given=data) == data
+def test_socat_carries_a_megabyte(model: str, shared: Shared) -> None:
+    data = bytes(range(128)) * 8192
+    host, port = where(shared("tcp://127.0.0.1:0", "--app", "upper", "--model", model))
+    assert run("socat", "-t", "10", "-", f"TCP:{host}:{port}", given=data) == data.upper()
 
 
 @pytest.mark.oracle("socat")
@@ -103,12 +118,10 @@ def test_curl_over_tls_checks_the_name(model: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compression", ["deflate", None])
 @pytest.mark.parametrize("model", ALL)
-def test_the_websockets_library(model: str, compression: str | None) -> None:
+def test_the_websockets_library(model: str, compression: str | None, shared: Shared) -> None:
     messages = ["short", "", "π" * 40, "x" * 125, "x" * 126, "y" * 65_535, "z" * 300_000]
-    with (
-        served("ws://127.0.0.1:0", "--model", model) as server,
-        connect(server.urls[0], compression=compression) as client,
-    ):
+    server = shared("ws://127.0.0.1:0", "--model", model)
+    with connect(server.urls[0], compression=compression) as client:
         assert bool(client.protocol.extensions) == (compression is not None)
         for message in messages:
             client.send(message)
@@ -129,7 +142,7 @@ def test_the_websockets_library_over_tls() -> None:
             assert client.recv(WAIT_S) == message
 
 
-def test_aiohttp_is_another_implementation() -> None:
+def test_aiohttp_is_another_implementation(shared: Shared) -> None:
     import aiohttp
 
     async def talk(url: str) -> None:
@@ -140,8 +153,7 @@ def test_aiohttp_is_another_implementation() -> None:
             await ws.close(code=1000)
             assert ws.close_code == 1000
 
-    with served("ws://127.0.0.1:0") as server:
-        asyncio.run(talk(server.urls[0]))
+    asyncio.run(talk(shared("ws://127.0.0.1:0", "--model", "asyncio").urls[0]))
 
 
 @pytest.mark.oracle("ncat")
@@ -193,11 +205,11 @@ def textbook(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[st
         yield ["java", "-cp", str(tmp_path), "Client"]
 
 
-def test_a_client_from_a_textbook(textbook: list[str]) -> None:
+def test_a_client_from_a_textbook(textbook: list[str], shared: Shared) -> None:
     for model in ALL:
-        with served("tcp://127.0.0.1:0", "--app", "upper", "--model", model) as server:
-            heard = run(*textbook, *where(server), given=b"hello\nhow are you\nq\n")
-            assert heard.split() == b"HELLO HOW ARE YOU".split()
+        server = shared("tcp://127.0.0.1:0", "--app", "upper", "--model", model)
+        heard = run(*textbook, *where(server), given=b"hello\nhow are you\nq\n")
+        assert heard.split() == b"HELLO HOW ARE YOU".split()
 
 
 def test_twenty_textbook_clients_at_once() -> None:
@@ -217,11 +229,18 @@ def test_twenty_textbook_clients_at_once() -> None:
 
 
 def test_minimal_server_and_client_on_one_port_again() -> None:
-    """Row B1: a server that ended a moment ago, with connections in TIME_WAIT, starts again."""
+    """Row B1: a server that ended a moment ago, with a connection in TIME_WAIT on its side, starts
+    again on the same port."""
+    program = """
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+client.connect((sys.argv[1], int(sys.argv[2])))
+while data := client.recv(1024):
+    print(data.decode(), end="")
+client.close()
+"""
     with served("tcp://127.0.0.1:0", "--app", "time") as server:
         url, address = server.urls[0], server.address
-        with socket.create_connection(address, timeout=WAIT_S) as client:
-            while client.recv(100):
-                pass
+        assert run(sys.executable, "-c", program, *where(server)).endswith(b" UTC\r\n")
     with served(url) as server:
         assert server.address == address

@@ -14,6 +14,7 @@ from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from fourtuple.explain.text import Translator
 from fourtuple.talk.apps.pages import Files, Hello, Request
 from fourtuple.talk.certificate import server_context
 from fourtuple.talk.codecs import Broken, Codec, Lines, Plain
@@ -103,6 +104,15 @@ def test_what_is_no_request_is_told_so() -> None:
     with pytest.raises(Broken, match="does not speak HTTP") as broken:
         fed(web(), [b"\x16\x03\x01 nonsense\r\n\r\n"])
     assert broken.value.last_words.startswith(b"HTTP/1.1 400 ")
+
+
+def test_what_is_said_of_mistakes_is_in_the_language_of_who_serves() -> None:
+    chinese = Translator("zh_CN")
+    status, page = get(Hello(chinese), "/nowhere")
+    assert (status, page.decode()) == (404, "404：/nowhere 处什么也没有\n")
+    with pytest.raises(Broken) as refused:
+        Http(Hello(chinese), 1000, translator=chinese).receive(b"\0\r\n\r\n")
+    assert "这不是 HTTP。".encode() in refused.value.last_words
 
 
 def test_a_body_has_its_limit() -> None:

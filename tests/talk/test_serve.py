@@ -68,6 +68,7 @@ def test_only_loopback_without_a_word_of_authority() -> None:
         (("http://127.0.0.1:0", "--app", "echo"), "has hello, files, chat"),
         (("tcp://127.0.0.1:0", "--app", "hello"), "over http:// and https:// only"),
         (("tcp://127.0.0.1:0", "--app", "cofee"), "no application cofee"),
+        (("http://127.0.0.1:0", "--app", "files", "--directory", "/nix"), "/nix is no directory"),
         (("tcp://127.0.0.1:0", "--model", "fork"), "no model fork"),
         (("udp://127.0.0.1:0", "--exec", "cat"), "--exec serves tcp:// and unix:// only"),
         (("tcp://127.0.0.1:0", "--exec", "'"), "No closing quotation"),
@@ -99,6 +100,20 @@ def test_a_signal_ends_it_in_order(model: str, number: signal.Signals) -> None:
         assert server.news[-1] == "The server has ended."
         with pytest.raises(ConnectionRefusedError):
             client(server)
+
+
+def test_a_signal_that_is_sent_twice_is_one_wish(tmp_path: Path) -> None:
+    """timeout(1) sends to the process and to its group: what was seen is kept all the same."""
+    kept = tmp_path / "kept.pcapng"
+    with served("tcp://127.0.0.1:0", "--save", str(kept)) as server, client(server) as sock:
+        sock.sendall(b"hello")
+        assert sock.recv(100) == b"hello"
+        sock.close()
+        for _ in range(2):
+            server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(WAIT_S) == 0
+        assert server.stop() == 0
+    assert kept.stat().st_size > 1000
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -158,7 +173,7 @@ def test_udp_answers_each_datagram_and_knows_its_sender_again() -> None:
     ):
         sock.settimeout(WAIT_S)
         sock.connect(server.address)
-        for word in (b"one", b"two"):
+        for word in (b"one", b"", b"two"):  # an empty datagram is one, too
             sock.send(word)
             assert sock.recv(100) == word.upper()
         assert server.stop() == 0

@@ -18,6 +18,9 @@ from fourtuple.analyze import connections
 from fourtuple.errors import CapabilityMissing, UsageError
 from fourtuple.event.model import Call, State
 from fourtuple.event.timeline import Segment, Timeline
+from fourtuple.explain.model import Message
+from fourtuple.explain.rules.resets import findings
+from fourtuple.explain.text import Translator
 from fourtuple.system.tracefs import place
 from fourtuple.watch.pairs import Cause
 from fourtuple.watch.wish import Wish
@@ -302,3 +305,17 @@ def test_a_static_program_of_c_is_seen_like_any_other(tmp_path: "os.PathLike[str
     assert session.status == 0
     calls = names(session.timeline(), end.pair.client.owner.pid)
     assert calls == ["socket", "connect", "write", "read", "close"]
+
+
+def test_the_kernel_s_word_makes_the_cause_of_a_reset_certain() -> None:
+    session, _ = watching(Wish(script(UNREAD), frames=True, keep=True))
+    timeline = session.timeline()
+    (found,) = connections(timeline)
+    (reset,) = found.resets
+    assert (reset.sender, reset.cause, reset.confidence, reset.kernel_reason) == (
+        "server", "unread-data", "certain", "TCP_ABORT_ON_CLOSE",
+    )  # fmt: skip
+    whys = [
+        Translator().text(Message(one.rule.why, one.params)) for one in findings(found, timeline)
+    ]
+    assert any("gave TCP_ABORT_ON_CLOSE as its reason" in why for why in whys)

@@ -18,12 +18,14 @@ from fourtuple.wire import (
     SackPermitted,
     TcpView,
     Timestamps,
+    UdpView,
     View,
     VxlanView,
     WindowScale,
     ip_bytes,
 )
 from fourtuple.wire.arp import ArpView
+from fourtuple.wire.checksum import checksum, pseudo_header
 from fourtuple.wire.columns import (
     ARP,
     FRAGMENT,
@@ -55,7 +57,20 @@ def naive(packet: Packet) -> Row:
     elif packet.arp:
         row["kind"] = ARP
     row["problems"] = _problems(packet, row["more_fragments"] == 1)
+    if _unfinished(packet, row):
+        row["problems"] |= 1 << PROBLEM_NAMES.index("unfinished-checksum")
     return row
+
+
+def _unfinished(packet: Packet, row: Row) -> bool:
+    """Whether the checksum sums the pseudo header alone."""
+    ip, view = packet.ip, packet.tcp or packet.udp
+    if ip is None or view is None or row["kind"] not in (TCP, UDP) or row["more_fragments"]:
+        return False
+    length = view.declared_length if isinstance(view, UdpView) else view.extent
+    protocol = 17 if isinstance(view, UdpView) else 6
+    pseudo = pseudo_header(ip_bytes(ip.source), ip_bytes(ip.destination), protocol, length)
+    return length > 0 and view.checksum == 0xFFFF - checksum(pseudo)
 
 
 def _problems(packet: Packet, partial: bool) -> int:

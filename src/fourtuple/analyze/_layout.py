@@ -205,6 +205,8 @@ B_REFUSED, B_DROPPED, B_SAID_RST = 1 << 60, 1 << 61, 1 << 62
 ) = (1 << bit for bit in range(23))
 COMPLETENESS_SHIFT = 23
 EARLY_SHIFT = 29  # the payload of the largest SYN, 17 bits
+S_JOINS = 1 << 46  # a SYN asks to join a Multipath TCP connection
+S_REFUSED = 1 << 47  # one SYN and the RST that refuses it are all there is
 
 # --- words, by bit: COUNT_NAMES first, in their order, then the notes of our own
 (

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from fourtuple.analyze import _layout as at
 from fourtuple.analyze._numbers import own
+from fourtuple.wire import _row as wire
 
 Column = memoryview
 Table = memoryview
@@ -159,7 +160,21 @@ def shape_of(
         if (shape & at.S_FIN_SIDE != 0) != (side != 0) and ack >= row[at.FIN_NEXT]:
             shape |= at.S_CLOSE_FOUR
     row[s + at.BITS] = bits
-    row[at.SHAPE] = (shape & ~at.S_LATEST_SIDE) | (at.S_LATEST_SIDE if side else 0)
+    shape &= ~(at.S_LATEST_SIDE | at.S_REFUSED)
+    row[at.SHAPE] = shape | (at.S_LATEST_SIDE if side else 0)
+
+
+def refused(seg: Column, flags: int, ack: int, row: Column, s: int, p: int) -> None:
+    """An RST that answers a lone SYN as a closed port does: analyze.resets_answers._refusal."""
+    asked = at.S_SYN_KNOWN | at.S_ODD | at.S_JOINS | at.S_FIN | at.S_STRAY | at.S_FORGOT
+    alone = row[s + at.PACKETS] == 1 and row[p + at.PACKETS] == 1
+    silent = row[s + at.PAYLOAD] == 0 and row[p + at.PAYLOAD] == 0
+    if alone and silent and row[at.SHAPE] & asked == at.S_SYN_KNOWN:
+        told = (
+            row[p + at.BITS] & at.B_SAID_RST == 0 and flags & (RST | ACK | SYN | FIN) == RST | ACK
+        )
+        if told and seg[wire.SEQUENCE] == 0 and ack == 1:
+            row[at.SHAPE] |= at.S_REFUSED
 
 
 def _opening(

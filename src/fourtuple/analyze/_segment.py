@@ -12,7 +12,7 @@ from fourtuple.analyze import _layout as at
 from fourtuple.analyze._judging import acknowledges, answers, probing, remember
 from fourtuple.analyze._judging import words as words_of
 from fourtuple.analyze._moving import arrive, enter
-from fourtuple.analyze._noting import broke_off, count, shape_of
+from fourtuple.analyze._noting import broke_off, count, refused, shape_of
 from fourtuple.analyze._numbers import own, place
 from fourtuple.analyze._states import (
     STATE_BITS,
@@ -90,6 +90,9 @@ def segment(
     )  # fmt: skip
     if flags & (RST | ACK) == RST | ACK:
         broke_off(t_ns, length, row, s, extra, extra_free, control, x)
+        refused(seg, flags, ack, row, s, p)
+    elif seg[wire.MULTIPATH_JOIN] and flags & SYN:
+        row[at.SHAPE] |= at.S_JOINS
     seen[at.F_ROW_INDEX] = row[at.INDEX]
     seen[at.F_SIDE] = side
     seen[at.F_SEQ] = seq

@@ -4,6 +4,8 @@ An error quotes the beginning of that packet, ports included (RFC 792; RFC 4443,
 is told which connection, and which of its ends, it is meant for.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import numpy as np
 
@@ -11,8 +13,10 @@ from fourtuple.analyze.hosts import plain
 from fourtuple.analyze.model import Connection
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
-from fourtuple.wire import Packet
 from fourtuple.wire.columns import ICMP, ICMP6
+
+if TYPE_CHECKING:
+    from fourtuple.wire import Packet
 
 __all__ = ["IcmpError", "icmp_errors"]
 
@@ -64,7 +68,7 @@ def _errors(timeline: Timeline) -> list[tuple[int, tuple[Endpoint, Endpoint]]]:
     return found
 
 
-def _quoted(packet: Packet) -> tuple[Endpoint, Endpoint] | None:
+def _quoted(packet: "Packet") -> tuple[Endpoint, Endpoint] | None:
     """Who sent the packet that an error is about, and to whom."""
     quoted = packet.quoted
     ports = quoted and (quoted.tcp or quoted.udp)

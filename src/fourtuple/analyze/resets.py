@@ -7,6 +7,7 @@ and no ACK flag (RFC 9293, section 3.10.7.1; net/ipv4/tcp_ipv4.c, tcp_v4_send_re
 the segment had none; it has no option, window 0, and comes from no socket. An RST that gives up a
 connection has ACK, the next sequence number, and the connection's options and window
 (tcp_send_active_reset). What RSTs answer, and who else may send them, have modules of their own.
+Where the kernel's own word was recorded (`resets_told`), it stands above what the frames say.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from fourtuple.analyze.model import Connection, Reset, SegmentFact
 from fourtuple.analyze.resets_answers import answer, handshake
 from fourtuple.analyze.resets_others import impostor
 from fourtuple.analyze.resets_scene import UNKNOWN, Cause, Scene, scenes
+from fourtuple.analyze.resets_told import Words, judged
 from fourtuple.analyze.services import Services
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import ACK
@@ -24,6 +26,8 @@ __all__ = ["resets"]
 
 #: connections that end with their listener end at once
 _AT_ONCE_NS = 10_000_000
+#: a program that acts upon what has come does it sooner
+_SILENCE_NS = 1_000_000_000
 
 
 def resets(
@@ -36,11 +40,14 @@ def resets(
     if not connection.completeness & 32:
         return ()
     found = []
+    words = Words(connection, timeline)
     for scene, side in scenes(connection, timeline, services or {}):
-        cause, confidence, evidence = _cause(scene)
+        seen, confidence, evidence = _cause(scene)
+        word = words.of(scene.rst)
+        cause, confidence = judged(word, seen, confidence)
         sender = "client" if scene.rst.from_client else "server"
         frames = (*sorted(set(evidence)), scene.rst.frame)
-        reset = Reset(scene.rst.frame, sender, cause, confidence, frames)
+        reset = Reset(scene.rst.frame, sender, cause, confidence, frames, word)
         found.append(reset)
         if side.broke is None and cause != "forged":
             side.broke = reset
@@ -122,14 +129,22 @@ def _with_listener(scene: Scene) -> Cause | None:
 
 def _lingered(scene: Scene) -> Cause | None:
     """SO_LINGER with time 0 is the usual way to break off with all data read. A server that never
-    said anything may as well have closed its listener."""
+    said anything may as well have closed its listener; and what comes out of a silence need not be
+    a program's doing, which acts when something has come: an administrator's (ss -K) looks the
+    same."""
     side = scene.side
     silent = not scene.rst.from_client and side.spoke is None
     if silent and not scene.service.agreed_after(scene.rst.t_ns):
         return None
-    if scene.end.calls and not recorded.linger_set(scene):
+    calls = scene.end.calls
+    if not recorded.linger_set(scene) if calls else _out_of_a_silence(scene):
         return None
     return "linger-zero", "likely", _frames([side.said])
+
+
+def _out_of_a_silence(scene: Scene) -> bool:
+    before = [s.left_ns or s.t_ns for s in scene.connection.segments if s.frame < scene.rst.frame]
+    return scene.rst.t_ns - max(before) > _SILENCE_NS
 
 
 def _frames(segments: Iterable[SegmentFact | None]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ nobody reads any more.
 from fourtuple.analyze import resets_recorded as recorded
 from fourtuple.analyze.model import SegmentFact
 from fourtuple.analyze.resets_scene import UNKNOWN, Cause, Scene
-from fourtuple.wire import ACK, FIN, SYN, UnknownOption
+from fourtuple.wire import ACK, FIN, SYN
 
 __all__ = ["answer", "handshake"]
 
@@ -16,8 +16,6 @@ __all__ = ["answer", "handshake"]
 _SOON_NS = 50_000_000
 #: what a listener does to those in its queue, it does within that time of what it does to others
 _AROUND_NS = 100_000_000
-#: the option of Multipath TCP, and the subtype of it that asks to join a connection
-_MPTCP, _MP_JOIN = 30, 1
 
 #: what made an end answer one segment with RST makes it answer the next ones
 _LASTING = frozenset(
@@ -50,10 +48,8 @@ def _refusal(scene: Scene) -> Cause | None:
 def _joins(scene: Scene, asked: SegmentFact) -> bool:
     """Whether a SYN asks to join a Multipath TCP connection: a listener refuses one that it does
     not know (RFC 8684, section 3.2)."""
-    tcp = scene.timeline.packet(asked.frame).tcp
-    options = tcp.options if tcp else ()
-    found = [one.data for one in options if isinstance(one, UnknownOption) and one.kind == _MPTCP]
-    return any(body[:1] and body[0] >> 4 == _MP_JOIN for body in found)
+    timeline = scene.timeline
+    return bool(timeline.columns.multipath_join[timeline.frames.row(asked.frame)])
 
 
 def _unknown(scene: Scene) -> Cause | None:

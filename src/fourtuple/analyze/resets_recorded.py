@@ -18,6 +18,9 @@ __all__ = [
     "of_refusal",
 ]
 
+#: states that a program's socket has: without an owner it has not been accepted
+_WITH_OWNER = frozenset(("ESTABLISHED", "CLOSE_WAIT"))
+
 
 def by_calls(scene: Scene) -> Cause | None:
     """Why an end gave its connection up, as its program's calls and its rows tell."""
@@ -76,15 +79,18 @@ def _asks_for_none(call: Call) -> bool:
 
 def _queued(scene: Scene) -> Cause | None:
     """A connection that nobody had accepted ends with its listener: net/ipv4/
-    inet_connection_sock.c, inet_csk_listen_stop."""
+    inet_connection_sock.c, inet_csk_listen_stop. Another may listen there soon."""
     end, rst = scene.end, scene.rst
     row = end.before(rst.t_ns)
     if rst.from_client or row is None or row.inode:
         return None
-    gone = end.listener(rst.t_ns) and end.looked(rst.t_ns, later=True)
-    if not gone or end.listener(rst.t_ns, later=True):
-        return None
-    return "listener-closed", "certain", ()
+    listener, other = end.listener(rst.t_ns), end.listener(rst.t_ns, later=True)
+    if listener is None:  # the last look may have been when it was gone already
+        gone = end.looked(rst.t_ns) and row.state in _WITH_OWNER
+    else:
+        same = other is not None and other.cookie == listener.cookie
+        gone = end.looked(rst.t_ns, later=True) and not same
+    return ("listener-closed", "certain", ()) if gone else None
 
 
 def _from_outside(scene: Scene) -> Cause | None:

@@ -7,6 +7,7 @@ that it can be made without the segments.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -118,11 +119,10 @@ def services_of_tables(tables: Callable[[], Iterable[ConnectionTable]]) -> Servi
     order = np.argsort(place, kind="stable")
     times = np.concatenate(pieces, axis=1)[:, order]
     known = sorted(servers)
-    begins = np.searchsorted(place[order], np.array(known, np.int64)).tolist()
-    limits = zip(begins, [*begins[1:], len(place)], strict=True)
+    limits = np.searchsorted(place[order], np.array([*known, len(of_interest)])).tolist()
     return {
         servers[number]: Service(*map(_known, times[:, begin:end]))
-        for number, (begin, end) in zip(known, limits, strict=True)
+        for number, (begin, end) in zip(known, pairwise(limits), strict=True)
     }
 
 

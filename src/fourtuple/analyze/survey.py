@@ -26,6 +26,7 @@ from fourtuple.wire._row import (
     PROBLEMS,
     QUOTED_PROTOCOL,
     TOO_DEEP,
+    UNFINISHED_CHECKSUM,
     UNKNOWN_LINK_TYPE,
     WIDTH,
 )
@@ -53,9 +54,10 @@ _PROBLEMS = MappingProxyType(
         TOO_DEEP: "too-deep",
         FRAGMENT_OVERLAP: "fragment-overlap",
         FRAGMENT_MISFIT: "fragment-misfit",
+        UNFINISHED_CHECKSUM: "unfinished-checksum",
     }
 )
-_HIDING = UNKNOWN_LINK_TYPE | TOO_DEEP | FRAGMENT_OVERLAP | FRAGMENT_MISFIT
+_HIDING = UNKNOWN_LINK_TYPE | sum(_PROBLEMS)
 _BEFORE_ALL = -(1 << 63)
 
 

@@ -3,9 +3,10 @@
 Order in each lane (the calls of a program's thread, the states of an end, the frames of a
 direction) and causal edges (the frame that brought a state, the frames that an acknowledgment adds
 up). Left out is what chance and the clock decide: initial sequence numbers, ports that a kernel
-chose, IP identifications, timestamps, windows, process and descriptor numbers, times, the order
-between lanes; into how many recv() the bytes that came together were cut; and by how many pure ACKs
-segments that were under way together are acknowledged (one more where 40 ms pass between two).
+chose, IP identifications, timestamps, windows and their updates, process and descriptor numbers,
+times, the order between lanes; into how many recv() the bytes that came together were cut; by how
+many pure ACKs segments that were under way together are acknowledged (one more where 40 ms pass
+between two); and PSH in full segments, which tells how much a kernel handed down at once.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ import msgspec
 from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.model import Call, Endpoint, Verdict, is_cable
 from fourtuple.event.timeline import Timeline
-from fourtuple.wire import ACK, Icmp6View, flag_names
+from fourtuple.wire import ACK, PSH, Icmp6View, flag_names
 
 __all__ = ["Trace", "trace"]
 
@@ -27,6 +28,8 @@ __all__ = ["Trace", "trace"]
 _CHOSEN_FROM = 32768
 #: options whose values are the same in every run; of the others only the name is kept
 _STABLE = ("MSS=", "SACK_PERM", "WS=")
+#: of a peer that names none (RFC 9293, section 3.7.1); the room for options in a TCP header
+_USUAL_MSS, _MOST_OPTIONS = 536, 40
 _NEIGHBOR_TYPES = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
 
 
@@ -114,10 +117,10 @@ def _of_connection(timeline: Timeline, one: Connection) -> Iterator[tuple[str, s
     yield f"{one.protocol} {one.index}", " - ".join(ends)
     for change in one.changes:
         yield _lane("states", one, change.of_client), f"{change.old} -> {change.new}"
-    overtaken = _overtaken(one)
+    untold, full = _untold(one), _full_length(one)
     for segment in one.segments:
-        if segment.frame not in overtaken:
-            yield _lane("frames", one, segment.from_client), _segment(timeline, segment)
+        if segment.frame not in untold:
+            yield _lane("frames", one, segment.from_client), _segment(timeline, segment, full)
     for number in () if one.segments else one.frames:
         sent = timeline.columns.source(number - 1) == (one.client.address, one.client.port)
         yield _lane("frames", one, sent), _frame(timeline, number)
@@ -129,10 +132,16 @@ def _lane(kind: str, one: Connection, of_client: bool) -> str:
     )
 
 
-def _segment(timeline: Timeline, segment: SegmentFact) -> str:
+def _full_length(one: Connection) -> int:
+    """From how much payload on a segment is full: the lesser MSS, less what options may take."""
+    told = [option for s in one.segments for option in s.options.split() if option[:4] == "MSS="]
+    return min((int(option[4:]) for option in told), default=_USUAL_MSS) - _MOST_OPTIONS
+
+
+def _segment(timeline: Timeline, segment: SegmentFact, full: int) -> str:
     options = (o if o.startswith(_STABLE) else o.split("=")[0] for o in segment.options.split())
     parts = (
-        flag_names(segment.flags),
+        flag_names(segment.flags & ~PSH if segment.length >= full else segment.flags),
         f"seq {segment.seq} ack {segment.ack} len {segment.length}",
         *options,
         _payload(timeline, segment.frame),
@@ -141,22 +150,25 @@ def _segment(timeline: Timeline, segment: SegmentFact) -> str:
     return " ".join(filter(None, parts))
 
 
-def _overtaken(one: Connection) -> set[int]:
-    """The frames of pure ACKs that another pure ACK followed, for segments that had been sent by
-    then: the last of a row says what all of them did. Those that brought about a state are kept."""
-    found: set[int] = set()
+def _untold(one: Connection) -> set[int]:
+    """The frames of pure ACKs that only tell of a window, or that another pure ACK followed, for
+    segments that had been sent by then: the last of a row says what all of them did. Those that
+    brought about a state are told."""
+    plain = [segment for segment in one.segments if _only_acknowledges(segment)]
+    found = {segment.frame for segment in plain if "window_update" in segment.notes}
+    told = {segment.frame for segment in plain if segment.acked > 0}
     for of_client in (True, False):
-        sent = [segment for segment in one.segments if segment.from_client == of_client]
+        sent = [s for s in one.segments if s.from_client == of_client and s.frame not in found]
         for first, second in pairwise(sent):
             under_way = all(frame < first.frame for frame in _acknowledged(second))
-            if under_way and _only_acknowledges(first) and _only_acknowledges(second):
+            if under_way and {first.frame, second.frame} <= told:
                 found.add(first.frame)
     return found - {change.frame for change in one.changes}
 
 
 def _only_acknowledges(one: SegmentFact) -> bool:
     plain = one.flags == ACK and one.length == 0 and "SACK=" not in one.options
-    return plain and one.acked > 0 and one.arrived and one.as_left is None
+    return plain and one.arrived and one.as_left is None
 
 
 def _acknowledged(one: SegmentFact) -> list[int]:
@@ -191,11 +203,11 @@ def _others(timeline: Timeline, connections: Sequence[Connection]) -> Iterator[t
 
 
 def _edges(one: Connection) -> Iterator[str]:
-    overtaken = _overtaken(one)
+    untold = _untold(one)
     counts: Counter[bool] = Counter()
     named: dict[int, str] = {}
     for segment in one.segments:
-        if segment.frame not in overtaken:
+        if segment.frame not in untold:
             counts[segment.from_client] += 1
             lane = _lane("frames", one, segment.from_client)
             named[segment.frame] = f"{lane}, {counts[segment.from_client]}"

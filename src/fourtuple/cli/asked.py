@@ -10,13 +10,16 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from fourtuple.analyze.choice import Choice, Network
 from fourtuple.cli.values import number
 from fourtuple.errors import UsageError
 from fourtuple.explain.text import N_
+
+if TYPE_CHECKING:  # it has numpy, and every command would wait for that
+    from fourtuple.analyze.choice import Choice, Network
 
 __all__ = ["Asked", "Moment"]
 
@@ -55,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True):
     connection: int | None = None
     frame: int | None = None
     frames: bool = False
-    networks: tuple[Network, ...] = ()
+    networks: tuple["Network", ...] = ()
     ports: tuple[int, ...] = ()
     since: Moment | None = None
     until: Moment | None = None
@@ -114,9 +117,11 @@ class Asked(msgspec.Struct, frozen=True):
         one = self.connection is not None
         return one or bool(self.codes) or not self.choice(0).everything
 
-    def choice(self, begin_ns: int | None) -> Choice:
+    def choice(self, begin_ns: int | None) -> "Choice":
         """Which connections are asked for, but for their findings; `begin_ns` is when the first
         frame was seen."""
+        from fourtuple.analyze.choice import Choice
+
         return Choice(
             self.networks,
             self.ports,
@@ -142,7 +147,7 @@ def _several(text: str | None) -> Iterator[str]:
     return (one.strip() for one in text.split(",")) if text is not None else iter(())
 
 
-def _network(text: str) -> Network:
+def _network(text: str) -> "Network":
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:

@@ -53,7 +53,7 @@ def _many(reading: Large, terminal: Terminal) -> Iterator[list[str]]:
         connections, findings = reading.listed()
         yield from listing(connections, findings, measures, painter, reading.tunnels())
     survey = overview.found.survey
-    yield Blocks(painter).bullets(leftover(survey.unknown_links, survey.problems))
+    yield Blocks(painter).bullets(leftover(survey.unknown_links, survey.problems, overview.frames))
 
 
 def _frame(reading: Large, frame: int, terminal: Terminal) -> str:

@@ -142,21 +142,22 @@ def serve(
     reporter = _Reporter(translator, json)
     if save is not None:
         require_writable(save)
-    with _witness(ladder or save is not None) as witness:
-        server = Server(service, reporter.tell, translator, witness)
-        with server:
-            for url in server.addresses:
-                about = {"app": command or server.name, "url": str(url), "model": model}
-                reporter.tell(Message(SERVING, about))
-            server.run()
-    reporter.tell(Message(ENDED))
-    if witness is not None:
-        name = " ".join(map(str, server.addresses))
-        timeline = witness.timeline(name, server.unseen())
-        if save is not None:
-            keep(save, timeline)
-        if ladder:
-            reporter.ladder(timeline, terminal)
+    with (
+        _witness(ladder or save is not None) as witness,
+        Server(service, reporter.tell, translator, witness) as server,
+    ):
+        for url in server.addresses:
+            about = {"app": command or server.name, "url": str(url), "model": model}
+            reporter.tell(Message(SERVING, about))
+        server.run()
+        reporter.tell(Message(ENDED))
+        if witness is not None:  # still inside: a signal that is sent twice ends nothing half-way
+            name = " ".join(map(str, server.addresses))
+            timeline = witness.timeline(name, server.unseen())
+            if save is not None:
+                keep(save, timeline)
+            if ladder:
+                reporter.ladder(timeline, terminal)
 
 
 def _witness(wanted: bool) -> "AbstractContextManager[Witness | None]":

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from fourtuple.cli.output import terminal_for, translator_for, write
@@ -21,7 +22,9 @@ __all__ = ["show_sockets"]
 _LAST_PORT, _LAST_PID = 65535, 2**31 - 1
 _AT_ONCE = 1000
 _ONE_OF = N_("{one} and {other} cannot go together.")
-_NOT_EVERY = N_("{count} network namespaces could not be entered: CAP_SYS_ADMIN is needed (root).")
+_NOT_EVERY = N_(
+    "Network namespaces that could not be entered: {count}. It takes CAP_SYS_ADMIN (root)."
+)
 
 
 def show_sockets(
@@ -145,7 +148,8 @@ def _write_objects(objects: Sequence[Any]) -> None:
 
 
 def _write_lines(lines: Iterator[str]) -> None:
-    write("\n".join([*lines, ""]))
+    while some := [*islice(lines, _AT_ONCE)]:
+        write("\n".join([*some, ""]))
 
 
 def _options(text: str, json: bool, translator: Translator, width: int) -> None:

@@ -20,8 +20,8 @@ from fourtuple.system.inet_dump import UnixRow
 __all__ = ["watch_sockets"]
 
 _BEGIN = N_(
-    "{count} sockets. Looking again every {seconds} s; what comes and goes in between is not seen. "
-    "Ctrl-C ends it."
+    "Sockets: {count}. Looking again every {seconds} s; what comes and goes in between is not "
+    "seen. Ctrl-C ends it."
 )
 _WORDS = {
     "opened": N_("opened"),
@@ -85,11 +85,11 @@ def _named(change: Change, value: int) -> object:
 def _object(change: Change, listing: Listing, moment: float) -> str:
     import msgspec
 
-    one = Listing(namespace=listing.namespace, owners=listing.owners)
-    if isinstance(change.row, UnixRow):
-        one.unix = [change.row]
+    row, about = change.row, (listing.namespace, listing.owners)
+    if isinstance(row, UnixRow):
+        one = Listing({}, [row], *about)
     else:
-        one.inet = {change.protocol: [change.row]}
+        one = Listing({change.protocol: [row]}, (), *about)
     (record,) = records([one])
     found: dict[str, Any] = {"kind": "change", "t": round(moment, 3), "change": change.what}
     if change.what not in ("opened", "closed"):

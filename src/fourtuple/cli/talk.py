@@ -50,6 +50,8 @@ _PATTERN = b"0123456789"
 #: how long UDP and raw IP are listened to after the last datagram
 _DATAGRAM_WAIT_S = 2.0
 _WEBSOCKET_WAIT_S = 1.0
+#: how long a silence of a server that owes a page is borne
+_PAGE_WAIT_S = 60.0
 #: input of a pipe becomes datagrams of at most this, as with ncat
 _DATAGRAM_BYTES = 8192
 
@@ -92,8 +94,8 @@ def talk(
         typer.Option(
             metavar="SECONDS",
             help=N_(
-                "End after so much silence once all is sent. Default: 2 for udp and raw, 1 for"
-                " WebSocket; else wait for the other side's end."
+                "End after so much silence once all is sent; give a page up. Default: 2 for udp and"
+                " raw, 1 for WebSocket, 60 for a page; else wait for the other side's end."
             ),
         ),
     ] = "",
@@ -169,7 +171,8 @@ def talk(
         translator, terminal, json=json, loud=loud, by_lines=where.kind.over == "ws"
     )
     conversation = Conversation(wish, reporter.tell, reporter.hear, watch=viewed)
-    job = _Job(conversation, reporter, typed, _habits(typed, half_close, no_shutdown, wait_s))
+    habits = _habits(where, typed, half_close, no_shutdown, wait_s)
+    job = _Job(conversation, reporter, typed, habits)
     with _Views(conversation, reporter, explain=explain, ladder=ladder, save=save) as views:
         views.watch()
         if typed:
@@ -234,7 +237,7 @@ class _Views:
     def watch(self) -> None:
         """Begin to record frames, where somebody wants them and this machine allows it."""
         from fourtuple.system.sniffer import Sniffer, may_sniff
-        from fourtuple.talk.filter import port_filter
+        from fourtuple.talk.filter import frame_filter
         from fourtuple.talk.views import MOST_FRAME_BYTES
 
         if self._save is not None:
@@ -242,8 +245,8 @@ class _Views:
         wanted = self._explain or self._ladder or self._save is not None
         url = self._conversation.wish.url
         if wanted and url.kind.transport != "unix" and may_sniff():
-            # a raw packet has no port: everything is taken
-            program = () if url.kind.transport == "raw" else port_filter([url.port])
+            raw = url.kind.transport == "raw"  # its number is a protocol, and it has no port
+            program = frame_filter([], [url.port]) if raw else frame_filter([url.port])
             self._seen = self._stack.enter_context(Sniffer(program, MOST_FRAME_BYTES))
 
     def __enter__(self) -> "_Views":
@@ -277,8 +280,8 @@ def _is_stream(url: "Url") -> bool:
 def _usual_wait_s(url: "Url") -> float | None:
     """A WebSocket's end is one for both sides at once: a server that has not answered by then may
     not answer any more."""
-    if url.kind.over == "ws":
-        return _WEBSOCKET_WAIT_S
+    if url.kind.over:
+        return _WEBSOCKET_WAIT_S if url.kind.over == "ws" else _PAGE_WAIT_S
     return None if _is_stream(url) else _DATAGRAM_WAIT_S
 
 
@@ -287,9 +290,13 @@ def _is_bytes(url: "Url") -> bool:
     return _is_stream(url) and not url.kind.over
 
 
-def _habits(typed: bool, half_close: bool, no_shutdown: bool, wait_s: float | None) -> "Habits":
+def _habits(
+    url: "Url", typed: bool, half_close: bool, no_shutdown: bool, wait_s: float | None
+) -> "Habits":
     from fourtuple.talk.dial.pump import Habits
 
+    if url.kind.over == "http":
+        return Habits(answer_s=wait_s or _PAGE_WAIT_S)
     return Habits(
         half_close=half_close or not typed,
         shutdown=not no_shutdown,

@@ -31,6 +31,7 @@ _WORDS = {
     "opened": N_("opened"),
     "accepted": N_("accepted"),
     "ended": N_("ended"),
+    "present": N_("open already"),
     "open": N_("still open"),
 }
 _STYLES = {"opened": "green", "ended": "bold", "accepted": "cyan"}
@@ -42,6 +43,7 @@ _BETWEEN = N_("client {client}, server {server}")
 _BY_SERVER = N_("by {server}")
 _QUEUES = N_("{state}, {unread} unread, {unsent} not acknowledged")
 _ACCEPT_QUEUE = N_("accept queue {length} of {limit}")
+_LASTED = N_("after {time}")
 _AFTER = N_("after {time}, {up} there, {down} back")
 _CAUSES = {
     "refused": N_("refused: an RST answered the SYN"),
@@ -151,7 +153,7 @@ class Reporter:
         if news.what == "accepted":
             return [where, Message(_BY_SERVER, {"server": self._owner(pair.server)})]
         between = {"client": self._owner(pair.client), "server": self._owner(pair.server)}
-        if news.what == "opened":
+        if news.what in ("opened", "present"):
             return [where, Message(_BETWEEN, between)]
         if news.what == "open":
             return [where, Message(_BETWEEN, between), *self._state(pair)]
@@ -182,10 +184,11 @@ class Reporter:
     def _lived(self, pair: "Pair") -> Message | str:
         if not pair.begun_ns:
             return ""
-        up, down = pair.sent()
-        about = {"time": duration(pair.ended_ns - pair.begun_ns), "up": byte_count(up),
-                 "down": byte_count(down)}  # fmt: skip
-        return Message(_AFTER, about)
+        took, sent = duration(pair.ended_ns - pair.begun_ns), pair.sent()
+        if sent is None:
+            return Message(_LASTED, {"time": took})
+        up, down = map(byte_count, sent)
+        return Message(_AFTER, {"time": took, "up": up, "down": down})
 
     def _cause(self, cause: "Cause") -> Message:
         if cause.code == "closed" and not cause.by:
@@ -247,9 +250,11 @@ class Reporter:
         found["client"] = _end_object(pair.ends[0], pair.client)
         found["server"] = _end_object(pair.ends[1], pair.server)
         if news.what == "ended":
-            cause, (up, down) = pair.cause(), pair.sent()
+            cause, sent = pair.cause(), pair.sent()
             found["duration_s"] = (pair.ended_ns - pair.begun_ns) / 1e9 if pair.begun_ns else None
-            found["payload_bytes"] = {"client": up, "server": down}
+            found["payload_bytes"] = dict(
+                zip(("client", "server"), sent or (None, None), strict=True)
+            )
             found["cause"] = cause.code
             found["by"] = cause.by or None
             found["kernel_reason"] = cause.detail or None

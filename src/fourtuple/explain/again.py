@@ -52,6 +52,12 @@ def again(about: About) -> Message:
             frame=frame,
             told_by=told_by.frame,
         )
+    if 0 < about.segment.length < about.original.length:
+        return about.says(
+            "{Sender} sends bytes {first} to {last}, a part of frame {frame}, once more: they were "
+            "not acknowledged in time.",
+            frame=frame,
+        )
     return about.says(
         "{Sender} sends frame {frame} once more: it was not acknowledged in time.", frame=frame
     )

@@ -28,7 +28,7 @@ Params = Mapping[str, Message | Int64s]
 
 _OPENED = {name: code for code, name in enumerate(HANDSHAKES)}
 _CLOSED = {name: code for code, name in enumerate(CLOSES)}
-_BITS = at.S_RST | at.S_ODD | at.S_BOTH_SYN | at.S_STRAY | at.S_FORGOT
+_BITS = at.S_ODD | at.S_BOTH_SYN | at.S_STRAY | at.S_FORGOT
 _KINDS_A_WORD, _FIVE_BITS = 12, 31
 #: later than any frame
 _NEVER = (1 << 63) - 1
@@ -73,11 +73,15 @@ def undecided(table: ConnectionTable, quoted: npt.NDArray[np.uint64] | None = No
     rare |= table["handshake_rtt_ns"] >= handshake.SLOW_NS
     lasted = table["end_ns"] - table["start_ns"] >= pace.STALL_NS
     rare |= table.flagged(at.S_SHUT) & lasted
+    way = table["handshake_rtt_ns"]
+    near = (way > 0) & (way <= pace.NEAR_NS)
     for role in ("client", "server"):
+        rare |= near & (table[f"{role}_rtt_most_ns"] - way >= pace.DELAYED_NS)
         again = table[f"{role}_sent_again"] + table[f"{role}_captured_twice"]
         large = table[f"{role}_largest_bytes"] > paths.ALWAYS_PASSES
         rare |= (table[f"{role}_open_bytes"] > 0) & (again >= paths.TIMES - 1) & large
-    found: Bools = (table["protocol"] == 6) & (rare | table.flagged(_BITS))
+    reset = table.flagged(at.S_RST) & ~table.flagged(at.S_REFUSED)
+    found: Bools = (table["protocol"] == 6) & (rare | reset | table.flagged(_BITS))
     if quoted is not None and len(quoted):
         found |= among(table.quotable(), quoted)
     return found
@@ -140,6 +144,8 @@ class _Look:
         table, opened = self.table, self.table["handshake"]
         syns = self._kept(at.E_SYN, table["syn_frame"])
         agreed = self._kept(at.E_SYN_ACK, table["syn_ack_frame"])
+        refused = opened == _OPENED["refused"]
+        yield handshake.REFUSED, refused, self._only(table["syn_frame"], table["last_frame"]), {}
         unanswered, half = opened == _OPENED["syn-only"], opened == _OPENED["syn-ack-unanswered"]
         yield handshake.SYN_UNANSWERED, unanswered, syns, {}
         yield handshake.SYN_ACK_UNANSWERED, half, agreed, {}
@@ -147,7 +153,7 @@ class _Look:
         yield handshake.STARTS_LATE, late, self._only(table["first_frame"]), {}
         reused = table["reused_ports"] > 0
         yield handshake.REUSED, reused, self._only(table["syn_frame"]), {}
-        yield from self._too_soon(reused, syns)
+        yield from self._too_soon(reused & ~refused, syns)
         counted = {"count": 1 + _logged(table, at.E_SYN)}
         yield handshake.SYN_AGAIN, self._noted(at.E_SYN) & ~unanswered, syns, counted
         counted = {"count": 1 + _logged(table, at.E_SYN_ACK)}

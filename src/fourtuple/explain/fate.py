@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from fourtuple.analyze.hosts import host_of
 from fourtuple.event.model import at_host, is_cable
@@ -10,7 +11,9 @@ from fourtuple.explain.about import About
 from fourtuple.explain.model import Message
 from fourtuple.explain.phrases import listed
 from fourtuple.explain.text import N_
-from fourtuple.wire import Packet
+
+if TYPE_CHECKING:
+    from fourtuple.wire import Packet
 
 __all__ = ["fate"]
 
@@ -34,8 +37,8 @@ _CUT = N_(
     "its kernel leaves the cutting to the network card (TSO)."
 )
 _PUT_TOGETHER = N_(
-    "The network card of {receiver} put them into one segment of {size} bytes, frame {frame}, for "
-    "its kernel (GRO)."
+    "At the host of {receiver} they were put into one segment of {size} bytes, frame {frame}, "
+    "before its TCP saw them (GRO, or LRO in the network card)."
 )
 
 
@@ -113,7 +116,7 @@ def _rewritten(about: About) -> list[Message]:
     return [about.says(text, frame=number, changes=listed(_differences(before, after)))]
 
 
-def _differences(before: Packet, after: Packet) -> Iterator[Message]:
+def _differences(before: "Packet", after: "Packet") -> Iterator[Message]:
     """Each field whose value differs, but for checksums and lengths, which follow from the rest."""
     old, new = (
         {(f.name, f.label): f.text or "+" for view in one.layers for f in view.fields()}

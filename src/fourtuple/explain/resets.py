@@ -23,7 +23,7 @@ _RESETS: Mapping[str, str] = MappingProxyType(
         ),
         "port-closed-stray": N_(
             "{Sender}'s kernel answers for port {port}, which no socket has: a closed port answers "
-            "any segment but RST with RST. {sum}."
+            "any segment but RST with RST. {sum}, the number after that segment."
         ),
         "unread-data": N_(
             "{Sender}'s program closed the socket with bytes in its own receive buffer that it had "
@@ -53,7 +53,8 @@ _RESETS: Mapping[str, str] = MappingProxyType(
             "number that {receiver} acknowledged."
         ),
         "invalid-ack": N_(
-            "What {receiver} acknowledges does not fit {sender}'s SYN: it answers with RST."
+            "What came as an answer does not fit {sender}'s SYN, by its acknowledgment or by the "
+            "timestamp that it echoes: {sender} refuses it with RST."
         ),
         "time-wait": N_(
             "{Receiver} is in TIME_WAIT and had repeated its last ACK, which does not fit what "

@@ -19,7 +19,7 @@ from fourtuple.explain.headlines import headline
 from fourtuple.explain.model import Message
 from fourtuple.explain.opening import opening, third_step
 from fourtuple.explain.phrases import join
-from fourtuple.explain.selective import selective
+from fourtuple.explain.selective import sack_blocks, selective
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN, URG
 
@@ -148,6 +148,14 @@ def _acknowledgment(about: About) -> list[Message]:
     if about.segment.ack is None:
         return []
     if "wrong_ack" in about.notes:
+        heard = next(about.earlier(from_sender=False), None) or next(about.earlier(True), None)
+        if heard is None:
+            return [
+                about.says(
+                    "{Sender} acknowledges what nobody has sent: there is no connection. An ACK "
+                    "scan sends that to see whether a firewall lets it through."
+                )
+            ]
         return [about.says("ack {ack} is wrong: not all of that has reached {sender}.")]
     if about.ack is not None:
         return [_confirmed(about, about.ack)] if about.ack.holds else []
@@ -182,6 +190,11 @@ def _repeated(about: About) -> Message:
         )
     if answers:
         return about.says("The answer to the probe: {sender} expects number {ack}.")
+    if "window_update" in notes and sack_blocks(about.segment):
+        return about.says(
+            "ack {ack} once more, with another window: from {ack} on, {sender} can take {window} "
+            "bytes."
+        )
     if "window_update" in notes:
         return about.says("A new window: from {ack} on, {sender} can take {window} bytes.")
     if "duplicate_ack" in notes:

@@ -28,7 +28,9 @@ def selective(about: About) -> list[Message]:
     twice = blocks[:1] if _came_twice(blocks, ack) else []
     beyond = sorted(blocks[len(twice) :])
     found = []
-    if twice:
+    if twice and twice[0] == (0, 1):
+        found.append(about.says("The SYN of {receiver}, number 0, came twice (DSACK)."))
+    elif twice:
         found.append(about.says("Bytes {bytes} came twice (DSACK).", bytes=_written(twice)))
     if beyond:
         found.append(about.says("Beyond the gap, bytes {bytes} have come.", bytes=_written(beyond)))

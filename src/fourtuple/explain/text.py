@@ -9,11 +9,9 @@ are files that anybody may have written; a field without a value stays as it is.
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from gettext import c2py
 
 from fourtuple.errors import N_
 from fourtuple.explain.model import Message
-from fourtuple.explain.po import header_fields, parse
 
 __all__ = ["LANGUAGES", "N_", "Translator", "language_from", "language_of"]
 
@@ -86,7 +84,11 @@ def _catalog(language: str) -> tuple[Mapping[Key, tuple[str, ...]], Callable[[in
     """The translated messages of a language, and its choice of a plural form."""
     if language == LANGUAGES[0]:
         return {}, lambda count: int(count != 1)
-    from importlib.resources import files  # takes longer to load than all the rest, for English too
+    # all of it takes as long to load as a small table takes to print, and English needs none
+    from gettext import c2py
+    from importlib.resources import files
+
+    from fourtuple.explain.po import header_fields, parse
 
     path = files("fourtuple.explain") / "locale" / language / "LC_MESSAGES" / "fourtuple.po"
     entries = parse(path.read_text(encoding="utf-8"))

@@ -10,16 +10,21 @@ number that is made of the same (`wire.columns`); the first frame of a connectio
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from fourtuple.analyze.model import Connection
 from fourtuple.event.timeline import Timeline
-from fourtuple.wire import GreView, Ipv4View, Ipv6View, Packet, VxlanView
+
+if TYPE_CHECKING:
+    from fourtuple.wire import Packet
 
 __all__ = ["tunnel_name", "tunnels_of"]
 
 
-def tunnel_name(packet: Packet) -> str | None:
+def tunnel_name(packet: "Packet") -> str | None:
     """The name of the tunnels that a packet is in; None where it is in none."""
+    from fourtuple.wire import GreView, Ipv4View, Ipv6View, VxlanView
+
     names = []
     for tunnel in packet.tunnels:
         before = [view for view in packet.layers if view.offset <= tunnel.offset]

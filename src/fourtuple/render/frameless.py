@@ -1,7 +1,7 @@
-"""The picture of a connection of which no frame was recorded: calls and states alone.
+"""The picture of what has no segments: calls, and states where there are.
 
-`talk` and `serve` have such where they may not open a packet socket. Nothing is said about
-segments: what the calls do not prove is left out.
+`talk` and `serve` have such where they may not open a packet socket, where no connection came
+about, and of unix sockets and raw IP. What the calls do not prove is left out.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,16 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.render.build import MOST_ROWS, STATES
-from fourtuple.render.calls import own_calls
-from fourtuple.render.life import Life, life_of
+from fourtuple.render.calls import OwnCalls, own_calls
+from fourtuple.render.life import life_of
 from fourtuple.render.rows import rows_of
 from fourtuple.render.states import changes, kernel_source
-from fourtuple.render.view import View
+from fourtuple.render.view import Row, View
 
-__all__ = ["frameless_connections", "frameless_view"]
+__all__ = ["calls_view", "frameless_connections", "frameless_view"]
 
 NO_FRAMES = N_("frames: none recorded")
+OTHER_FRAMES = N_("frames: {count} in the recording, none of TCP or UDP")
 
 
 def frameless_connections(timeline: Timeline) -> list[Connection]:
@@ -55,24 +56,47 @@ def frameless_connections(timeline: Timeline) -> list[Connection]:
 def frameless_view(timeline: Timeline, connections: Sequence[Connection], index: int) -> View:
     """The picture of one of them."""
     chosen = connections[index]
-    life: Life = life_of(chosen, connections)
-    own = own_calls(timeline, life)
-    zero_ns, rows = rows_of(own, changes(timeline, life), (), (), MOST_ROWS)
-    first_ns = timeline.of(Call)[0].t_ns
+    life = life_of(chosen, connections)
     source = kernel_source(timeline, life)
+    own = own_calls(timeline, life)
+    rows = rows_of(own, changes(timeline, life), (), (), MOST_ROWS)
+    ends = str(chosen.client), str(chosen.server)
+    return _view(timeline, chosen.protocol, ends, source, rows)
+
+
+def calls_view(timeline: Timeline) -> View:
+    """The picture of all calls, where none was made on a connection: nobody came, nobody answered,
+    or a unix socket has no addresses."""
+    calls = timeline.of(Call)
+    own = OwnCalls(
+        tuple(call for call in calls if call.host == "client"),
+        tuple(call for call in calls if call.host == "server"),
+    )
+    name = str(timeline.meta.get("file") or "")
+    rows = rows_of(own, (), (), (), MOST_ROWS)
+    return _view(timeline, name.partition(":")[0], ("?", name), "", rows)
+
+
+def _view(
+    timeline: Timeline,
+    protocol: str,
+    ends: tuple[str, str],
+    source: str,
+    drawn: tuple[int, tuple[Row, ...]],
+) -> View:
+    zero_ns, rows = drawn
+    count = len(timeline.frames)
+    frames = Message(OTHER_FRAMES, {"count": count}) if count else Message(NO_FRAMES)
+    states = [Message(STATES[source])] if source in STATES and source != "inferred" else []
     return View(
         title=str(timeline.meta.get("file") or ""),
         question="",
-        protocol=chosen.protocol,
-        four_tuple=(str(chosen.client), str(chosen.server)),
+        protocol=protocol,
+        four_tuple=ends,
         client_known=True,
         headline=None,
-        evidence=(
-            Message("calls: recorded in the programs"),
-            *((Message(STATES[source]),) if source in STATES and source != "inferred" else ()),
-            Message(NO_FRAMES),
-        ),
+        evidence=(Message("calls: recorded in the programs"), *states, frames),
         programs=True,
-        offset_ns=zero_ns - first_ns,
+        offset_ns=zero_ns - timeline.of(Call)[0].t_ns,
         rows=rows,
     )

@@ -1,4 +1,5 @@
-"""What a summary says of frames that are in no connection although they might have been.
+"""What a summary says of frames that are in no connection although they might have been, and of
+those that look damaged although they are not.
 
 Link types that are not decoded are counted and named; so is what the headers of frames have to hide
 (`wire.columns`). The counts may come from a timeline or from a pass over a large capture.
@@ -17,9 +18,15 @@ from fourtuple.wire.link_types import link_name
 __all__ = ["leftover", "leftover_of"]
 
 
-def leftover(link_types: Mapping[int, int], problems: Mapping[str, int]) -> Iterator[Message]:
-    """The sentences. `link_types` tells how many frames of each link type could not be decoded,
-    `problems` how many frames have each of `PROBLEM_NAMES`."""
+#: a finished checksum looks unfinished once in 65535: so much more often is no chance
+_NO_CHANCE = 1000
+
+
+def leftover(
+    link_types: Mapping[int, int], problems: Mapping[str, int], frames: int
+) -> Iterator[Message]:
+    """The sentences. `link_types` tells how many of the `frames` were of each link type that could
+    not be decoded, `problems` how many have each of `PROBLEM_NAMES`."""
     for number, count in sorted(link_types.items()):
         yield Message(
             "{count} frame has link type {name} ({number}), which is not decoded",
@@ -51,6 +58,17 @@ def leftover(link_types: Mapping[int, int], problems: Mapping[str, int]) -> Iter
             count,
         )
 
+    count = problems.get("unfinished-checksum", 0)
+    if count and count * _NO_CHANCE >= frames:
+        yield Message(
+            "{count} frame was captured on the host that sent it, before its checksum was computed "
+            "(offload): nothing is wrong with it",
+            {"count": count},
+            "{count} frames were captured on the host that sent them, before their checksums were "
+            "computed (offload): nothing is wrong with them",
+            count,
+        )
+
 
 def leftover_of(timeline: Timeline) -> Iterator[Message]:
     """The sentences for a timeline's frames."""
@@ -58,4 +76,4 @@ def leftover_of(timeline: Timeline) -> Iterator[Message]:
     problems = {name: int(np.sum(masks >> bit & 1)) for bit, name in enumerate(PROBLEM_NAMES)}
     unknown = timeline.frames.vantage[masks >> PROBLEM_NAMES.index("unknown-link-type") & 1 == 1]
     links = Counter(timeline.vantages[point].link_type for point in unknown.tolist())
-    return leftover(links, problems)
+    return leftover(links, problems, len(masks))

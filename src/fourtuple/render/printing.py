@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from fourtuple.analyze import _layout as at
 from fourtuple.analyze.model import COUNT_NAMES
 from fourtuple.analyze.survey import Surveyed
 from fourtuple.analyze.table import CLOSES, FACTS, HANDSHAKES, ConnectionTable
@@ -34,10 +35,15 @@ _LATER = (1 << 63) - 1
 #: columns that are made for printing, behind those of a table
 _MADE = (
     *("duration_ns", "client_rtt_mean_ns", "server_rtt_mean_ns"),
-    *("client_word", "server_word", "tunnel_word"),
+    *("refused", "client_word", "server_word", "tunnel_word"),
 )
 _COLUMNS = {name: place for place, name in enumerate((*FACTS, *_MADE))}
 _END = (steps_of.SKIP, 0, 0, 0)
+#: the one RST that columns tell of
+_REFUSAL = (
+    '{"frame":<last_frame>,"from":"server","cause":"port-closed","confidence":"likely",'
+    '"kernel_reason":null}'
+)
 
 
 class Printer:
@@ -91,6 +97,7 @@ class Printer:
         for role in ("client", "server"):
             count = table[f"{role}_rtt_count"]
             made.append(table[f"{role}_rtt_sum_ns"] // np.maximum(count, 1))
+        made.append(table.flagged(at.S_REFUSED).astype(np.int64))
         for role in ("client", "server"):
             made.append(self._address_words(table, role))
         tunnels = table["tunnel"]
@@ -144,7 +151,9 @@ class Printer:
         yield from self._counts({name: f"client_{name}" for name in TRUTHS})
         yield from self._fields(',"server":')
         yield from self._counts({name: f"server_{name}" for name in TRUTHS})
-        yield from self._fields('},"resets":[],')
+        yield from self._fields('},"resets":[')
+        yield from self._either(_COLUMNS["refused"], 1, list(self._fields(_REFUSAL)), "")
+        yield from self._fields("],")
         yield from self._tail()
 
     def _tail(self) -> Iterator[Step]:

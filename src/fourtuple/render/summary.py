@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fourtuple.analyze import connections as connections_of
 from fourtuple.analyze.model import Connection
+from fourtuple.event.model import Call
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings as findings_of
 from fourtuple.explain.model import Finding, Message
@@ -18,7 +19,7 @@ from fourtuple.explain.tunnels import tunnels_of
 from fourtuple.render.blocks import Blocks
 from fourtuple.render.build import build_view
 from fourtuple.render.cells import Painter
-from fourtuple.render.frameless import frameless_connections, frameless_view
+from fourtuple.render.frameless import calls_view, frameless_connections, frameless_view
 from fourtuple.render.ladder import ladder
 from fourtuple.render.leftover import leftover_of
 from fourtuple.render.overview import MOST_LISTED, Measures, summary
@@ -142,13 +143,18 @@ class _Reporter:
     def _talk(self) -> Iterator[list[str]]:
         """What one side of its conversations saw, with frames or without."""
         found = [] if self.connections else frameless_connections(self.timeline)
-        for index in range(min(len(found), _LADDERS)):
-            view = frameless_view(self.timeline, found, index)
+        views = [
+            frameless_view(self.timeline, found, index)
+            for index in range(min(len(found), _LADDERS))
+        ]
+        if not (found or self.connections) and self.timeline.of(Call):
+            views.append(calls_view(self.timeline))
+        for view in views:
             yield self.text.head(view)
             yield ladder(view, self.painter.terminal, self.painter.translator, raw=self.raw)
         if len(found) > _LADDERS:
             yield self.text.bullets([Message(_MORE, {"count": len(found) - _LADDERS})])
-        if not (found or self.connections):
+        if not (views or self.connections):
             yield self.text.bullets([Message(_NO_CONNECTION)])
         yield from self._first_ones()
 

@@ -35,7 +35,7 @@ class OwnPorts:
                 return
         raise CapabilityMissing(
             N_("no {count} free ports in a row from {first} up to send probes from"),
-            N_("End what holds them: ss -tunap shows it."),
+            N_("End what holds them: fourtuple sockets -t -u shows it."),
             {"count": OWN_PORTS, "first": _FIRST},
         )
 

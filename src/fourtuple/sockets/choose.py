@@ -6,9 +6,7 @@ from what it says, so that every one of them means the same for all protocols.
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourtuple.errors import N_, UsageError
 from fourtuple.sockets.model import PROTOCOLS, STATE_NUMBERS, address_of, port_of
@@ -28,8 +26,7 @@ _NO_PORT = N_("--port {text}: it is a port, or two with - between, from 1 to 655
 _NO_HOST = N_("--host {text}: it is an address or a network (10.0.0.0/8).")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """`states` are bits; of what is empty, everything is wanted."""
 
     protocols: tuple[str, ...] = PROTOCOLS
@@ -62,6 +59,8 @@ class Wanted:
         """The processes that are meant: by number, by the kernel's short name (* and ? match)."""
         if self.pid is not None:
             return [self.pid]
+        from fnmatch import fnmatchcase
+
         # the kernel keeps 15 bytes of a name
         pattern = self.process if "*" in self.process else self.process[:15]
         return [pid for pid in processes() if fnmatchcase(command_of(pid), pattern)]

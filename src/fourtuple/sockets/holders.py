@@ -20,9 +20,9 @@ from fourtuple.sockets.listing import every_namespace, list_sockets
 from fourtuple.sockets.model import Listing, endpoint, port_of, state_of
 from fourtuple.sockets.show import owner_text, user_name
 from fourtuple.system.inet_dump import EVERY_STATE, LISTEN, InetRow
-from fourtuple.system.owners import Owner, command_of, processes, sockets_of
+from fourtuple.system.owners import Owner, command_of, look_for_owners, processes, sockets_of
 
-__all__ = ["Answer", "Trial", "answer", "answer_record", "sentences"]
+__all__ = ["Answer", "Trial", "answer", "answer_record", "sentences", "untold_sockets"]
 
 _TIME_WAIT, _CLOSED = 6, 7
 _ENDING = frozenset((4, 5, 9, 11))
@@ -56,7 +56,7 @@ class Answer:
 
     @property
     def rows(self) -> list[InetRow]:
-        return self.here.inet.get(self.protocol, [])
+        return list(self.here.inet.get(self.protocol, ()))
 
     @property
     def in_use(self) -> bool:
@@ -74,12 +74,14 @@ def answer(port: int, protocol: str) -> Answer:
     elsewhere = []
     for file in every_namespace():
         with suppress(FourtupleError, OSError):
-            listing = _local(list_sockets(wanted, namespace=file), port)
+            listing = _local(list_sockets(wanted, owners=False, namespace=file), port)
             if listing.namespace != here.namespace and len(listing):
+                inodes = {row.inode for _, row in listing.rows()}
+                listing.owners = look_for_owners(inodes - {0}).owners
                 elsewhere.append(listing)
     found = Answer(protocol, port, here, tuple(elsewhere), trials, ())
     if found.in_use and not found.rows:
-        untold = tuple(_untold(here.namespace))
+        untold = tuple(untold_sockets(here.namespace))
         return Answer(protocol, port, here, tuple(elsewhere), trials, untold)
     return found
 
@@ -103,7 +105,7 @@ def _try(family: int, protocol: str, port: int, reusing: bool) -> int:
     return 0
 
 
-def _untold(namespace: int) -> Iterator[Owner]:
+def untold_sockets(namespace: int) -> Iterator[Owner]:
     """Descriptors of this namespace's processes whose socket is in no table of the kernel's."""
     told: set[int] = set()
     listing = list_sockets(Wanted(), owners=False)
@@ -203,7 +205,7 @@ def sentences(found: Answer) -> Iterator[Message]:
         yield from _without_rows(found, about)
     yield from _way_out(found)
     for listing in found.elsewhere[:_MOST]:
-        row = listing.inet[found.protocol][0]
+        row = next(iter(listing.inet[found.protocol]))
         owners = listing.owners.get(row.inode)
         owner: object = owner_text(owners[0]) if owners else Message("a process")
         where = {**about, "namespace": listing.namespace, "owner": owner}

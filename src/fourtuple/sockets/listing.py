@@ -8,20 +8,28 @@ between one question and the next is simply not there.
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from fourtuple.errors import N_, CapabilityMissing, InputError
 from fourtuple.sockets.choose import Wanted
 from fourtuple.sockets.model import Listing
-from fourtuple.system.inet_dump import INFO, LISTEN, MEMORY, InetRow, Tables, UnixRow
-from fourtuple.system.namespaces import inside
+from fourtuple.system.inet_dump import (
+    INFO,
+    LISTEN,
+    MEMORY,
+    InetRow,
+    InetRows,
+    Tables,
+    UnixRow,
+)
 from fourtuple.system.owners import look_for_owners, processes, sockets_of
 from fourtuple.system.raw_table import raw_rows
 
 __all__ = ["every_namespace", "list_sockets", "namespace_file"]
 
 _RAW_DIAG = 255
+_MANY = 2000
 #: a kernel without the table: ENOENT, or EINVAL where it is older than the question
 _NO_TABLE = (errno.ENOENT, errno.EINVAL, errno.EPROTONOSUPPORT)
 _NO_ENTRY = N_("{file}: this process may not enter that network namespace (CAP_SYS_ADMIN).")
@@ -47,12 +55,16 @@ def list_sockets(
         held = {inode for pid in pids for _, inode in sockets_of(pid)}
         _keep(listing, held)
     if owners:
-        inodes = {row.inode for some in listing.inet.values() for row in some}
-        inodes.update(row.inode for row in listing.unix)
-        inodes.discard(0)
-        found = look_for_owners(inodes)
+        # of most of the sockets that there are, it is quicker to look at those of all processes
+        found = look_for_owners(None if len(listing) > _MANY else _inodes(listing))
         listing.owners, listing.refused = found.owners, found.refused
     return listing
+
+
+def _inodes(listing: Listing) -> set[int]:
+    found = {row.inode for some in listing.inet.values() for row in some}
+    found.update(row.inode for row in listing.unix)
+    return found - {0}
 
 
 def _asked(tables: Tables, wanted: Wanted, extensions: tuple[int, ...]) -> Listing:
@@ -69,7 +81,7 @@ def _asked(tables: Tables, wanted: Wanted, extensions: tuple[int, ...]) -> Listi
 
 def _inet(
     tables: Tables, protocol: str, wanted: Wanted, extensions: tuple[int, ...]
-) -> list[InetRow]:
+) -> Collection[InetRow]:
     states = wanted.states_of(protocol)
     if not states:
         return []
@@ -79,15 +91,16 @@ def _inet(
         return tables.inet(socket.IPPROTO_UDP, states, wanted.families, (MEMORY,))
     # what a listener dropped is worth asking for; listeners are few, and are looked up apart
     listeners, others = states & 1 << LISTEN, states & ~(1 << LISTEN)
-    rows: list[InetRow] = []
+    tcp, families = socket.IPPROTO_TCP, wanted.families
+    rows = InetRows()
     if listeners:
-        rows += tables.inet(socket.IPPROTO_TCP, listeners, wanted.families, (MEMORY, *extensions))
+        rows.extend(tables.inet(tcp, listeners, families, tuple({*extensions, MEMORY})))
     if others:
-        rows += tables.inet(socket.IPPROTO_TCP, others, wanted.families, extensions)
+        rows.extend(tables.inet(tcp, others, families, extensions))
     return rows
 
 
-def _raw(tables: Tables, wanted: Wanted, states: int) -> list[InetRow]:
+def _raw(tables: Tables, wanted: Wanted, states: int) -> Collection[InetRow]:
     try:
         return tables.inet(_RAW_DIAG, states, wanted.families)
     except OSError as error:
@@ -134,6 +147,8 @@ def _entered(namespace: str) -> Iterator[None]:
     if not namespace:
         yield
         return
+    from fourtuple.system.namespaces import inside  # longer to load than most tables to list
+
     params = {"file": namespace}
     try:
         descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)

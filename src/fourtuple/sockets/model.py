@@ -4,8 +4,8 @@ Rows are the kernel's (system.inet_dump); what a row means in words is looked up
 """
 
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from operator import itemgetter
 
 from fourtuple.system.inet_dump import BOUND, LISTEN, SYN_RECV, InetRow, UnixRow
 from fourtuple.system.owners import Owner
@@ -14,7 +14,7 @@ from fourtuple.system.sock_diag import STATES, TIMERS
 __all__ = [
     "PROTOCOLS",
     "STATE_NUMBERS",
-    "Ends",
+    "Hosts",
     "Listing",
     "address_of",
     "endpoint",
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 PROTOCOLS = ("tcp", "udp", "raw", "unix")
+_INODE = itemgetter(14)
 _CLOSED = 7
 _TIME_WAIT, _NEW_SYN_RECV = 6, 12
 _CLOSING = frozenset((4, 5, 9, 11))  # FIN_WAIT1, FIN_WAIT2, LAST_ACK, CLOSING
@@ -40,56 +41,57 @@ STATE_NUMBERS: Mapping[str, tuple[int, ...]] = {
 }
 
 
-@dataclass(slots=True)
 class Listing:
     """Sockets of one network namespace, by protocol; `namespace` is its inode, `owners` holds who
     has a socket, by the socket's inode. `refused` processes could not be looked into."""
 
-    inet: dict[str, list[InetRow]] = field(default_factory=dict)
-    unix: list[UnixRow] = field(default_factory=list)
-    namespace: int = 0
-    owners: dict[int, list[Owner]] = field(default_factory=dict)
-    refused: int = 0
-    owners_asked: bool = True
+    __slots__ = ("inet", "namespace", "owners", "owners_asked", "refused", "unix")
+
+    def __init__(
+        self,
+        inet: Mapping[str, Collection[InetRow]] | None = None,
+        unix: Collection[UnixRow] = (),
+        namespace: int = 0,
+        owners: Mapping[int, tuple[Owner, ...]] | None = None,
+    ) -> None:
+        self.inet, self.unix = dict(inet or {}), list(unix)
+        self.namespace, self.owners = namespace, dict(owners or {})
+        self.refused, self.owners_asked = 0, True
 
     def __len__(self) -> int:
         return sum(map(len, self.inet.values())) + len(self.unix)
 
-    def rows(self) -> Sequence[tuple[str, InetRow]]:
+    def rows(self) -> Iterator[tuple[str, InetRow]]:
         """Each with its protocol, without the UNIX sockets."""
-        return [(protocol, row) for protocol, some in self.inet.items() for row in some]
+        return ((protocol, row) for protocol, some in self.inet.items() for row in some)
 
     def hidden(self) -> int:
         """How many sockets have an owner that was not found."""
         if not self.owners_asked:
             return 0
-        inodes = {row.inode for _, row in self.rows()} | {row.inode for row in self.unix}
+        inodes = {row.inode for row in self.unix}
+        for some in self.inet.values():
+            inodes.update(map(_INODE, some))
         return len(inodes - {0} - self.owners.keys())
 
 
-class Ends(dict[tuple[bytes, bytes], str]):
-    """(address, port) of one family -> the text of that end, made once for each."""
+class Hosts(dict[bytes, str]):
+    """An address of one family -> its text as it stands before a port, made once for each."""
 
     def __init__(self, family: int) -> None:
         self._family = family
-        self._addresses: dict[bytes, str] = {}
         self._size = 4 if family == socket.AF_INET else 16
 
-    def __missing__(self, key: tuple[bytes, bytes]) -> str:
-        address, port = key
-        host = self._addresses.get(address)
-        if host is None:
-            host = socket.inet_ntop(self._family, address[: self._size])
-            host = self._addresses[address] = f"[{host}]" if self._size == 16 else host
-        return f"{host}:{port[0] << 8 | port[1] or '*'}"
+    def __missing__(self, address: bytes) -> str:
+        host = socket.inet_ntop(self._family, address[: self._size])
+        text = self[address] = f"[{host}]" if self._size == 16 else host
+        return text
 
 
 def endpoint(row: InetRow, *, remote: bool = False) -> str:
-    """One end of a socket as text: 10.0.0.1:80, [::1]:80."""
-    ends = Ends(row.family)
-    if remote:
-        return ends[row.remote_address, row.remote_port]
-    return ends[row.local_address, row.local_port]
+    """One end of a socket as text: 10.0.0.1:80, [::1]:80; * for no port."""
+    host = Hosts(row.family)[row.remote_address if remote else row.local_address]
+    return f"{host}:{port_of(row, remote=remote) or '*'}"
 
 
 def address_of(row: InetRow, *, remote: bool = False) -> str:

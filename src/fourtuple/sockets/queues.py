@@ -4,8 +4,9 @@ Each remark names whose counter it rests on: a socket's own, or the whole networ
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import takewhile
 
 from fourtuple.errors import N_
 from fourtuple.explain.model import Message
@@ -26,12 +27,13 @@ _FULL = N_(
     "further SYNs until the program calls accept()."
 )
 _DROPPED = N_(
-    "{end}: this listener has dropped {count} segments since it was made, SYNs and last ACKs of "
-    "handshakes for the most part (its own counter, sk_drops)."
+    "{end}: segments that this listener has dropped since it was made: {count}, SYNs and last "
+    "ACKs of handshakes for the most part (its own counter, sk_drops)."
 )
 _UDP_DROPPED = N_(
-    "{end}: this socket has dropped {count} datagrams since it was made: its receive buffer was "
-    "full, a checksum was wrong, or a filter refused them (its own counter, sk_drops)."
+    "{end}: datagrams that this socket has dropped since it was made: {count}. Its receive "
+    "buffer was full, a checksum was wrong, or a filter refused them (its own counter, "
+    "sk_drops)."
 )
 _OVERFLOWS = N_(
     "All listeners of this network namespace together, since it was made: accept queue full {over} "
@@ -39,12 +41,13 @@ _OVERFLOWS = N_(
     "{full} dropped (TCPReqQFullDrop), {cookies} answered with cookies (TCPReqQFullDoCookies)."
 )
 _HIDDEN = N_(
-    "{count} sockets have owners that are not visible here: {refused} processes are another user's."
-    " As root the command shows them."
+    "Sockets whose owners are not visible here: {count}; {refused} processes are another "
+    "user's. As root the command shows them."
 )
 _UNKNOWN = N_(
-    "{count} sockets have no owner that was found: it ended meanwhile, or its process is in "
-    "another pid namespace, or the socket is on its way in a message (SCM_RIGHTS)."
+    "Sockets without an owner that was found: {count}. It ended meanwhile, or /proc does not "
+    "show it here (another pid namespace, hidepid), or the socket is on its way in a message "
+    "(SCM_RIGHTS)."
 )
 
 
@@ -53,7 +56,8 @@ def remarks(listing: Listing) -> Iterator[Message]:
     if not len(listing):
         yield Message(_NONE)
         return
-    listeners = [row for row in listing.inet.get("tcp", ()) if row.state == LISTEN]
+    # they come first: sockets.listing asks for them first
+    listeners = [*takewhile(lambda row: row.state == LISTEN, listing.inet.get("tcp", ()))]
     if listeners:
         yield Message(_LISTENERS)
         yield from _of_listeners(listeners)
@@ -79,7 +83,7 @@ def _of_listeners(listeners: list[InetRow]) -> Iterator[Message]:
     yield from _of_dropped(listeners, _DROPPED)
 
 
-def _of_dropped(rows: "list[InetRow] | tuple[()]", text: str) -> Iterator[Message]:
+def _of_dropped(rows: Iterable[InetRow], text: str) -> Iterator[Message]:
     dropped = [(row, count) for row in rows if (count := drops_of(row))]
     dropped.sort(key=lambda pair: -pair[1])
     for row, count in dropped[:_MOST]:

@@ -5,7 +5,7 @@ a row is one formatting. Where a terminal is too narrow, a socket is a paragraph
 """
 
 import pwd
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 
 from fourtuple.errors import N_
@@ -13,7 +13,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import Translator
 from fourtuple.render.text import clean, width_of, wrap
 from fourtuple.sockets.model import (
-    Ends,
+    Hosts,
     Listing,
     endpoint,
     state_of,
@@ -21,7 +21,7 @@ from fourtuple.sockets.model import (
     why_nobody,
 )
 from fourtuple.sockets.queues import remarks
-from fourtuple.system.inet_dump import InetRow, UnixRow
+from fourtuple.system.inet_dump import InetRow, InetRows, UnixRow
 from fourtuple.system.owners import Owner
 from fourtuple.system.sock_diag import TIMERS
 
@@ -52,6 +52,10 @@ _TIMERS = {
 #: of these the kernel keeps no user
 _NO_USER = frozenset((3, 6, 12))
 _FIN_WAIT2, _LISTEN = 5, 10
+_AF_INET6 = 10
+#: with more rows than this, widths are what they may be, and not looked for
+_MANY = 2000
+_WIDEST_IPV4, _WIDEST_IPV6 = len("255.255.255.255:65535"), len("[::ffff:255.255.255.255]:65535")
 _STATE, _UID = itemgetter(1), itemgetter(13)
 
 Cells = tuple[str | int, ...]
@@ -88,19 +92,29 @@ def _one_table(listing: Listing, translator: Translator, width: int | None) -> I
         yield from wrap(text, width) if width else [text]
 
 
+class _Users(dict[int, str]):
+    """User's number -> name, looked up once."""
+
+    def __missing__(self, uid: int) -> str:
+        name = self[uid] = clean(user_name(uid))
+        return name
+
+
+def _is_ipv6(rows: Collection[InetRow]) -> bool:
+    if isinstance(rows, InetRows):
+        return _AF_INET6 in rows.families
+    return any(row.family == _AF_INET6 for row in rows)
+
+
 class _Words:
     """Makes the cells of rows; remembers what it has put into words."""
 
     def __init__(self, listing: Listing, translator: Translator) -> None:
         self.listing, self._translator = listing, translator
         self._nobody = {why: translator.text(text) for why, text in NOBODY.items()}
-        self._ends = {family: Ends(family) for family in (2, 10)}
+        self._hosts = {family: Hosts(family) for family in (2, 10)}
         self._commands: dict[str, str] = {}
-        self._users = {uid: clean(user_name(uid)) for uid in self._uids()}
-
-    def _uids(self) -> set[int]:
-        found = {uid for rows in self.listing.inet.values() for uid in set(map(_UID, rows))}
-        return found | {row.uid for row in self.listing.unix if row.uid is not None}
+        self._users = _Users()
 
     def cells(self) -> Iterator[Cells]:
         """Every socket's."""
@@ -109,7 +123,13 @@ class _Words:
         yield from map(self._unix, self.listing.unix)
 
     def widths(self) -> list[int]:
-        """No cell of a column but the last is wider. Found without making them all."""
+        """No cell of a column but the last is wider. Where there are very many, lines are printed
+        as they come: then a rare one may be wider."""
+        if len(self.listing) > _MANY:
+            widest = (
+                _WIDEST_IPV6 if any(map(_is_ipv6, self.listing.inet.values())) else _WIDEST_IPV4
+            )
+            return [len("proto"), len("ESTABLISHED"), 6, 6, widest, widest, 18, 8]
         rows = [row for some in self.listing.inet.values() for row in some]
         unix = self.listing.unix
         queues = [max(map(itemgetter(field), rows), default=0) for field in (11, 12)]
@@ -120,27 +140,33 @@ class _Words:
             max(map(len, self.listing.inet), default=4),
             max((len(state_of(*one)) for one in self._states()), default=0),
             *(len(str(most)) for most in queues),
-            max(self._widest_end(rows, 6), *paths, 0),
-            max(self._widest_end(rows, 7), len("seqpacket") if unix else 0),
+            max(self._widest_end(rows, remote=False), *paths, 0),
+            max(self._widest_end(rows, remote=True), len("seqpacket") if unix else 0),
             max((width_of(self._timer(row)) for row in rows if row.timer), default=0),
-            max(map(width_of, self._users.values()), default=0),
+            max((width_of(self._users[uid]) for uid in self._uids()), default=0),
         ]
+
+    def _uids(self) -> set[int]:
+        found = {uid for rows in self.listing.inet.values() for uid in set(map(_UID, rows))}
+        return found | {row.uid for row in self.listing.unix if row.uid is not None}
 
     def _states(self) -> set[tuple[str, int]]:
         inet = self.listing.inet.items()
         found = {(protocol, state) for protocol, rows in inet for state in set(map(_STATE, rows))}
         return found | ({("unix", _LISTEN)} if self.listing.unix else set())
 
-    def _widest_end(self, rows: Sequence[InetRow], field: int) -> int:
-        addresses = {(row[0], row[field]) for row in rows}
-        longest_port = b"\xff\xff"
-        return max((len(self._ends[f][a, longest_port]) for f, a in addresses), default=0)  # type: ignore[index]
+    def _widest_end(self, rows: Sequence[InetRow], *, remote: bool) -> int:
+        hosts = {
+            self._hosts[row.family][row.remote_address if remote else row.local_address]
+            for row in rows
+        }
+        return max(map(len, hosts), default=0) + len(":65535")
 
     def _timer(self, row: InetRow) -> str:
         return timer_text(row, self._translator)
 
     def _inet(self, protocol: str, rows: Iterable[InetRow]) -> Iterator[Cells]:
-        ends, users, held = self._ends, self._users, self.listing.owners
+        hosts, users, held = self._hosts, self._users, self.listing.owners
         asked = self.listing.owners_asked
         states = [state_of(protocol, number) for number in range(256)]
         for row in rows:
@@ -148,16 +174,23 @@ class _Words:
                 family, state, timer, _, local_port, remote_port, local, remote, _, _, _,
                 recv_q, send_q, uid, inode, _,
             ) = row  # fmt: skip
-            texts = ends[family]
+            texts = hosts[family]
             owners = ""
             if asked:
                 found = held.get(inode)
                 owners = self._all(found) if found else self._nobody[why_nobody(protocol, row)]
             yield (
-                protocol, states[state], recv_q, send_q, texts[local, local_port],
-                texts[remote, remote_port], self._timer(row) if timer else "",
-                "" if state in _NO_USER else users[uid], owners,
-            )  # fmt: skip
+                protocol,
+                states[state],
+                recv_q,
+                send_q,
+                # as model.endpoint, 40,000 times
+                f"{texts[local]}:{local_port[0] << 8 | local_port[1] or '*'}",
+                f"{texts[remote]}:{remote_port[0] << 8 | remote_port[1] or '*'}",
+                self._timer(row) if timer else "",
+                "" if state in _NO_USER else users[uid],
+                owners,
+            )
 
     def _unix(self, row: UnixRow) -> Cells:
         owners = ""

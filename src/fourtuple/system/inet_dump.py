@@ -1,7 +1,8 @@
 """Whole socket tables, fast: NETLINK_SOCK_DIAG dumps of TCP, UDP, RAW and UNIX sockets.
 
-Rules: rows stay as the kernel wrote them (addresses and ports are bytes) until somebody looks at
-one; messages of equal length that follow each other are unpacked in one go. A dump that the table
+Rules: rows stay in the kernel's messages until somebody looks at them, each time anew: memory that
+is touched for the first time costs more than unpacking twice. Messages of equal length that follow
+each other are unpacked in one go. A dump that the table
 changed under is not asked for again: with many sockets it nearly always has, and what is missing
 are sockets that came or went meanwhile. Knows nothing of processes (system.owners).
 """
@@ -12,7 +13,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from typing import NamedTuple
 
 __all__ = [
@@ -23,13 +24,17 @@ __all__ = [
     "MEMORY",
     "SYN_RECV",
     "InetRow",
+    "InetRows",
     "Tables",
     "UnixRow",
     "attributes_of",
     "drops_of",
 ]
 
-_NETLINK_SOCK_DIAG, _BY_FAMILY, _REQUEST_DUMP = 4, 20, 0x301
+_NETLINK_SOCK_DIAG, _REQUEST_DUMP = 4, 0x301
+#: the question of today, and the first one, which TCP still answers for both families in one go
+_BY_FAMILY, _TCPDIAG_GETSOCK = 20, 18
+_BOTH = (socket.AF_INET, socket.AF_INET6)
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 #: the kernel makes no dump message longer than 32 KiB (netlink_recvmsg)
 _BUFFER = 1 << 15
@@ -47,6 +52,7 @@ _SK_MEMINFO_DROPS = 8
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _SAME_BYTES = 8  # length, kind and flags
 _INET_REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2, any socket
+_FIRST_REQUEST = struct.Struct("=BBBB48xII")  # inet_diag_req
 _UNIX_REQUEST = struct.Struct("=BBHIIIQ")  # unix_diag_req
 _INET_MESSAGE = struct.Struct("=BBBB2s2s16s16sIQIIIII")  # inet_diag_msg
 _UNIX_MESSAGE = struct.Struct("=BBBBIQ")  # unix_diag_msg
@@ -78,6 +84,39 @@ class InetRow(NamedTuple):
     uid: int
     inode: int
     attributes: bytes
+
+
+class InetRows:
+    """Rows in the kernel's order, which are made while one goes through them."""
+
+    __slots__ = ("_count", "_runs", "families")
+
+    def __init__(self) -> None:
+        self.families: set[int] = set()
+        self._runs: list[tuple[struct.Struct, bytes]] = []
+        self._count = 0
+
+    def add(self, one: struct.Struct, data: bytes) -> None:
+        """Messages that `one` unpacks."""
+        self._runs.append((one, data))
+        self.families.update(data[_HEADER.size :: one.size])
+        self._count += len(data) // one.size
+
+    def extend(self, other: "InetRows") -> None:
+        """The rows of another dump, behind these."""
+        self._runs += other._runs
+        self.families |= other.families
+        self._count += other._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[InetRow]:
+        every = chain.from_iterable(one.iter_unpack(data) for one, data in self._runs)
+        return map(tuple.__new__, repeat(InetRow), every)
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == one for one in self)
 
 
 class UnixRow(NamedTuple):
@@ -115,21 +154,30 @@ class Tables:
         self,
         protocol: int,
         states: int = EVERY_STATE,
-        families: tuple[int, ...] = (socket.AF_INET, socket.AF_INET6),
+        families: tuple[int, ...] = _BOTH,
         extensions: tuple[int, ...] = (),
-    ) -> list[InetRow]:
-        """The sockets of a protocol in these states (bits), in the kernel's order."""
+    ) -> InetRows:
+        """The sockets of a protocol in these states (bits)."""
         wanted = sum(1 << (one - 1) for one in extensions)
-        rows: list[InetRow] = []
+        rows = InetRows()
+        if protocol == socket.IPPROTO_TCP and families == _BOTH:
+            # one walk through the kernel's table instead of two
+            first = _FIRST_REQUEST.pack(socket.AF_UNSPEC, 0, 0, wanted, states, 0)
+            self._ask(first, _TCPDIAG_GETSOCK)
+            self._collect(rows, extensions)
+            return rows
         for family in families:
             self._ask(_INET_REQUEST.pack(family, protocol, wanted, 0, states))
-            for step, some in self._answers():
-                rest = step - _HEADER.size - _INET_MESSAGE.size
-                # what nobody asked for need not be kept 40,000 times
-                behind = f"{rest}s" if extensions else f"0s{rest}x"
-                one = struct.Struct(f"={_HEADER.size}x{_INET_MESSAGE.format[1:]}{behind}")
-                rows += map(tuple.__new__, repeat(InetRow), one.iter_unpack(some))
+            self._collect(rows, extensions)
         return rows
+
+    def _collect(self, rows: InetRows, extensions: tuple[int, ...]) -> None:
+        for step, some in self._answers():
+            rest = step - _HEADER.size - _INET_MESSAGE.size
+            # what nobody asked for need not be kept 40,000 times
+            behind = f"{rest}s" if extensions else f"0s{rest}x"
+            one = struct.Struct(f"={_HEADER.size}x{_INET_MESSAGE.format[1:]}{behind}")
+            rows.add(one, bytes(some))
 
     def unix_listeners(self) -> list[UnixRow]:
         """The UNIX sockets that listen."""
@@ -140,9 +188,9 @@ class Tables:
                 rows.append(_unix_row(bytes(some[begin + _HEADER.size : begin + step])))
         return rows
 
-    def _ask(self, body: bytes) -> None:
+    def _ask(self, body: bytes, kind: int = _BY_FAMILY) -> None:
         length = _HEADER.size + len(body)
-        self._socket.send(_HEADER.pack(length, _BY_FAMILY, _REQUEST_DUMP, 1, 0) + body)
+        self._socket.send(_HEADER.pack(length, kind, _REQUEST_DUMP, 1, 0) + body)
 
     def _answers(self) -> Iterator[tuple[int, memoryview]]:
         """Runs of messages of one length: that length, and their bytes. To be used before the next

@@ -34,7 +34,7 @@ class Search(NamedTuple):
     """What was found: the holders of each inode that has any. `refused` processes could not be
     looked into."""
 
-    owners: dict[int, list[Owner]]
+    owners: dict[int, tuple[Owner, ...]]
     refused: int
 
 
@@ -42,15 +42,16 @@ def owners_of(inodes: Iterable[int]) -> dict[int, list[Owner]]:
     """The holders of each of these sockets that this process may see."""
     wanted = set(inodes)
     found = look_for_owners(wanted).owners
-    return {inode: found.get(inode, []) for inode in wanted}
+    return {inode: list(found.get(inode, ())) for inode in wanted}
 
 
-def look_for_owners(inodes: Iterable[int], pids: Iterable[int] | None = None) -> Search:
-    """The same, of the sockets that have holders, among these processes or all; and how many
-    processes could not be looked into. Some 5 us a descriptor."""
-    found: dict[str, list[Owner]] = {f"{_SOCKET}{inode}]": [] for inode in inodes}
-    wanted, refused, readlink = found.get, 0, os.readlink
-    for pid in processes() if pids is None else pids:
+def look_for_owners(inodes: Iterable[int] | None) -> Search:
+    """The same, of the sockets that have holders, or of all sockets; and how many processes could
+    not be looked into. Some 4 us a descriptor."""
+    wanted = None if inodes is None else set(inodes)
+    found: dict[int, tuple[Owner, ...]] = {}
+    refused, readlink, begin = 0, os.readlink, len(_SOCKET)
+    for pid in processes():
         command = ""
         try:
             directory = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -62,18 +63,21 @@ def look_for_owners(inodes: Iterable[int], pids: Iterable[int] | None = None) ->
         try:
             for name in os.listdir(directory):
                 try:
-                    holders = wanted(readlink(name, dir_fd=directory))
+                    target = readlink(name, dir_fd=directory)
                 except OSError:  # closed meanwhile
                     continue
-                if holders is not None:
+                if target[:begin] != _SOCKET:
+                    continue
+                inode = int(target[begin:-1])
+                if wanted is None or inode in wanted:
                     command = command or command_of(pid)
-                    holders.append(Owner(pid, int(name), command))
+                    owner = (Owner(pid, int(name), command),)
+                    found[inode] = found[inode] + owner if inode in found else owner
         except OSError:
             pass
         finally:
             os.close(directory)
-    begin = len(_SOCKET)
-    return Search({int(text[begin:-1]): held for text, held in found.items() if held}, refused)
+    return Search(found, refused)
 
 
 def processes() -> Iterator[int]:

@@ -18,7 +18,7 @@ from typing import Self
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.refusals import N_
 
-__all__ = ["Instance", "clear_stale", "ending_in_order", "instance_name", "place"]
+__all__ = ["Instance", "clear_stale", "ending_in_order", "instance_name", "pages_of", "place"]
 
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 _MINE = "fourtuple"
@@ -214,9 +214,8 @@ class Instance:
     def pages(self, page_bytes: int) -> Iterator[tuple[int, bytes]]:
         """(processor, page) of all that waits, each processor's pages in order."""
         for cpu, pipe in self._pipes.items():
-            with suppress(BlockingIOError):
-                while page := os.read(pipe, page_bytes):
-                    yield cpu, page
+            for page in pages_of(pipe, page_bytes):
+                yield cpu, page
 
     def lost(self) -> int:
         """How many events found no room, so far."""
@@ -227,6 +226,13 @@ class Instance:
                 if name in ("overrun", "commit overrun", "dropped events"):
                     count += int(number)
         return count
+
+
+def pages_of(pipe: int, page_bytes: int) -> Iterator[bytes]:
+    """The pages that wait in one processor's trace_pipe_raw."""
+    with suppress(BlockingIOError):
+        while page := os.read(pipe, page_bytes):
+            yield page
 
 
 @contextmanager

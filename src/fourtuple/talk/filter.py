@@ -1,5 +1,6 @@
-"""Which frames a conversation may need, as a classic BPF program: those of the server's ports, ICMP
-messages, and fragments but the first. A busy machine's other frames are left to the kernel.
+"""Which frames a conversation may need, as a classic BPF program: those of the server's ports, or
+of a protocol where packets have none, ICMP messages, and fragments but the first. A busy machine's
+other frames are left to the kernel.
 
 Offsets are from the network header (SKF_NET_OFF), so that the kind of link does not matter.
 """
@@ -7,7 +8,7 @@ Offsets are from the network header (SKF_NET_OFF), so that the kind of link does
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["port_filter"]
+__all__ = ["frame_filter"]
 
 _NET = 0xFFF00000  # SKF_NET_OFF (linux/filter.h)
 _LDB, _LDH, _LDH_X = 0x30, 0x28, 0x48
@@ -30,11 +31,11 @@ class _Line(NamedTuple):
     label: str = ""
 
 
-def port_filter(ports: Iterable[int]) -> list[Instruction]:
-    """The program for TCP and UDP ports, over IPv4 and IPv6; of no lines, which keeps every frame,
-    where they are too many."""
-    wanted = sorted(set(ports))
-    if len(wanted) > _MOST_PORTS:
+def frame_filter(ports: Iterable[int], protocols: Iterable[int] = ()) -> list[Instruction]:
+    """The program for TCP and UDP ports and for whole IP protocols, over IPv4 and IPv6; of no
+    lines, which keeps every frame, where they are too many."""
+    wanted, whole = sorted(set(ports)), sorted(set(protocols))
+    if len(wanted) + len(whole) > _MOST_PORTS:
         return []
     lines = [
         _Line(_LDB, _NET),
@@ -43,6 +44,7 @@ def port_filter(ports: Iterable[int]) -> list[Instruction]:
         _Line(_JEQ, 4, otherwise="drop"),
         _Line(_LDB, _NET + 9),
         _Line(_JEQ, _ICMP, then="keep"),
+        *_keeping(whole),
         _Line(_JEQ, _TCP, then="v4 ports"),
         _Line(_JEQ, _UDP, otherwise="drop"),
         _Line(_LDH, _NET + 6, label="v4 ports"),
@@ -58,6 +60,7 @@ def port_filter(ports: Iterable[int]) -> list[Instruction]:
         _Line(_RET),
         _Line(_LDB, _NET + 6, label="v6"),
         _Line(_JEQ, _ICMP6, then="keep"),
+        *_keeping(whole),
         _Line(_JEQ, _FRAGMENT, then="keep"),
         _Line(_JEQ, _TCP, then="v6 ports"),
         _Line(_JEQ, _UDP, otherwise="drop"),
@@ -79,5 +82,5 @@ def _jump(places: dict[str, int], label: str, at: int) -> int:
     return places[label] - at - 1 if label else 0
 
 
-def _keeping(ports: Iterable[int]) -> Iterator[_Line]:
-    return (_Line(_JEQ, port, then="keep") for port in ports)
+def _keeping(numbers: Iterable[int]) -> Iterator[_Line]:
+    return (_Line(_JEQ, number, then="keep") for number in numbers)

@@ -10,6 +10,7 @@ and fills no memory; a client that was told good-bye is not listened to any more
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
@@ -55,7 +56,9 @@ class Seat:
     more. `wake` is called when something was put in while the client itself was silent, by
     whichever thread did it. `direct` is the codec's short way to an answer: where nothing waits, a
     driver may send at once what it gives, and need not ask the hall; None where there is none, or
-    no more."""
+    no more. `can_end` is False where no bytes are a message, and not an end: datagrams."""
+
+    can_end: ClassVar[bool] = True
 
     client: Client
     codec: Codec
@@ -113,15 +116,15 @@ class Hall:
             return seat
 
     def receive(self, seat: Seat, data: bytes) -> None:
-        """Bytes came from a client; b"" is its FIN."""
+        """Bytes came from a client; b"" is its FIN, where it has one."""
         with self._lock:
             if seat.dropped or seat.ended:
                 return
             seat.received_bytes += len(data)
-            seat.ended = not data
+            seat.ended = not data and seat.can_end
             if seat.finishing:
                 return
-            answer = seat.direct(data) if seat.direct is not None and data else None
+            answer = seat.direct(data) if seat.direct is not None and not seat.ended else None
             if answer is not None:
                 self._put(seat, answer)
             else:
@@ -187,7 +190,8 @@ class Hall:
     def _end_broken(self, seat: Seat, error: Broken) -> None:
         about = {"number": seat.client.number, "why": error.message}
         self.tell(Message(DROPPED, about))
-        self._put(seat, error.last_words)
+        if error.last_words:
+            self._put(seat, error.last_words)
         seat.finishing, seat.direct = True, None
 
     def _join(self, seat: Seat) -> None:
@@ -223,5 +227,6 @@ class Hall:
 
     def _finish(self, seat: Seat) -> None:
         if not seat.finishing:
-            seat.put(seat.codec.finish())
+            if last_words := seat.codec.finish():
+                seat.put(last_words)
             seat.finishing, seat.direct = True, None

@@ -38,8 +38,8 @@ IN_USE = N_(
     "Port {port} of {address} is in use: {holder}. End it (kill {pid}), or choose another port."
 )
 IN_USE_HIDDEN = N_(
-    "Port {port} of {address} is in use. By whom cannot be seen: the process is another user's (as"
-    " root, ss -tulnp names it), or its socket is bound without listening. Choose another port."
+    "Port {port} of {address} is in use. By whom cannot be seen here; fourtuple sockets --who "
+    "{port} says more, as root most. Or choose another port."
 )
 HOLDER = N_(
     "process {pid} ({command}) holds it with descriptor {fd}, socket {inode}, in state {state}"

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -33,11 +34,13 @@ __all__ = ["APPS", "Server", "Service"]
 #: what --app takes; `hello` and `files` are pages, and need http
 APPS = (*STREAM_APPS, "hello", "files")
 _ROOMS = ("/chat",)
+_SAME_WISH_S = 0.5
 
 NOT_BY_HTTP = N_("{app} is not served over {scheme}://, which has {known}.")
 ONLY_BY_HTTP = N_("{app} is served over http:// and https:// only, not over {scheme}://.")
 NO_APP = N_("There is no application {app}. There are {known}.")
 EXEC_NEEDS_STREAM = N_("--exec serves tcp:// and unix:// only, not {scheme}://.")
+NO_DIRECTORY = N_("{path} is no directory (--directory).")
 NO_MODEL = N_("There is no model {model}. There are {known}.")
 CERTIFICATE = N_(
     "The certificate of {url} was made just now, and nobody vouches for it. Its SHA-256"
@@ -118,7 +121,8 @@ class Server:
         """What a witness cannot see of this service, or only in another way than it would run."""
         if self._service.command:
             return [Message(OWN_PROGRAM)]
-        return [Message(NO_UVLOOP)] if self._service.model == "asyncio" else []
+        looped = self._service.model == "asyncio" and self._listeners
+        return [Message(NO_UVLOOP)] if looped else []
 
     def _model(self) -> Model:
         if self._service.command:
@@ -173,13 +177,13 @@ class Server:
             from fourtuple.talk.codecs.http import Http
 
             site, rooms = self._site(), _ROOMS if self.name == "chat" else ()
-            return lambda: Http(site, limit, rooms)
+            return lambda: Http(site, limit, rooms, self._translator)
         return (lambda: Lines(limit)) if app.by_lines else Plain
 
     def _site(self) -> Site:
         if self.name == "files":
-            return Files(self._service.directory)
-        return ChatPage(self._translator) if self.name == "chat" else Hello()
+            return Files(self._service.directory, self._translator)
+        return (ChatPage if self.name == "chat" else Hello)(self._translator)
 
 
 def _app_name(service: Service) -> str:
@@ -192,6 +196,8 @@ def _app_name(service: Service) -> str:
     name = service.app or ("hello" if over == {"http"} else "chat" if "http" in over else "echo")
     if name not in APPS:
         raise UsageError(NO_APP, {"app": name, "known": ", ".join(APPS)})
+    if name == "files" and not service.directory.is_dir():
+        raise UsageError(NO_DIRECTORY, {"path": str(service.directory)})
     for url in service.urls:
         pages = ("hello", "files")
         if url.kind.over == "http" and name not in (*pages, "chat"):
@@ -224,12 +230,18 @@ def _remove(path: str) -> None:
 
 @contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
-    """SIGINT and SIGTERM end the service in order; a second one ends the process as it would."""
+    """SIGINT and SIGTERM end the service in order; another one, later, ends the process as it
+    would. One that follows at once is the same wish: timeout(1) sends to the process and its
+    group."""
     numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
+    first_s: list[float] = []
 
     def asked(number: int, _: FrameType | None) -> None:
         stop.set()
-        signal.signal(number, before[signal.Signals(number)])
+        first_s.append(time.monotonic())
+        if first_s[-1] - first_s[0] > _SAME_WISH_S:
+            signal.signal(number, before[signal.Signals(number)])
+            signal.raise_signal(number)
 
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:

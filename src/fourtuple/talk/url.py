@@ -130,6 +130,7 @@ def _split(authority: str, scheme: str, text: str, default: int) -> tuple[str, i
     if parts is None:
         raise UsageError(NOT_A_URL, {"text": repr(text), "schemes": ", ".join(SCHEMES)})
     bracketed, name, port = parts.groups()
+    bracketed = bracketed and bracketed.replace("%25", "%", 1)  # a zone, as RFC 6874 writes it
     if not (bracketed or name):
         raise UsageError(NO_HOST, {"text": repr(text), "scheme": scheme, "port": shown})
     if bracketed is not None and not _is_ipv6(bracketed):

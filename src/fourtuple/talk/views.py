@@ -18,7 +18,7 @@ from fourtuple.system.sniffer import Sniffer
 from fourtuple.talk.journal import MOST_CALLS, Journal
 from fourtuple.wire import Packet, dissect
 
-__all__ = ["MOST_FRAME_BYTES", "timeline_of"]
+__all__ = ["LOCAL", "MOST_FRAME_BYTES", "NO_FRAMES", "timeline_of"]
 
 #: of frames, so much is kept
 MOST_FRAME_BYTES = 64 << 20
@@ -32,6 +32,7 @@ STATES_AFTER_CALLS = N_(
 NO_FRAMES = N_(
     "no frames: recording them needs CAP_NET_RAW (run it as root, for example with sudo)"
 )
+LOCAL = N_("a unix socket has neither segments nor states of TCP: only calls are shown")
 
 
 def timeline_of(
@@ -39,10 +40,11 @@ def timeline_of(
     seen: Sniffer | None,
     has: Callable[[Packet], bool],
     name: str,
+    missing: Message,
     notes: Iterable[Message] = (),
 ) -> Timeline:
-    """What happened. `seen` has ended, and is None where frames could not be recorded; `name` is
-    what it is called, `notes` is what else is to be said of it."""
+    """What happened. `seen` has ended, and is None where no frames were recorded: `missing` says
+    why. `name` is what it is called, `notes` is what else is to be said of it."""
     clock = WallClock()
     builder = FrameTableBuilder()
     places: dict[tuple[str, int], int] = {}
@@ -55,7 +57,7 @@ def timeline_of(
     events: list[Event] = [*journal.calls, *journal.states]
     events.sort(key=lambda event: event.t_ns)
     end_ns = max([last_ns, *(event.t_ns for event in events)], default=0) + 1
-    said = [*notes, *_left_out(journal, seen)]
+    said = [*notes, *_left_out(journal, seen, missing)]
     events += [
         Note(t_ns=end_ns, kind="degraded", message=one.text, params=dict(one.params))
         for one in said
@@ -84,11 +86,11 @@ def _meta(journal: Journal, framed: bool, name: str) -> dict[str, object]:
     }
 
 
-def _left_out(journal: Journal, seen: Sniffer | None) -> Iterable[Message]:
+def _left_out(journal: Journal, seen: Sniffer | None, missing: Message) -> Iterable[Message]:
     if journal.states:
         yield Message(STATES_AFTER_CALLS)
     if seen is None:
-        yield Message(NO_FRAMES)
+        yield missing
     elif seen.dropped:
         yield Message(LOST_FRAMES, {"count": seen.dropped})
     if seen is not None and seen.left_out:

@@ -1,8 +1,8 @@
 """What a server's side of its conversations is seen by: its calls, its kernel's states, its frames.
 
 `with Witness() as witness:` before the sockets are made by `witness.make`; `watch` once their ports
-are known; after the block `timeline()`. Rules: what is kept is the first of each view, so memory is
-bounded however long the server runs; what was left out is counted and said.
+are known; `timeline()` when the server has ended. Rules: what is kept is the first of each view, so
+memory is bounded however long the server runs; what was left out is counted and said.
 """
 
 import socket
@@ -13,12 +13,12 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.system.sniffer import Sniffer, may_sniff
-from fourtuple.talk.filter import port_filter
+from fourtuple.talk.filter import frame_filter
 from fourtuple.talk.journal import Journal
 from fourtuple.talk.noted import NotedSocket
 from fourtuple.talk.packets import ends_of, is_of_protocol
 from fourtuple.talk.url import Url
-from fourtuple.talk.views import MOST_FRAME_BYTES, timeline_of
+from fourtuple.talk.views import LOCAL, MOST_FRAME_BYTES, NO_FRAMES, timeline_of
 from fourtuple.wire import Packet
 
 __all__ = ["NO_UVLOOP", "OWN_PROGRAM", "Witness"]
@@ -41,6 +41,7 @@ class Witness:
         self._places: set[tuple[str, int]] = set()
         self._ports: set[int] = set()
         self._protocols: dict[int, set[str]] = {}
+        self._missing = Message(NO_FRAMES)
 
     def __enter__(self) -> "Witness":
         if may_sniff():
@@ -59,9 +60,11 @@ class Witness:
         for url, sockets in listening:
             for sock in sockets:
                 self._expect(url, sock)
+        if not (self._ports or self._protocols):
+            self._missing = Message(LOCAL)
+            self._seen = None
         if self._seen is not None:
-            if self._ports and not self._protocols:
-                self._seen.narrow(port_filter(self._ports))
+            self._seen.narrow(frame_filter(self._ports, self._protocols))
             self._stack.enter_context(self._seen)
 
     def _expect(self, url: Url, sock: socket.socket) -> None:
@@ -76,9 +79,10 @@ class Witness:
             self._places.add((address, port))
 
     def timeline(self, name: str, notes: Sequence[Message] = ()) -> Timeline:
-        """All of it, once the server has ended. `name` is what it is to be called."""
+        """All of it; nothing is gathered any more. `name` is what it is to be called."""
         self.journal.settle()
-        return timeline_of(self.journal, self._seen, self._has, name, notes)
+        self._stack.close()
+        return timeline_of(self.journal, self._seen, self._has, name, self._missing, notes)
 
     def _has(self, packet: Packet) -> bool:
         for protocol, addresses in self._protocols.items():

@@ -16,7 +16,8 @@ __all__ = ["Frames", "key_of", "pair_key"]
 
 _ETHERNET, _RAW = 1, 101
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
-_TCP = 6
+#: the flags and offset of an IPv4 packet that is no fragment, with DF or without
+_NO_FRAGMENT = (b"\x40\x00", b"\x00\x00")
 _MOST_BYTES = 512 << 20
 
 
@@ -35,7 +36,8 @@ def key_of(data: bytes, link_type: int) -> bytes | None:
     """The `pair_key` of a frame, or of the segment that an ICMP error quotes; None without one."""
     at = 14 if link_type == _ETHERNET else 0
     kind = data[12:14] if at else (_IPV4 if data[:1] < b"\x50" else _IPV6)
-    if kind == _IPV4 and data[at + 9 : at + 10] == b"\x06" and not data[at + 6] & 0x3F:
+    whole = data[at + 6 : at + 8] in _NO_FRAGMENT
+    if kind == _IPV4 and data[at + 9 : at + 10] == b"\x06" and whole:
         ports = at + (data[at] & 15) * 4
         source, target = data[at + 12 : at + 16], data[at + 16 : at + 20]
     elif kind == _IPV6 and data[at + 6 : at + 7] == b"\x06":

@@ -73,10 +73,12 @@ class Pair:
     def owners_known(self) -> bool:
         return all(sock.owner for sock in self.socks)
 
-    def sent(self) -> tuple[int, int]:
+    def sent(self) -> tuple[int, int] | None:
         """Bytes that programs gave to their sockets, or took from them: (from the client, from the
-        server); of an end that is elsewhere what this end says."""
+        server); of an end that is elsewhere what this end says. None where no calls are known."""
         client, server = self.client, self.server
+        if not any(sock.calls for sock in self.socks):
+            return None
         up = client.sent_bytes if client else server.received_bytes if server else 0
         down = server.sent_bytes if server and server.calls else 0
         return up, down or (client.received_bytes if client else 0)
@@ -125,7 +127,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something to tell: `what` is listening, opened, accepted, ended; of a pair, or a listener."""
+    """Something to tell: `what` is listening, opened, accepted, ended, of a pair or a listener;
+    "present" for one that was open before anybody watched, "open" for one that is at the end."""
 
     t_ns: int
     what: str
@@ -162,9 +165,9 @@ class Pairs:
             yield from self._news(pair)
 
     def _listener(self, sock: Sock) -> Iterator[News]:
-        if sock not in self._listening and self.wants_listener(sock) and sock.changes:
+        if sock not in self._listening and self.wants_listener(sock) and sock.begun_ns:
             self._listening.add(sock)
-            yield News(sock.changes[0].t_ns, "listening", listener=sock)
+            yield News(sock.begun_ns, "listening", listener=sock)
 
     def _pair(self, sock: Sock) -> Pair:
         assert sock.local and sock.remote
@@ -192,13 +195,13 @@ class Pairs:
             return
         if pair.established and not pair.opened_told:
             pair.opened_told = True
-            began = [s.changes[-1].t_ns for s in pair.socks if s.changes]
             pair.accepted_told = pair.server is None or pair.owners_known
-            yield News(max(began, default=0), "opened", pair)
+            t_ns = max(sock.established_ns for sock in pair.socks)
+            yield News(t_ns, "opened" if pair.begun_ns else "present", pair)
         elif pair.opened_told and not pair.accepted_told and pair.server and pair.server.owner:
             pair.accepted_told = True
             took = [call.end_ns or call.t_ns for call in pair.server.calls if call.made]
-            yield News(max(took, default=0), "accepted", pair)
+            yield News(max(took, default=pair.server.established_ns), "accepted", pair)
         if pair.over and pair not in self._ending and not pair.ended_told:
             self._ending.append(pair)
 

@@ -9,7 +9,7 @@ import select
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fourtuple.event.model import Endpoint, Note
 from fourtuple.event.timeline import Timeline
@@ -45,6 +45,7 @@ class Poller:
     _socks: dict[Ends | Endpoint, Sock] = field(default_factory=dict)
     _owners: dict[int, list[Holder]] = field(default_factory=dict)
     _roots: set[int] = field(default_factory=set)
+    _looked: bool = False
 
     def __post_init__(self) -> None:
         self.pairs = Pairs(self.wish.wants, self.wish.wants_listener)
@@ -98,7 +99,9 @@ class Poller:
         rows = self._diag.dump()
         listening = {row.local[1] for row in rows if row.state == "LISTEN"}
         holders = self._holders(rows)
-        fresh = [self._seen(row, now_ns, listening, holders) for row in rows]
+        began_ns = now_ns if self._looked else 0
+        self._looked = True
+        fresh = [self._seen(row, (began_ns, now_ns), listening, holders) for row in rows]
         there = {_place(row) for row in rows}
         for place in [place for place in self._socks if place not in there]:
             fresh.append(_closed(self._socks.pop(place), now_ns))
@@ -108,7 +111,8 @@ class Poller:
     def _news(self, found: Iterable[News]) -> None:
         for news in found:
             self.connections += news.what == "ended"
-            self.tell(news)
+            # it was seen at a look, whenever it happened
+            self.tell(replace(news, t_ns=time.monotonic_ns()))
 
     def _holders(self, rows: Iterable[DiagSocket]) -> dict[int, list[Holder]]:
         """Socket -> who holds it, of what is watched."""
@@ -125,17 +129,22 @@ class Poller:
         return found
 
     def _seen(
-        self, row: DiagSocket, now_ns: int, listening: set[int], holders: dict[int, list[Holder]]
+        self,
+        row: DiagSocket,
+        times_ns: tuple[int, int],
+        listening: set[int],
+        holders: dict[int, list[Holder]],
     ) -> Sock | None:
-        """The socket of a row, where it is new or has changed."""
+        """The socket of a row, where it is new or has changed; when one that is new began, and
+        when this look is."""
         place = _place(row)
         sock = self._socks.get(place)
         own = holders.get(row.inode, []) if row.inode else []
         if sock is None:
             if row.state == "TIME_WAIT":
                 return None
-            sock = self._socks[place] = _made(row, now_ns, listening)
-        elif sock.state == row.state and len(own) <= len(sock.holders):
+            sock = self._socks[place] = _made(row, times_ns[0], listening)
+        elif sock.ended_ns or (sock.state == row.state and len(own) <= len(sock.holders)):
             return None
         sock.state = row.state
         sock.established |= row.state not in ("SYN_SENT", "SYN_RECV", "LISTEN")
@@ -143,7 +152,7 @@ class Poller:
             sock.first_end = "own" if row.state in _OWN else "peer" if row.state in _PEER else ""
         for holder in own:
             sock.held_by(holder, watched=self.wish.port is None)
-        return _closed(sock, now_ns) if row.state == "TIME_WAIT" else sock
+        return _closed(sock, times_ns[1]) if row.state == "TIME_WAIT" else sock
 
     def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
         """State, what is unread, and what is not acknowledged, of a socket as it is now."""

@@ -45,8 +45,7 @@ _PAUSE_S = 0.02
 _LINGER_S = 0.15
 #: work for so long, then take again what the kernel has
 _WORK_S = 0.05
-_MOST_BACKLOG_BYTES = 256 << 20
-_PAGE_BYTES = 4096
+_MOST_BACKLOG_BYTES = 512 << 20
 #: frames of what nobody watches are kept for as long as a trace may take to tell whose they are
 _IDLE_NS = 3_000_000_000
 
@@ -143,18 +142,21 @@ class Session:
         keep and count it."""
         if self._behind > _MOST_BACKLOG_BYTES and not last:
             return
-        batch = self._feed.drain(last=last)
         blocks = list(self._tap.blocks()) if self._tap else []
         self._stepped |= bool(self.clock.sample())
-        self._behind += batch.size * _PAGE_BYTES + sum(map(len, blocks))
-        self._backlog.append((batch, blocks))
+        more = True
+        while more:
+            batch = self._feed.drain(last=last)
+            self._behind += batch.size + sum(map(len, blocks))
+            self._backlog.append((batch, blocks))
+            blocks, more = [], batch.more
 
     def _work(self, limit_s: float | None) -> None:
         """Work through what was taken, for so long."""
         began_s = time.monotonic()
         while self._backlog:
             batch, blocks = self._backlog.popleft()
-            self._behind -= batch.size * _PAGE_BYTES + sum(map(len, blocks))
+            self._behind -= batch.size + sum(map(len, blocks))
             for block in blocks:
                 self.frames.add(self._counted(block))
             records = self._feed.records(batch)

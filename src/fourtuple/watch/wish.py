@@ -22,7 +22,7 @@ class Wish:
     frames           take frames, too
     keep             keep what was seen for `Session.timeline`
     output           a descriptor for the command's standard output
-    buffer_kb        memory for each processor's events
+    buffer_kb        memory for each processor's events; 0: as suits
     """
 
     command: Sequence[str] = ()
@@ -34,7 +34,7 @@ class Wish:
     frames: bool = False
     keep: bool = False
     output: int | None = None
-    buffer_kb: int = 8192
+    buffer_kb: int = 0
 
     @property
     def title(self) -> str:

@@ -61,8 +61,9 @@ DEEPEST = 32
     ICMP_TYPE,
     ICMP_CODE,
     ICMP_MTU,
+    MULTIPATH_JOIN,
     SACK_EDGES,
-) = range(36)
+) = range(37)
 WIDTH = SACK_EDGES + 8
 
 # An ICMP message has no SACK blocks: in their place stands the packet that it quotes.
@@ -89,6 +90,7 @@ UNKNOWN_LINK_TYPE = 256
 TOO_DEEP = 512
 FRAGMENT_OVERLAP = 1024
 FRAGMENT_MISFIT = 2048
+UNFINISHED_CHECKSUM = 4096
 
 # What comes next: an ethertype; a protocol of IPv4 or IPv6 (numbers mean different things there);
 # VXLAN; or nothing that is known.
@@ -152,6 +154,24 @@ def note_payload(row: int, kind: int, payload_at: int, end: int, stop: int, out:
 def note_ports(buffer: Bytes, row: int, at: int, out: Table) -> None:
     out[row, SOURCE_PORT] = u16(buffer, at)
     out[row, DESTINATION_PORT] = u16(buffer, at + 2)
+
+
+def unfinished(buffer: Bytes, row: int, at: int, protocol: int, length: int, out: Table) -> bool:
+    """Whether the two bytes of a checksum are the sum of the pseudo header alone, as a kernel
+    leaves them for a network card that sums the rest (Linux: CHECKSUM_PARTIAL, tcp_v4_check). A
+    finished checksum is that by chance, once in 65535."""
+    total = protocol + (length >> 16) + (length & 0xFFFF)
+    total += _words(out[row, SOURCE_LOW] + 0) + _words(out[row, DESTINATION_LOW] + 0)
+    if out[row, FAMILY] == 6:
+        total += _words(out[row, SOURCE_HIGH] + 0) + _words(out[row, DESTINATION_HIGH] + 0)
+    total = (total & 0xFFFF) + (total >> 16)
+    return u16(buffer, at) == (total & 0xFFFF) + (total >> 16)
+
+
+def _words(eight_bytes: int) -> int:
+    """The sum of the 16-bit words."""
+    low = (eight_bytes & 0xFFFF) + (eight_bytes >> 16 & 0xFFFF)
+    return low + (eight_bytes >> 32 & 0xFFFF) + (eight_bytes >> 48 & 0xFFFF)
 
 
 def options_whole(buffer: Bytes, at: int, limit: int, last: int, single: int, extra: int) -> bool:

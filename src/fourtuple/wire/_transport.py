@@ -12,6 +12,7 @@ from fourtuple.wire._row import (
     LENGTH_TOO_SMALL,
     MORE_FRAGMENTS,
     MSS,
+    MULTIPATH_JOIN,
     NOTHING,
     PAYLOAD_LENGTH,
     PROBLEMS,
@@ -23,6 +24,7 @@ from fourtuple.wire._row import (
     TS_ECHO,
     TS_VALUE,
     UDP,
+    UNFINISHED_CHECKSUM,
     URGENT_POINTER,
     VXLAN_HEADER,
     WINDOW,
@@ -33,6 +35,7 @@ from fourtuple.wire._row import (
     u8,
     u16,
     u32,
+    unfinished,
 )
 
 Bytes = memoryview
@@ -56,6 +59,8 @@ def udp(
     note_ports(buffer, row, at, out)
     last = min(at + declared, stop) if declared else stop
     note_payload(row, UDP, at + 8, end, last, out)
+    if declared and not partial and unfinished(buffer, row, at + 6, 17, declared, out):
+        out[row, PROBLEMS] |= UNFINISHED_CHECKSUM
     if out[row, MORE_FRAGMENTS] == 1 and declared > 0:
         # The first fragment tells how long the whole datagram is.
         out[row, PAYLOAD_LENGTH] = declared - 8
@@ -84,6 +89,8 @@ def tcp(buffer: Bytes, row: int, at: int, end: int, stop: int, out: Table) -> No
     out[row, WINDOW] = u16(buffer, at + 14)
     out[row, URGENT_POINTER] = u16(buffer, at + 18)
     note_payload(row, TCP, at + size, end, stop, out)
+    if unfinished(buffer, row, at + 16, 6, stop - at, out):
+        out[row, PROBLEMS] |= UNFINISHED_CHECKSUM
     legal = _tcp_options(buffer, row, at + 20, min(at + size, limit), out)
     if not legal and at + size <= limit:
         out[row, PROBLEMS] |= BAD_OPTION
@@ -126,6 +133,8 @@ def _tcp_option(buffer: Bytes, row: int, kind: int, at: int, size: int, out: Tab
         out[row, TS_ECHO] = u32(buffer, at + 4)
     elif kind == 34 and (size == 0 or (4 <= size <= 16 and size % 2 == 0)):
         out[row, FAST_OPEN] = size
+    elif kind == 30 and size > 0 and u8(buffer, at) >> 4 == 1:
+        out[row, MULTIPATH_JOIN] = 1
     else:
         return not (2 <= kind <= 5 or kind == 8 or kind == 34)
     return True

@@ -57,6 +57,7 @@ PROBLEM_NAMES = (
     "too-deep",
     "fragment-overlap",
     "fragment-misfit",
+    "unfinished-checksum",
 )
 
 
@@ -107,6 +108,7 @@ class Columns(msgspec.Struct, frozen=True):
                       0 outside of tunnels
     icmp_type, icmp_code
     icmp_mtu          of "fragmentation needed" and "packet too big"; else 0
+    multipath_join    1 where it asks to join a Multipath TCP connection (RFC 8684, section 3.2)
 
     An ICMP error has in `sack_edges` what it quotes; `quoted` reads it.
     """
@@ -146,6 +148,7 @@ class Columns(msgspec.Struct, frozen=True):
     icmp_type: Int64s
     icmp_code: Int64s
     icmp_mtu: Int64s
+    multipath_join: Int64s
     sack_edges: Int64s
 
     def __len__(self) -> int:

@@ -213,6 +213,13 @@ def test_a_page_that_breaks_off_is_no_page() -> None:
     assert words(result)
 
 
+def test_a_server_that_owes_a_page_and_says_nothing_is_given_up() -> None:
+    with textbook(SILENT) as server:
+        result = talk(f"http://127.0.0.1:{server.port}/", "--wait", "0.3")
+    assert result.returncode == 1
+    assert "has said nothing for 0.3 s" in words(result)
+
+
 WEBSOCKET = """
 import asyncio, websockets
 async def answer(connection):
@@ -283,7 +290,7 @@ def test_refused_is_explained_by_the_rst() -> None:  # A10
     result = talk(f"tcp://127.0.0.1:{port}", "--explain")
     said = words(result)
     assert result.returncode == 1
-    assert f"Refused: nobody listens on port {port} of 127.0.0.1." in said
+    assert f"Refused: nobody listens on port {port} of 127.0.0.1," in said
     assert "answered the SYN with RST" in said or "the SYN was answered with RST" in said
 
 

@@ -2,14 +2,17 @@
 
 import os
 import pty
+import re
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from .foreign import BYE, ECHO, UDP_ECHO, WAIT_S, textbook
+from .foreign import BYE, ECHO, UDP_ECHO, WAIT_S, free_port, textbook
 
 UP, CTRL_C, CTRL_D, ENTER = b"\x1b[A", b"\x03", b"\x04", b"\r"
 
@@ -88,6 +91,35 @@ def test_lines_go_out_answers_come_in_and_q_ends_it() -> None:  # A2, E6
         assert b"Q" not in person.screen.partition(b"HELLO")[2]  # q itself was never sent
 
 
+def test_the_two_terminals_of_the_readme() -> None:
+    """Word for word, but for the port, which may be taken here."""
+    port = free_port()
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    told = text.partition("in two terminals")[2].partition("[Serve]")[0].replace("8888", str(port))
+    lines = [line.strip() for line in told.splitlines() if line.startswith("    ")]
+    second = next(at for at, line in enumerate(lines) if line.startswith("$ fourtuple talk"))
+    command, *printed = lines[:second]
+    server = subprocess.Popen(
+        [sys.executable, "-m", *command.split()[1:]], stdout=subprocess.PIPE, text=True
+    )
+    with server:
+        assert server.stdout is not None
+        assert server.stdout.readline().strip() == printed[0]
+        with person_at(lines[second].split()[3]) as person:
+            for at, line in enumerate(lines[second + 1 :]):
+                if line.startswith("> "):
+                    person.types(line[2:].encode() + ENTER)
+                else:
+                    person.sees(line.encode())
+                if at == 0:
+                    person.sees(PROMPT)
+            assert person.status() == 0
+        for line in printed[1:]:
+            words = re.escape(line).replace("127\\.0\\.0\\.1:47566", r"127\.0\.0\.1:[0-9]+")
+            assert re.fullmatch(words, server.stdout.readline().strip())
+        server.terminate()
+
+
 def test_an_earlier_line_comes_back() -> None:
     with textbook(ECHO) as server, person_at(server.tcp) as person:
         begun(person)
@@ -139,6 +171,13 @@ def test_ctrl_d_ends_it_and_ctrl_c_breaks_it_off() -> None:
             person.sees(b"STILL THERE?")
 
 
+def test_ctrl_d_before_there_is_a_prompt_is_not_lost() -> None:
+    with textbook(ECHO) as server, person_at(server.tcp) as person:
+        person.types(CTRL_D)  # the terminal's driver takes it: no program reads yet
+        person.sees(b"Ended.")
+        assert person.status() == 0
+
+
 def test_the_other_side_ends_it_while_a_line_is_being_written() -> None:
     with textbook(BYE) as server, person_at(server.tcp) as person:
         person.sees(b"bye")
@@ -167,6 +206,6 @@ def test_control_characters_of_the_other_side_do_nothing() -> None:
 
 def test_refused_before_there_is_a_prompt() -> None:
     with person_at("tcp://127.0.0.1:1") as person:
-        person.sees(b"Refused: nobody listens on port 1 of 127.0.0.1.")
+        person.sees(b"Refused: nobody listens on port 1 of 127.0.0.1,")
         assert person.status() == 1
         assert b"0m>" not in person.screen

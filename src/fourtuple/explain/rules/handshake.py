@@ -221,7 +221,11 @@ _CROSSED_NS = 100_000_000
 
 def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
     """What is worth saying about how a connection opened."""
-    return list(_findings(connection)) if connection.protocol == "tcp" else []
+    if connection.protocol != "tcp":
+        return []
+    found = _findings(connection)
+    # where the wire saw every frame, what has no beginning never began
+    return [one for one in found if one.rule is not STARTS_LATE or not timeline.complete]
 
 
 def _findings(connection: Connection) -> Iterator[Finding]:
@@ -229,7 +233,7 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     syns = [s for s in segments if s.flags & (SYN | ACK) == SYN]
     agreed = [s for s in segments if s.flags & SYN and s.flags & ACK]
     if connection.handshake == "refused":
-        yield _refused(connection, syns)
+        yield from _refused(connection, syns)
     elif connection.handshake == "syn-only":
         yield finding(SYN_UNANSWERED, connection, syns)
     elif connection.handshake == "syn-ack-unanswered":
@@ -304,11 +308,13 @@ def _in_vain(connection: Connection, syns: list[SegmentFact]) -> list[SegmentFac
     return [s for s in early if s.frame not in refused]
 
 
-def _refused(connection: Connection, syns: list[SegmentFact]) -> Finding:
-    refusal = next(r.frame for r in connection.resets if r.sender == "server")
-    asked = [s for s in syns if s.frame < refusal]
-    before = _before([s for s in asked[:-1] if s.arrived])
-    return finding(REFUSED, connection, [*asked[-1:], refusal], before=before)
+def _refused(connection: Connection, syns: list[SegmentFact]) -> Iterator[Finding]:
+    """Not where a listener is known to be there: then the RST is told of as one without a cause."""
+    reset = next(r for r in connection.resets if r.sender == "server")
+    if reset.cause != "undetermined":
+        asked = [s for s in syns if s.frame < reset.frame]
+        before = _before([s for s in asked[:-1] if s.arrived])
+        yield finding(REFUSED, connection, [*asked[-1:], reset.frame], before=before)
 
 
 def _before(unanswered: list[SegmentFact]) -> Message:

@@ -173,8 +173,8 @@ TWICE = Rule(
 RECEIVED_TWICE = Rule(
     code="received-twice",
     severity="note",
-    title=N_("Data arrived twice"),
-    what=N_("{Side} reported that data had arrived twice: {count} in all."),
+    title=N_("Received twice"),
+    what=N_("{Side} reported that numbers had come to it twice, as data or SYN: {count} in all."),
     why=N_(
         "Its first SACK block lies below what it acknowledges, or inside the second ({frames})."
     ),

@@ -6,10 +6,11 @@ from fourtuple.analyze.model import Connection, SegmentFact
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.rules.making import finding, of_side
+from fourtuple.explain.rules.numbers import TIMESTAMP_BYTES
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN
 
-__all__ = ["RULES", "STALL_NS", "findings"]
+__all__ = ["DELAYED_NS", "NEAR_NS", "RULES", "STALL_NS", "findings"]
 
 STALLED = Rule(
     code="receiver-stalled",
@@ -47,7 +48,9 @@ NAGLE = Rule(
 RULES = (STALLED, NAGLE)
 
 #: what a program may take between two reads, and a kernel's wait for company for an ACK
-STALL_NS, _DELAYED_NS = 200_000_000, 25_000_000
+STALL_NS, DELAYED_NS = 200_000_000, 25_000_000
+#: a round trip that is not taken for that wait
+NEAR_NS = 10_000_000
 #: what was held back follows its ACK that soon
 _AT_ONCE_NS = 5_000_000
 
@@ -83,8 +86,9 @@ def _stalled(connection: Connection, client: bool) -> Iterator[Finding]:
 
 
 def _held_back(connection: Connection, timeline: Timeline, client: bool) -> Iterator[Finding]:
-    """Only where the wire saw both ends: in a capture the wait may be the way."""
-    if not timeline.complete:
+    """In a capture only where the way there and back is short: else it may be what takes long."""
+    way_ns = 0 if timeline.complete else _way_ns(connection, client)
+    if way_ns is None:
         return
     waits: list[tuple[SegmentFact, SegmentFact, SegmentFact]] = []
     small: SegmentFact | None = None
@@ -94,21 +98,42 @@ def _held_back(connection: Connection, timeline: Timeline, client: bool) -> Iter
             ack = segment if _bare(segment) and segment.acked and small is not None else None
             small = small if ack is not None else None
         elif segment.length and not {"retransmission", "resent"}.intersection(segment.notes):
-            fills = segment.length >= (connection.mss[client] or segment.length + 1)
-            if small is not None and ack is not None and not fills and _waited(small, ack, segment):
+            fills = segment.length >= _full(connection, client)
+            if (
+                small is not None
+                and ack is not None
+                and not fills
+                and _waited(small, ack, segment, way_ns)
+            ):
                 waits.append((small, ack, segment))
             small, ack = segment, None
     if waits:
-        lost_ns = sum(ack.t_ns - first.left_ns for first, ack, _ in waits)
+        lost_ns = sum(ack.t_ns - first.left_ns - way_ns for first, ack, _ in waits)
         evidence = [s for wait in waits for s in wait]
         params = {"ms": lost_ns // 1_000_000, "count": len(waits)}
         yield finding(NAGLE, connection, evidence, **params, **of_side(client))
+
+
+def _full(connection: Connection, client: bool) -> int:
+    """How many bytes a segment may carry that Nagle's algorithm does not hold back: what its
+    receiver takes, without the timestamps."""
+    mss = connection.mss[1 if client else 0]
+    return 1 << 16 if mss is None else mss - TIMESTAMP_BYTES * connection.timestamps
 
 
 def _bare(segment: SegmentFact) -> bool:
     return not segment.length and not segment.flags & (SYN | FIN | RST)
 
 
-def _waited(first: SegmentFact, ack: SegmentFact, then: SegmentFact) -> bool:
-    late = ack.t_ns - first.left_ns >= _DELAYED_NS
-    return late and ack.ack == first.next_seq and then.t_ns - ack.left_ns <= _AT_ONCE_NS
+def _way_ns(connection: Connection, client: bool) -> int | None:
+    """The handshake's round trip, which is the same at each end; None where the wait of an
+    acknowledgment cannot be told from it, or was not met (`columns.undecided` looks for it)."""
+    way_ns, slowest_ns = connection.rtt_ns, connection.round_trips[0 if client else 1].most_ns
+    return way_ns if way_ns and way_ns <= NEAR_NS and slowest_ns - way_ns >= DELAYED_NS else None
+
+
+def _waited(first: SegmentFact, ack: SegmentFact, then: SegmentFact, way_ns: int) -> bool:
+    """At whichever end the capture was made, the way is in one of the two times."""
+    late = ack.t_ns - first.left_ns - way_ns >= DELAYED_NS
+    at_once = then.t_ns - ack.left_ns <= _AT_ONCE_NS + way_ns
+    return late and at_once and ack.ack == first.next_seq

@@ -4,6 +4,8 @@ handshake's business (rules.handshake)."""
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from fourtuple.analyze.model import Connection, Reset
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message, Rule
@@ -302,6 +304,13 @@ RULES = (
     UNEXPLAINED,
 )
 
+#: why, where the kernel itself was heard
+_TOLD = N_("The kernel of {side} gave {reason} as its reason when it sent the RST ({frames}).")
+_TOLD_PARTLY = N_(
+    "The kernel of {side} gave {reason} as its reason when it sent the RST ({frames}); that leaves "
+    "several causes, of which this is the usual one."
+)
+
 _BY_CAUSE: Mapping[str, Rule] = MappingProxyType(
     {
         "unread-data": UNREAD,
@@ -355,6 +364,7 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
         if reset.cause != "port-closed":
             rule = _rule(reset)
             about = of_side(reset.sender == "client") | {"causes": _causes(connection, reset)}
+            about["reason"] = reset.kernel_reason
             one = finding(rule, connection, reset.evidence, **about)
             found.setdefault((rule.code, reset.sender), one)
     return list(found.values())
@@ -363,6 +373,8 @@ def findings(connection: Connection, timeline: Timeline) -> list[Finding]:
 def _rule(reset: Reset) -> Rule:
     """The rule for a cause; said with the confidence that there is."""
     rule = _BY_CAUSE.get(reset.cause, UNEXPLAINED)
-    if rule is UNREAD and reset.confidence != "certain":
+    if reset.kernel_reason is not None:
+        rule = replace(rule, why=_TOLD if reset.confidence == "certain" else _TOLD_PARTLY)
+    if rule.code == UNREAD.code and reset.confidence != "certain":
         return UNREAD_LIKELY
     return as_likely(rule) if reset.confidence == "likely" else rule

@@ -221,6 +221,7 @@ def half_close(lab: Lab) -> None:
     client, server = lab.pair()
     sock, peer = lab.connected(client, server)
     sock.send(REQUEST)
+    lab.settle()
     if lab.value("call", "shutdown") == "close":
         sock.close()
     else:

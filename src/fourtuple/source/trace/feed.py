@@ -6,16 +6,19 @@ Pages are taken as they are (`drain`), which costs little, and taken apart when 
 (`records`): who is behind loses nothing but memory.
 """
 
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from fourtuple.source.trace.formats import Format, Layout, Value, parse_format, parse_layout
-from fourtuple.source.trace.pages import read_page
-from fourtuple.system.tracefs import Instance, place
+from fourtuple.source.trace.pages import page_time, read_page
+from fourtuple.system.tracefs import Instance, pages_of, place
 
 __all__ = ["CALLS", "NETWORK", "PROCESSES", "Batch", "Feed", "Record"]
 
@@ -54,6 +57,10 @@ _WITH_PORTS = frozenset(
         "sock/inet_sk_error_report",
     )
 )
+#: of buffers: for each processor, and for all of them
+_LEAST_KB, _MOST_KB, _ALL_KB = 1408, 16384, 131_072
+#: pages of each processor and instance in a batch: so many are taken apart in a moment
+_MOST_PAGES = 16
 #: an event is stamped a little before it can be read
 _COMMIT_NS = 1_000_000
 # enum trace_flag_type, include/linux/trace_events.h
@@ -82,14 +89,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pages as they were read; the events of all of them are there up to `until_ns`."""
+    """Pages as they were read; the events of all processors are there up to `until_ns`. `more`:
+    there were more pages than one batch takes."""
 
     until_ns: int
     pages: Sequence[bytes]
+    more: bool = False
 
     @property
     def size(self) -> int:
-        return len(self.pages)
+        return sum(map(len, self.pages))
 
 
 class Feed:
@@ -97,7 +106,7 @@ class Feed:
 
     threads    record the calls of these threads and of their children, None: of all
     ignored    and of these none
-    buffer_kb  the memory for each processor's events, in each of the two instances
+    buffer_kb  the memory for each processor's events, in each of the two instances; 0: as suits
     port       of the network only what concerns this port, as far as events say
 
     `lacking` names events that this kernel does not have, `lost` counts those that found no room,
@@ -108,14 +117,15 @@ class Feed:
         self,
         threads: Iterable[int] | None,
         ignored: Iterable[int] = (),
-        buffer_kb: int = 8192,
+        buffer_kb: int = 0,
         port: int | None = None,
     ) -> None:
         self._threads = None if threads is None else list(threads)
         self._ignored = list(ignored)
         self._port = port
-        self._calls = Instance("calls", buffer_kb)
-        self._network = Instance("network", buffer_kb)
+        kb = buffer_kb or max(_LEAST_KB, min(_MOST_KB, _ALL_KB // (os.cpu_count() or 1)))
+        self._calls = Instance("calls", kb)
+        self._network = Instance("network", kb)
         self._open = ExitStack()
         self._formats: dict[int, Format] = {}
         self._later: list[Record] = []
@@ -178,44 +188,48 @@ class Feed:
         return self._calls.lost() + self._network.lost()
 
     def drain(self, *, last: bool = False) -> Batch:
-        """All pages that wait; `last`: and no more will come."""
+        """Some of the pages that wait; `last`: and no more will be recorded."""
         assert self._layout is not None
         if last:
             self._calls.stop()
             self._network.stop()
         until_ns = sys.maxsize if last else time.monotonic_ns() - _COMMIT_NS
-        size = self._layout.page_bytes
-        pages = [page for one in (self._calls, self._network) for _, page in one.pages(size)]
-        return Batch(until_ns, pages)
+        pages: list[bytes] = []
+        more = False
+        for pipe in self.filenos():
+            found = list(islice(pages_of(pipe, self._layout.page_bytes), _MOST_PAGES))
+            pages += found
+            if len(found) == _MOST_PAGES:  # what comes after the last of them is not here
+                until_ns, more = min(until_ns, page_time(found[-1], self._layout)), True
+        return Batch(until_ns, pages, more)
 
     def records(self, batch: Batch) -> list[Record]:
         """The events of a batch in order of time, but for those so late that one of another
         processor may still come before them: they are of the next batch."""
         found = self._later
         for page in batch.pages:
-            found += self._taken_apart(page)
+            self._take_apart(page, found)
         found.sort(key=_time)
         if not found or found[-1].t_ns <= batch.until_ns:
             self._later = []
             return found
-        ready = [record for record in found if record.t_ns <= batch.until_ns]
-        self._later = found[len(ready) :]
-        return ready
+        ready = bisect_right(found, batch.until_ns, key=_time)
+        self._later = found[ready:]
+        return found[:ready]
 
-    def _taken_apart(self, page: bytes) -> Iterator[Record]:
+    def _take_apart(self, page: bytes, found: list[Record]) -> None:
         assert self._layout is not None
         read = read_page(page, self._layout)
         self.damaged += read.damaged
-        formats = self._formats
+        formats, order = self._formats, sys.byteorder
         for t_ns, data in read.records:
-            form = formats.get(int.from_bytes(data[:2], sys.byteorder))
-            if form is None:
-                continue
-            # a record's number stands first (trace_print_context's struct trace_entry): without it
-            # there is no format to ask
-            flags, task = form.head(data)
-            apart = bool(flags & (_HARDIRQ | _SOFTIRQ | _NMI))
-            yield Record(t_ns, form.name, task, apart, form, data)
+            # a record's number stands first (struct trace_entry): without it there is no format to
+            # ask for the rest
+            form = formats.get(int.from_bytes(data[:2], order))
+            if form is not None and len(data) >= form.head.size:
+                flags, task = form.head.unpack_from(data)
+                apart = flags & (_HARDIRQ | _SOFTIRQ | _NMI) != 0
+                found.append(Record(t_ns, form.name, task, apart, form, data))
 
 
 def _time(record: Record) -> int:

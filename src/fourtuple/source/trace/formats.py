@@ -8,7 +8,7 @@ lacks is zero, so that odd bytes never raise.
 import re
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,16 +111,11 @@ class Format:
         return found
 
     @cached_property
-    def head(self) -> Callable[[bytes], tuple[int, int]]:
-        """What reads a record's common_flags and common_pid."""
-        flags, task = self.fields.get("common_flags"), self.fields.get("common_pid")
-        if flags is None or task is None:
-            return lambda _: (0, 0)
-        flag_at, begin, end = flags.offset, task.offset, task.offset + task.size
-        return lambda record: (
-            record[flag_at] if flag_at < len(record) else 0,
-            int.from_bytes(record[begin:end], sys.byteorder, signed=True),
-        )
+    def head(self) -> struct.Struct:
+        """What reads a record's common_flags and common_pid, which begin every record."""
+        flags, task = self.fields["common_flags"], self.fields["common_pid"]
+        between = task.offset - flags.offset - flags.size
+        return struct.Struct(f"={flags.offset}xB{between}xi")
 
     def number(self, name: str, record: bytes) -> int:
         """One field that is a C int, though the trace may hold it as a long; 0 where there is

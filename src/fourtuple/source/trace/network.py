@@ -179,11 +179,13 @@ class Network:
         sock.state = new
         if new == _SYN_SENT:
             sock.role, sock.begun_ns = "client", t_ns
+        elif new == _LISTEN:
+            sock.begun_ns = t_ns
         elif old == _LISTEN and new != _CLOSED:
             sock.role, sock.begun_ns = "server", t_ns
             self._queued(sock)
         elif new == "ESTABLISHED":
-            sock.established = True
+            sock.established, sock.established_ns = True, t_ns
         elif new in (_OWN_END, _PEER_END):
             sock.first_end = sock.first_end or ("own" if new == _OWN_END else "peer")
         elif new == _CLOSED:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fourtuple.source.trace.formats import Layout
 
-__all__ = ["Page", "read_page"]
+__all__ = ["Page", "page_time", "read_page"]
 
 # ring_buffer_type: what type_len says beyond lengths in words
 _PADDING, _TIME_EXTEND, _TIME_STAMP = 29, 30, 31
@@ -38,11 +38,17 @@ class Page:
     damaged: bool
 
 
+def page_time(page: bytes, layout: Layout) -> int:
+    """When a page begins, in nanoseconds: none of its events is earlier."""
+    at = layout.timestamp.offset
+    return int.from_bytes(page[at : at + layout.timestamp.size], sys.byteorder)
+
+
 def read_page(page: bytes, layout: Layout) -> Page:
     """Take a page apart."""
-    time_at, commit_at = layout.timestamp.offset, layout.commit.offset
+    commit_at = layout.commit.offset
     commit = int.from_bytes(page[commit_at : commit_at + layout.commit.size], sys.byteorder)
-    t_ns = int.from_bytes(page[time_at : time_at + layout.timestamp.size], sys.byteorder)
+    t_ns = page_time(page, layout)
     end = layout.data + (commit & _LENGTH_MASK)
     records, damaged = _records(page, layout.data, min(end, len(page)), t_ns)
     return Page(records, _missed(page, commit, end), damaged or end > len(page))

@@ -94,6 +94,7 @@ class Sock:
     first_end: str = ""
     concern: bool | None = None
     established: bool = False
+    established_ns: int = 0
     error: str = ""
     sent_bytes: int = 0
     received_bytes: int = 0

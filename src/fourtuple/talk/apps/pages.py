@@ -17,6 +17,7 @@ from string import Template
 from typing import BinaryIO, Protocol
 from urllib.parse import quote, unquote
 
+from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_, Translator
 
 __all__ = ["ChatPage", "Files", "Hello", "Request", "Response", "Site", "plain"]
@@ -24,6 +25,10 @@ __all__ = ["ChatPage", "Files", "Hello", "Request", "Response", "Site", "plain"]
 _ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _PIECE_BYTES = 256 * 1024
 _HTML = "text/html; charset=utf-8"
+
+NOT_ALLOWED = N_("{method} is not allowed here.")
+NOT_FOUND = N_("404: nothing is at {path}")
+DIRECTORY = N_("It is a directory: {path}")
 
 #: what stands in chat.html for $name
 PAGE_WORDS = {
@@ -81,53 +86,59 @@ def _whole(status: HTTPStatus, body: bytes, kind: str, *headers: tuple[str, str]
     return Response(status, (("Content-Type", kind), *headers), (body,), len(body))
 
 
-def _refused(request: Request) -> Response | None:
-    """What answers a method that a page does not have."""
-    if request.method in ("GET", "HEAD"):
-        return None
-    allowed = ("Allow", "GET, HEAD")
-    return plain(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here.", allowed)
+class _Pages:
+    """What all sites answer alike, in the language of whoever runs the server."""
+
+    def __init__(self, translator: Translator | None = None) -> None:
+        self._translator = translator or Translator()
+
+    def _refused(self, request: Request) -> Response | None:
+        """What answers a method that a page does not have."""
+        if request.method in ("GET", "HEAD"):
+            return None
+        words = self._translator.text(Message(NOT_ALLOWED, {"method": request.method}))
+        return plain(HTTPStatus.METHOD_NOT_ALLOWED, words, ("Allow", "GET, HEAD"))
+
+    def _not_found(self, request: Request) -> Response:
+        words = self._translator.text(Message(NOT_FOUND, {"path": request.path}))
+        return plain(HTTPStatus.NOT_FOUND, words)
 
 
-def _not_found(request: Request) -> Response:
-    return plain(HTTPStatus.NOT_FOUND, f"404: nothing is at {request.path}")
-
-
-class Hello:
+class Hello(_Pages):
     """The documents' page: "Hello, world!" at /, 404 elsewhere (row A14)."""
 
     def respond(self, request: Request) -> Response:
-        refusal = _refused(request)
+        refusal = self._refused(request)
         if refusal is not None:
             return refusal
         if request.path not in ("/", "/index.html"):
-            return _not_found(request)
+            return self._not_found(request)
         page = "<!doctype html><title>Hello</title><h1>Hello, world!</h1>\n"
         return _whole(HTTPStatus.OK, page.encode(), _HTML)
 
 
-class ChatPage:
+class ChatPage(_Pages):
     """The page with which a browser joins the room; its script speaks WebSocket with this server.
 
-    It loads nothing from elsewhere, and says so to the browser. Its words are in the language of
-    whoever runs the server.
+    It loads nothing from elsewhere, and says so to the browser.
     """
 
     _POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'"
     _FILES = ("chat.html", "chat.css", "chat.js")
 
     def __init__(self, translator: Translator | None = None) -> None:
-        words = translator or Translator()
-        self._words = {name: html.escape(words.text(text)) for name, text in PAGE_WORDS.items()}
-        self._words["lang"] = words.language.replace("_", "-")
+        super().__init__(translator)
+        say = self._translator.text
+        self._words = {name: html.escape(say(text)) for name, text in PAGE_WORDS.items()}
+        self._words["lang"] = self._translator.language.replace("_", "-")
 
     def respond(self, request: Request) -> Response:
-        refusal = _refused(request)
+        refusal = self._refused(request)
         if refusal is not None:
             return refusal
         name = request.path.lstrip("/") or "chat.html"
         if name not in self._FILES:
-            return _not_found(request)
+            return self._not_found(request)
         body = resources.files("fourtuple.talk").joinpath("page", name).read_text("utf-8")
         if name == "chat.html":
             body = Template(body).substitute(self._words)
@@ -136,34 +147,36 @@ class ChatPage:
         return _whole(HTTPStatus.OK, body.encode(), kind[name.rpartition(".")[2]], *policy)
 
 
-class Files:
+class Files(_Pages):
     """The files under a directory, and lists of its directories. Nothing outside of it, whatever
     the path says, and no link that leads out of it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, translator: Translator | None = None) -> None:
+        super().__init__(translator)
         self._root = root.resolve()
 
     def respond(self, request: Request) -> Response:
-        refusal = _refused(request)
+        refusal = self._refused(request)
         if refusal is not None:
             return refusal
         try:
             found = (self._root / request.path.lstrip("/")).resolve()
             if not found.is_relative_to(self._root):
-                return _not_found(request)
+                return self._not_found(request)
             if found.is_dir():
                 return self._listing(request, found)
             size = found.stat().st_size
             opened = found.open("rb")
         except (OSError, ValueError):  # ValueError: a null byte in the path
-            return _not_found(request)
+            return self._not_found(request)
         kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         return Response(HTTPStatus.OK, (("Content-Type", kind),), _pieces(opened, size), size)
 
     def _listing(self, request: Request, directory: Path) -> Response:
         if not request.quoted_path.endswith("/"):
             there = f"/{quote(request.path.strip('/'))}/"
-            return plain(HTTPStatus.MOVED_PERMANENTLY, "It is a directory.", ("Location", there))
+            words = self._translator.text(Message(DIRECTORY, {"path": request.path}))
+            return plain(HTTPStatus.MOVED_PERMANENTLY, words, ("Location", there))
         with os.scandir(directory) as found:
             names = sorted(each.name + "/" * each.is_dir() for each in found)
         rows = (f'<li><a href="./{quote(name)}">{html.escape(name)}</a>' for name in names)

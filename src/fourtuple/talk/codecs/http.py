@@ -10,7 +10,7 @@ from http import HTTPStatus
 import h11
 
 from fourtuple.explain.model import Message
-from fourtuple.explain.text import N_
+from fourtuple.explain.text import N_, Translator
 from fourtuple.talk.apps.pages import Request, Response, Site, plain
 from fourtuple.talk.codecs.base import Broken, Direct, Received
 from fourtuple.talk.codecs.websocket import WebSocket
@@ -18,17 +18,26 @@ from fourtuple.talk.codecs.websocket import WebSocket
 __all__ = ["Http"]
 
 NOT_HTTP = N_("it does not speak HTTP: {reason}")
+BAD_REQUEST = N_("This is not HTTP.")
+TOO_MUCH = N_("That is too much.")
 TOO_LARGE = N_("a request was larger than {limit} bytes (--max-message)")
 
 
 class Http:
     """One connection of a server. `limit` is how many bytes a request's body may have; `rooms` are
-    the paths at which WebSocket is spoken."""
+    the paths at which WebSocket is spoken; `translator` is for what is said of errors."""
 
     has_more = True
 
-    def __init__(self, site: Site, limit: int, rooms: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        site: Site,
+        limit: int,
+        rooms: tuple[str, ...] = (),
+        translator: Translator | None = None,
+    ) -> None:
         self._site = site
+        self._translator = translator or Translator()
         self._limit = limit
         self._rooms = rooms
         self._connection = h11.Connection(h11.SERVER)
@@ -147,10 +156,11 @@ class Http:
         return self._connection.send(head) or b""
 
     def _bad_request(self) -> bytes:
-        return self._refusal(plain(HTTPStatus.BAD_REQUEST, "This is not HTTP."))
+        return self._refusal(plain(HTTPStatus.BAD_REQUEST, self._translator.text(BAD_REQUEST)))
 
     def _too_large(self) -> bytes:
-        return self._refusal(plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "That is too much."))
+        words = self._translator.text(TOO_MUCH)
+        return self._refusal(plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words))
 
     def _refusal(self, response: Response) -> bytes:
         if self._connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

@@ -1,4 +1,4 @@
-"""Codecs for bare streams: as they come, or line by line."""
+"""Codecs for what has no protocol of its own: bytes as they come, lines, datagrams."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.codecs.base import Broken, Direct, Received
 
-__all__ = ["LINE_TOO_LONG", "Lines", "Plain"]
+__all__ = ["LINE_TOO_LONG", "Lines", "Plain", "Whole"]
 
 LINE_TOO_LONG = N_("a line was longer than {limit} bytes (--max-message)")
 
@@ -31,6 +31,13 @@ class Plain:
 
     def finish(self) -> bytes:
         return b""
+
+
+class Whole(Plain):
+    """Datagrams: each a message, though it have no bytes, and no end."""
+
+    def receive(self, data: bytes) -> Received:
+        return Received([data])
 
 
 class Lines:

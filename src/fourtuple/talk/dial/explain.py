@@ -4,6 +4,7 @@ the results of the calls. Pure: from a conversation that is over and its Timelin
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from fourtuple.event.model import Endpoint, State
 from fourtuple.event.timeline import FrameSeen, Segment, Timeline
@@ -13,7 +14,14 @@ from fourtuple.explain.text import N_
 from fourtuple.render.numbers import duration
 from fourtuple.talk.dial.connecting import Step
 from fourtuple.talk.dial.conversation import Conversation
-from fourtuple.talk.dial.trouble import REFUSED_WHY, SILENT_WHY
+from fourtuple.talk.dial.trouble import (
+    FORBIDDEN_WHY,
+    REFUSED_WHY,
+    SILENT_WHY,
+    UNREACHABLE_WHY,
+    Trouble,
+)
+from fourtuple.wire import IcmpView
 from fourtuple.wire.flags import ACK, FIN, RST, SYN
 
 __all__ = ["explanation", "step_lines"]
@@ -35,6 +43,10 @@ ICMP_SEEN = N_(
     "{offender} answered the SYN with ICMP ({frames}), not with RST: that is a firewall's word, and"
     " says nothing about who listens on the port."
 )
+ICMP_NO_WAY = N_(
+    "{offender} answered the SYN with ICMP type {type}, code {code} ({frames}): a router's word, or"
+    " a firewall's, that there is no way there."
+)
 SYN_ONCE = N_(
     "The SYN was sent ({frames}), and neither SYN ACK nor RST nor ICMP came back: no such host is"
     " there, or a firewall drops the segments in silence."
@@ -43,6 +55,7 @@ SYN_AGAIN = N_(
     "The SYN was sent {count} times ({frames}), and neither SYN ACK nor RST nor ICMP came back: no"
     " such host is there, or a firewall drops the segments in silence."
 )
+SO_OFTEN = N_("That was so {count} times, one after another.")
 SENT = N_("Sent {sent} with {sends}; received {received} with {receives}.")
 SEGMENTS = N_("Bytes in each segment with data: sent {sent}; received {received}.")
 NONE_OF_THEM = N_("none")
@@ -61,6 +74,10 @@ UDP_SILENT = N_(
 ANSWERED = N_("{count} came back: the only proof that any had arrived.")
 NO_FRAMES = N_("Frames could not be recorded (CAP_NET_RAW): this rests on the calls alone.")
 
+#: type and code with which only a firewall answers a SYN: port unreachable (a host's own TCP sends
+#: RST), and what is prohibited by administration (RFC 1812, section 5.2.7.1; RFC 4443, section 3.1)
+_FIREWALLS_ICMP = frozenset(((3, 3), (3, 9), (3, 10), (3, 13)))
+_FIREWALLS_ICMP6 = frozenset(((1, 4), (1, 1)))
 #: at most so many lengths are told one by one
 _MOST_LENGTHS = 8
 
@@ -106,10 +123,12 @@ class _Explainer:
     timeline: Timeline
 
     def sentences(self) -> Iterator[Message]:
-        yield from self._look_up()
-        yield from self._connection()
-        yield from self._troubles()
         link = self.conversation.link
+        failed = len(self.conversation.connecting.tried) - (link is not None)
+        yield from self._look_up()
+        yield from self._troubles(self.conversation.troubles[:failed])
+        yield from self._connection()
+        yield from self._troubles(self.conversation.troubles[failed:])
         if link is not None and not link.is_stream:
             yield from self._datagrams()
         elif link is not None:
@@ -124,7 +143,7 @@ class _Explainer:
 
     def _look_up(self) -> Iterator[Message]:
         step, host = self._step("look-up"), self.conversation.wish.url.host
-        if step is not None and host != step.detail:
+        if step is not None and host.partition("%")[0] != step.detail:
             took = duration(step.end_ns - step.begin_ns)
             yield Message(FOUND, {"host": host, "addresses": step.detail, "time": took})
 
@@ -163,9 +182,13 @@ class _Explainer:
         assert segment.packet.ip is not None
         return str(segment.packet.ip.source), segment.tcp.source_port
 
-    def _troubles(self) -> Iterator[Message]:
-        for trouble in self.conversation.troubles:
+    def _troubles(self, troubles: list[Trouble]) -> Iterator[Message]:
+        """Each with its reason; the same one several times (--retries) is told once."""
+        for trouble, same in groupby(troubles):
+            count = len(list(same))
             yield trouble.what
+            if count > 1:
+                yield Message(SO_OFTEN, {"count": count})
             if trouble.why is not None:
                 yield self._better(trouble.why)
 
@@ -174,15 +197,14 @@ class _Explainer:
         address = why.params.get("address", "")
         if why.text == REFUSED_WHY:
             resets = [s for s in self._segments() if s.tcp.has(RST) and self._ends(s)[0] == address]
-            errors = self._icmp_errors()
-            if errors:
-                frames = frames_text([frame.number for frame in errors])
-                offender = errors[0].packet.ip
-                who = offender.source if offender else ""
-                return Message(ICMP_SEEN, {"frames": frames, "offender": who})
+            if errors := self._icmp_errors():
+                return self._by_icmp(errors)
             if resets:
                 about = {"frames": frames_text([s.number for s in resets]), "address": address}
                 return Message(RST_SEEN, about)
+        by_others = why.text in (UNREACHABLE_WHY, FORBIDDEN_WHY)
+        if by_others and (errors := self._icmp_errors()):
+            return self._by_icmp(errors)
         if why.text == SILENT_WHY:
             tried = [s for s in self._segments() if s.tcp.has(SYN) and not s.tcp.has(ACK)]
             answered = len(self._segments()) > len(tried)
@@ -191,6 +213,22 @@ class _Explainer:
                 about = {"frames": frames_text(numbers), "count": len(tried)}
                 return Message(SYN_ONCE if len(tried) == 1 else SYN_AGAIN, about)
         return why
+
+    @staticmethod
+    def _by_icmp(errors: list[FrameSeen]) -> Message:
+        """Who answered a SYN with ICMP, and whose word that is."""
+        first = errors[0].packet
+        view = first.icmp
+        assert first.ip is not None and view is not None
+        known = _FIREWALLS_ICMP if isinstance(view, IcmpView) else _FIREWALLS_ICMP6
+        firewall = (view.type, view.code) in known
+        about = {
+            "frames": frames_text([frame.number for frame in errors]),
+            "offender": str(first.ip.source),
+            "type": view.type,
+            "code": view.code,
+        }
+        return Message(ICMP_SEEN if firewall else ICMP_NO_WAY, about)
 
     def _datagrams(self) -> Iterator[Message]:
         link = self.conversation.link

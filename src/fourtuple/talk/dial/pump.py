@@ -23,6 +23,8 @@ __all__ = ["Habits", "Pump"]
 
 NO_HANDSHAKE = N_("Connected, but the other side did not finish the handshake in time (--timeout).")
 
+NO_ANSWER = N_("The other side has said nothing for {seconds} s; its answer is not whole (--wait).")
+
 #: how long the other side may take to end too, once someone has said `q`
 _GOODBYE_S = 1.0
 #: how long a protocol's own good-bye may go unanswered
@@ -35,11 +37,13 @@ _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 @dataclass(frozen=True, slots=True)
 class Habits:
     """`half_close`: the other side's end is not ours. `shutdown`: the end of input is told to it.
-    `wait_s`: how long to listen to silence after the last was said; None: until it ends."""
+    `wait_s`: how long to listen to silence after the last was said; None: until it ends.
+    `answer_s`: how long a silence is borne where an answer has to come."""
 
     half_close: bool = True
     shutdown: bool = True
     wait_s: float | None = None
+    answer_s: float = math.inf
 
 
 class Pump:
@@ -79,8 +83,7 @@ class Pump:
         while not self._is_over():
             self._turn()
             self._after()
-            if self._too_late():
-                raise Broken(Message(NO_HANDSHAKE))
+            self._require_in_time()
         self._last_words()
         if self._failed is not None:
             raise self._failed
@@ -131,9 +134,14 @@ class Pump:
         waits = self._link.codec.closes_itself and self._habits.wait_s is not None
         return self._link.codec.joined and (not waits or self._told_end or self._silent())
 
-    def _too_late(self) -> bool:
-        """Whether the handshakes take longer than is borne."""
-        return not self._link.codec.joined and time.monotonic() >= self._joined_by_s
+    def _require_in_time(self) -> None:
+        """Broken where a handshake or an answer takes longer than is borne."""
+        now_s = time.monotonic()
+        if not self._link.codec.joined and now_s >= self._joined_by_s:
+            raise Broken(Message(NO_HANDSHAKE))
+        if not self._receiving_over and now_s >= self._last_s + self._habits.answer_s:
+            about = {"seconds": f"{self._habits.answer_s:g}"}
+            raise Broken(Message(NO_ANSWER, about))
 
     def _timeout_ms(self, takes: bool) -> int | None:
         now_s, waits = time.monotonic(), []
@@ -141,6 +149,8 @@ class Pump:
             waits.append(due_s)
         if not self._link.codec.joined:
             waits.append(max(0.0, min(self._joined_by_s - now_s, _LONGEST_S)))
+        if self._habits.answer_s < _LONGEST_S:
+            waits.append(max(0.0, self._last_s + self._habits.answer_s - now_s))
         if self._input_over and (patience_s := self._patience()) is not None:
             waits.append(max(0.0, self._last_s + patience_s - now_s))
         return int(min(waits) * 1000) + 1 if waits and min(waits) > 0 else 0 if waits else None

@@ -10,7 +10,10 @@ import threading
 from collections.abc import Callable
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
 
@@ -25,6 +28,18 @@ EMPTY = N_(
     " side would wait on in recv(), and you for its answer. Type something, or q to end."
 )
 _QUIT = "q"
+
+
+def _early_end() -> KeyBindings:
+    """Ctrl-D that was typed before there was a prompt: the terminal's line discipline took it for
+    the end of a line and kept a null byte in its place, which comes as Ctrl-@."""
+    bindings = KeyBindings()
+
+    @bindings.add("c-@", filter=Condition(lambda: not get_app().current_buffer.text))
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(exception=EOFError())
+
+    return bindings
 
 
 class _Over(Exception):
@@ -49,7 +64,9 @@ class Terminal:
         self._half_close = half_close
         output = Vt100_Output.from_pty(sys.stdout)
         output.enable_cpr = False
-        self._session: PromptSession[str] = PromptSession(history=InMemoryHistory(), output=output)
+        self._session: PromptSession[str] = PromptSession(
+            history=InMemoryHistory(), output=output, key_bindings=_early_end()
+        )
         self._over = threading.Event()
         self._failed: list[BaseException] = []
 

@@ -22,7 +22,9 @@ NOT_FOUND_WHY = N_(
     "getaddrinfo() asked what /etc/nsswitch.conf names (files, then usually DNS), and none of them"
     " knows it; nothing was sent to the host itself."
 )
-REFUSED = N_("Refused: nobody listens on port {port} of {address}.")
+REFUSED = N_(
+    "Refused: nobody listens on port {port} of {address}, or a firewall refuses in its name."
+)
 REFUSED_WHY = N_(
     "connect() ended with ECONNREFUSED: the SYN was answered with RST, as the kernel of the other"
     " side does when no socket listens on the port. A firewall may do it in its name, or answer"
@@ -46,9 +48,10 @@ UNREACHABLE_WHY = N_(
     "connect() ended with {symbol}: a router, or this machine's own routes or neighbour look-up,"
     " says that there is no way there."
 )
-FORBIDDEN = N_("This machine does not let it out: {reason}.")
+FORBIDDEN = N_("A firewall forbids it, or the address does: {reason}.")
 FORBIDDEN_WHY = N_(
-    "connect() ended with {symbol}: a rule of this machine's firewall, or a broadcast address."
+    "connect() ended with {symbol}: a rule of this machine's firewall, an ICMPv6 message from"
+    " another's, or a broadcast address."
 )
 NO_PORTS = N_("No port of this machine is left for {address}, port {port}, or no address fits it.")
 NO_PORTS_WHY = N_(

@@ -7,10 +7,11 @@ meanwhile is taken for it.
 
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
+from fourtuple.explain.model import Message
 from fourtuple.system.sniffer import Sniffer
 from fourtuple.talk.dial.conversation import Conversation
 from fourtuple.talk.packets import ends_of, is_of_protocol
-from fourtuple.talk.views import timeline_of
+from fourtuple.talk.views import LOCAL, NO_FRAMES, timeline_of
 from fourtuple.wire import Packet
 
 __all__ = ["conversation_timeline"]
@@ -19,7 +20,9 @@ __all__ = ["conversation_timeline"]
 def conversation_timeline(conversation: Conversation, seen: Sniffer | None) -> Timeline:
     """What happened. `seen` None: frames could not be recorded."""
     wanted = _Wanted(conversation)
-    return timeline_of(conversation.journal, seen, wanted.has, str(conversation.wish.url))
+    url = conversation.wish.url
+    missing = Message(LOCAL if url.kind.transport == "unix" else NO_FRAMES)
+    return timeline_of(conversation.journal, seen, wanted.has, str(url), missing)
 
 
 class _Wanted:

@@ -20,7 +20,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.app import Client
 from fourtuple.talk.codecs.base import Codec
-from fourtuple.talk.codecs.stream import Plain
+from fourtuple.talk.codecs.stream import Whole
 from fourtuple.talk.hall import Hall, Seat
 from fourtuple.talk.models.listener import peer_text
 
@@ -58,18 +58,18 @@ class _Sender:
 
 
 class _DatagramSeat(Seat):
-    """What is put into it is on its way at once: a datagram each."""
+    """What is put into it is on its way at once: a datagram each, an empty one too."""
 
     __slots__ = ("send",)
+    can_end = False
 
     def __init__(self, client: Client, codec: Codec, send: _Sender) -> None:
         super().__init__(client, codec)
         self.send = send
 
     def put(self, data: bytes) -> None:
-        if data:
-            self.send(data)
-            self.sent_bytes += len(data)
+        self.send(data)
+        self.sent_bytes += len(data)
 
 
 class DatagramService:
@@ -118,8 +118,7 @@ class DatagramService:
             return
         self._seats[address] = (seat, time.monotonic())
         self._seats.move_to_end(address)
-        if data:
-            self._hall.receive(seat, data)
+        self._hall.receive(seat, data)
         if seat.over or seat.finishing:
             del self._seats[address]
             self._close(seat)
@@ -134,7 +133,7 @@ class DatagramService:
         seat = self._hall.open(
             peer_text(address),
             self._scheme,
-            Plain(),
+            Whole(),
             lambda client, codec: _DatagramSeat(client, codec, send),
         )
         return seat if isinstance(seat, _DatagramSeat) else None

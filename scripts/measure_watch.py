@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""How much `fourtuple watch` can be relied on, on this machine. As root.
+
+measure_watch.py attribution [COUNT]    processes of some milliseconds: whose is each?
+measure_watch.py requests [RATE]        nginx, "Connection: close": what is lost?
+measure_watch.py frames                 small packets: how many are dropped?
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from fourtuple.system.tapping import FrameTap, frames_of
+from fourtuple.watch.pairs import News
+from fourtuple.watch.session import Session
+from fourtuple.watch.wish import Wish
+
+SECONDS = 10
+_SHORT = """
+import os, socket, sys
+for _ in range(int(sys.argv[2])):
+    pid = os.fork()
+    if not pid:
+        sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        os.write(1, b"%d %d\\n" % (os.getpid(), sock.getsockname()[1]))
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+_CONF = """
+daemon off; master_process on; worker_processes 1; pid {folder}/pid; error_log {folder}/error;
+events {{ worker_connections 4096; }}
+http {{ access_log off;
+  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 ok; }} }} }}
+"""
+
+
+def attribution(count: int) -> None:
+    """Each child connects, says who it is, and ends: what is told must be what it said."""
+    ended: list[News] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        port = listener.getsockname()[1]
+        words = [sys.executable, "-c", _SHORT, str(port), str(count)]
+        with tempfile.TemporaryFile() as output:
+            wish = Wish(words, output=output.fileno())
+            session = Session(wish, lambda news: ended.append(news) if news.pair else None)
+            session.run()
+            output.seek(0)
+            lines = output.readlines()
+    said = {int(port): int(pid) for pid, port in (line.split() for line in lines)}
+    seen = {
+        one.pair.ends[0].port: one.pair.client.owner.pid
+        for one in ended
+        if one.pair and one.pair.client and one.pair.client.owner
+    }
+    right = sum(seen.get(port) == pid for port, pid in said.items())
+    print(f"{right} of {len(said)} attributed right; {session.lost} events lost")
+
+
+def requests(rate: int) -> None:
+    """nginx with one worker, watched by its process."""
+    with tempfile.TemporaryDirectory() as folder:
+        load = Path(folder, "load")
+        source = Path(__file__).resolve().parents[1] / "bench" / "requests.c"
+        subprocess.run(["cc", "-O2", source, "-o", load], check=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        conf = Path(folder, "conf")
+        conf.write_text(_CONF.format(folder=folder, port=port))
+        with subprocess.Popen(["nginx", "-e", f"{folder}/error", "-c", conf]) as nginx:
+            time.sleep(1)
+            alone = _loaded(load, port, rate)
+            print(f"not watched: {alone[0] / SECONDS:.0f} requests/s answered, {alone[1]} not")
+            _watched(load, port, rate, nginx.pid)
+            nginx.terminate()
+
+
+def _loaded(load: Path, port: int, rate: int) -> tuple[int, int]:
+    words = [str(load), str(port), str(rate), str(SECONDS)]
+    answered, failed = subprocess.run(words, capture_output=True, check=True).stdout.split()
+    return int(answered), int(failed)
+
+
+def _watched(load: Path, port: int, rate: int, pid: int) -> None:
+    words = [sys.executable, "-m", "fourtuple", "watch", "--json", "--pid", str(pid)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as watch:
+        time.sleep(3)
+        answered, failed = _loaded(load, port, rate)
+        time.sleep(1)
+        watch.send_signal(2)
+        assert watch.stdout
+        told = [json.loads(line) for line in watch.stdout]
+        usage = os.wait4(watch.pid, 0)[2]
+    ended = [one for one in told if one["kind"] == "ended"]
+    owned = sum(bool(one["server"].get("owners")) for one in ended)
+    summary = told[-1]
+    print(f"watched: {answered / SECONDS:.0f} requests/s answered, {failed} not")
+    print(f"told of {len(ended)} of {answered + failed} connections, {owned} with their owner")
+    print(
+        f"{summary['events']} events, {summary['lost']} lost; {usage.ru_utime:.1f} s of user time"
+    )
+
+
+def frames() -> None:
+    """As many small segments as one core sends over loopback, for some seconds."""
+    with FrameTap() as tap:
+        listener = socket.create_server(("127.0.0.1", 0))
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sender = os.fork()
+        if not sender:
+            until = time.monotonic() + SECONDS
+            while time.monotonic() < until:
+                for _ in range(1000):
+                    client.send(b"x")
+                    server.recv(100)
+            os._exit(0)
+        blocks, seen, began = [], 0, time.monotonic()
+        while time.monotonic() - began < SECONDS + 1:
+            blocks += tap.blocks()
+            time.sleep(0.01)
+        os.waitpid(sender, 0)
+        blocks += tap.blocks()
+        seen = sum(1 for block in blocks for _ in frames_of(block))
+        print(f"{seen / SECONDS:.0f} frames/s taken, {tap.dropped()} dropped")
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:] or [""]
+    if words[0] == "attribution":
+        attribution(int(words[1]) if words[1:] else 1000)
+    elif words[0] == "requests":
+        requests(int(words[1]) if words[1:] else 10_000)
+    elif words[0] == "frames":
+        frames()
+    else:
+        sys.exit(__doc__)
