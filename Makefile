@@ -30,10 +30,11 @@ bench: $(VENV)/.installed-dev ## measure what fourtuple claims of its speed
 	scripts/install_tools.sh
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.installed-dev ## experiments beside busy processors, kill -9; 10,000 clients; an hour of fuzzing
+soak: $(VENV)/.installed-dev ## experiments beside busy processors, kill -9; 10,000 clients; a GB read; an hour of fuzzing
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/soak.py --ipv6
 	$(BIN)/python scripts/soak_serve.py
+	$(BIN)/python bench/read.py --runs 1 --ten-million
 	mkdir -p build/fuzz/files build/fuzz/segments
 	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_file 1800 files
 	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/run.py any_segments 1800 segments

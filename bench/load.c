@@ -1,7 +1,10 @@
 /* Load for bench/serve.py: CONNECTIONS clients in one thread, each of which sends 64 bytes, waits
- * until the same 64 have come back, and sends the next. Prints how many came back in SECONDS.
+ * until the same 64 have come back, and sends the next.
  *
  *     load PORT ws|tcp CONNECTIONS SECONDS
+ *
+ * Prints "connected" once all are, and begins when a line comes; prints how many messages came back
+ * in SECONDS, and leaves when standard input ends. So what connections cost need not be counted.
  *
  * With ws, messages are binary frames (RFC 6455), masked with a mask of zeros: what a mask hides is
  * nothing to a benchmark, but the server has to take it off all the same.
@@ -92,13 +95,16 @@ int main(int count, char **words) {
         fds[i] = connected(port, ws);
         epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &wish);
     }
+    puts("connected");
+    fflush(stdout);
+    if (getchar() == EOF) return 2;
     for (int i = 0; i < connections; i++) say(fds[i]);
     long messages = 0;
     double until = now() + atof(words[4]);
     while (now() < until) {
         struct epoll_event ready[256];
-        int n = epoll_wait(epoll, ready, 256, 1000);
-        if (n == 0) fail("a second without an answer");
+        int n = epoll_wait(epoll, ready, 256, 10000);
+        if (n == 0) fail("ten seconds without an answer");
         for (int e = 0; e < n; e++) {
             int i = ready[e].data.u32;
             ssize_t got = read(fds[i], heard[i] + heard_bytes[i], expected_bytes - heard_bytes[i]);
@@ -112,5 +118,7 @@ int main(int count, char **words) {
         }
     }
     printf("%ld\n", messages);
+    fflush(stdout);
+    while (getchar() != EOF) continue;
     return 0;
 }

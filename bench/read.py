@@ -53,6 +53,8 @@ print(len(flows), "flows")
 """
 #: CPU seconds, and MiB; see the issue of reading
 SUMMARY_S, JSON_MORE_S, MEMORY_MIB, SMALL_S, TEN_MILLION_S = 0.6, 0.3, 250, 0.17, 2.5
+#: of a capture of 10 GB, which has five million connections
+LARGE_MIB = 1024
 
 
 @dataclass(slots=True)
@@ -217,6 +219,8 @@ def larger(capture: Path, times: int, runs: int) -> list[str]:
     failed = []
     if times == 10 and tool.median_s > TEN_MILLION_S:
         failed.append(f"10 million packets took {tool.median_s:.2f} s, more than {TEN_MILLION_S}")
+    if tool.memory_mib > LARGE_MIB:
+        failed.append(f"{size:.1f} GB took {tool.memory_mib:.0f} MiB, more than {LARGE_MIB}")
     return failed
 
 

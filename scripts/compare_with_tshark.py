@@ -3,7 +3,7 @@
     python scripts/compare_with_tshark.py [CAPTURE...]
 
 Without a capture: the benchmark's, a million packets (made at the first call, see
-bench/support/capture.py). tshark takes a minute and 2 GB of memory for it. Ends with status 1 where
+bench/support/capture.py). tshark takes a minute of CPU for it. Ends with status 1 where
 both differ in anything that docs/explanation/differences-from-tshark.md does not explain, or agree
 on less than 99.5 % of the connections, or on less than 97 % of those with a word of loss.
 """

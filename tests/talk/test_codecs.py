@@ -245,6 +245,31 @@ def test_any_messages_go_there_and_back(
         assert back[0].opcode is (Opcode.TEXT if isinstance(message, str) else Opcode.BINARY)
 
 
+@pytest.mark.parametrize(
+    ("before", "frame"),
+    [
+        (b"", b"\x81\x05Hello"),  # not masked
+        (b"", masked(0x81, b"\xff")),  # no UTF-8
+        (b"", masked(0x82, b"x" * 101)),  # more than is allowed
+        (b"", MASKED_HELLO[:-1]),  # not whole
+        (b"", MASKED_HELLO * 2),
+        (b"", masked(0x89, b"Hello")),  # a ping
+        (MASKED_HELLO[:1], MASKED_HELLO),  # in the middle of another frame
+        (masked(0x82, b"x" * 80)[:20], MASKED_HELLO),
+        (masked(0x01, b"Hel"), MASKED_HELLO),  # in the middle of a message
+    ],
+)
+def test_the_short_way_is_for_whole_short_messages_only(before: bytes, frame: bytes) -> None:
+    codec = WebSocket(100)
+    client_of(codec, compress=False)
+    echo = codec.direct(bytes)
+    assert echo is not None
+    assert echo(MASKED_HELLO) == bytes.fromhex("810548656c6c6f")
+    if before:
+        codec.receive(before)
+    assert echo(frame) is None
+
+
 def test_what_was_said_before_a_mistake_is_heard_and_answered() -> None:
     codec = opened()
     found = codec.receive(MASKED_HELLO + masked(0x83, b"") + MASKED_HELLO)

@@ -64,6 +64,15 @@ def test_what_the_short_way_answers_is_what_the_application_would() -> None:
         assert taken(hall, seat) == app.received(seat.client, b"one\xff Two")
 
 
+def test_who_was_told_good_bye_has_no_short_way() -> None:
+    hall = Hall(Echo())
+    seat = come(hall)
+    hall.finish_all()
+    assert seat.direct is None
+    hall.receive(seat, b"too late")
+    assert not seat.waiting
+
+
 def test_a_client_that_does_not_read_is_dropped_once_too_much_waits_for_it() -> None:
     told = Told()
     hall = Hall(Chat(), Limits(send_queue_bytes=500), told)

@@ -27,7 +27,7 @@ __all__ = ["resets"]
 #: connections that end with their listener end at once
 _AT_ONCE_NS = 10_000_000
 #: a program that acts upon what has come does it sooner
-_SILENCE_NS = 1_000_000_000
+_SILENCE_NS = 500_000_000
 
 
 def resets(

@@ -6,6 +6,7 @@ import socket
 from typing import BinaryIO
 
 from fourtuple.errors import N_
+from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
 
@@ -158,7 +159,7 @@ def websocket_client(address: str, mask: bytes) -> None:
     mutation=Mutation(N_("the client does not mask its frames"), values={"mask": b""}),
 )
 def polling_vs_websocket(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     messages = [message(number).decode() for number in range(1, COUNT + 1)]
     for port, fresh in ((FRESH, True), (KEPT, False)):
         server.run(polling_server, server.address, port)

@@ -4,6 +4,7 @@ the tail loss probe, a time-out that was not needed, reordering."""
 from collections.abc import Mapping
 
 from fourtuple.errors import N_
+from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.gauges import counters, grown, tcp_info
 from fourtuple.lab.hosts import Host
@@ -127,7 +128,7 @@ def two_losses(lab: Lab) -> None:
 )
 def tail_loss_probe(lab: Lab) -> None:
     client, server = lab.pair(
-        timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_early_retrans": 3}
+        timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_early_retrans": 3, **PATIENT}
     )
     sock, peer = lab.connected(client, server)
     full = lab.payload_per_segment
