@@ -1,7 +1,8 @@
 """The slow twin of the column kernels: a row made of views."""
 
-from dataclasses import fields
 from typing import Any
+
+from msgspec.structs import fields
 
 from fourtuple.wire import (
     ExtensionView,
@@ -18,6 +19,7 @@ from fourtuple.wire import (
     SackPermitted,
     TcpView,
     Timestamps,
+    UnknownOption,
     View,
     VxlanView,
     WindowScale,
@@ -162,10 +164,16 @@ def _tcp(tcp: TcpView) -> Row:
         row |= {"ts_value": times.value, "ts_echo": times.echo}
     if cookie := tcp.option(FastOpen):
         row["fast_open"] = len(cookie.cookie)
+    joins = [o.data[0] >> 4 == 1 for o in _unknown(tcp) if o.kind == 30 and o.data]
+    row["multipath_join"] = int(any(joins))
     if sack := tcp.option(Sack):
         edges = [edge for block in sack.blocks for edge in block]
         row |= {"sack_count": len(sack.blocks), "sack_edges": edges + [0] * (8 - len(edges))}
     return row | {"sack_permitted": int(tcp.option(SackPermitted) is not None)}
+
+
+def _unknown(tcp: TcpView) -> list[UnknownOption]:
+    return [option for option in tcp.options if isinstance(option, UnknownOption)]
 
 
 def _icmp(packet: Packet, icmp: IcmpView | Icmp6View) -> Row:

@@ -5,8 +5,10 @@ payload here.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec.structs import replace
 
 from fourtuple.wire.field import FieldValue, Named, Number, hexadecimal
 from fourtuple.wire.registry import PROTOCOLS
