@@ -14,7 +14,7 @@ from fourtuple.explain.catalog import findings
 from fourtuple.explain.overview import Overview
 from fourtuple.source import Capture
 from octets import PCAP_NANO, pcap, pcap_record
-from story import Story, closed, exchange, opened, refused
+from story import Story, closed, exchange, opened
 
 
 def looked_at(timeline: Timeline) -> Overview:
@@ -26,9 +26,13 @@ def looked_at(timeline: Timeline) -> Overview:
 
 
 def crowded() -> Timeline:
-    """Five connections; the third is refused."""
+    """Five connections; the third is refused when it asks again."""
     stories = [exchange(ports=(port, 80), complete=False) for port in (1, 2, 4, 5)]
-    stories.insert(2, refused(ports=(3, 80), complete=False))
+    third = Story(ports=(3, 80), complete=False)
+    third.client.syn()
+    third.client.syn(seq=0)
+    third.server.rst_ack(raw_seq=0)
+    stories.insert(2, third)
     return merged([story.timeline() for story in stories])
 
 
@@ -40,7 +44,7 @@ def test_only_what_rows_do_not_tell_is_looked_at_again() -> None:
     refusal = next(c for c in connections(timeline) if c.handshake == "refused")
     assert list(detail.connections) == [refusal.index]
     assert detail.connections[refusal.index].resets == refusal.resets
-    assert len(detail.timeline.frames) == 2
+    assert len(detail.timeline.frames) == 3
 
 
 def test_a_second_look_tells_of_a_connection_what_the_whole_way_tells() -> None:

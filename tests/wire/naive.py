@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import fields
+
 from fourtuple.wire import (
     ExtensionView,
     FastOpen,
@@ -17,14 +19,13 @@ from fourtuple.wire import (
     SackPermitted,
     TcpView,
     Timestamps,
-    UdpView,
+    UnknownOption,
     View,
     VxlanView,
     WindowScale,
     ip_bytes,
 )
 from fourtuple.wire.arp import ArpView
-from fourtuple.wire.checksum import checksum, pseudo_header
 from fourtuple.wire.columns import (
     ARP,
     FRAGMENT,
@@ -45,7 +46,7 @@ Ip = Ipv4View | Ipv6View
 
 def naive(packet: Packet) -> Row:
     """The row of a frame, by column."""
-    row: Row = dict.fromkeys(Columns.__struct_fields__, 0)
+    row: Row = {field.name: 0 for field in fields(Columns)}
     row |= dict.fromkeys(("mss", "window_scale", "ts_value", "ts_echo", "fast_open"), -1)
     row |= {"sack_edges": [0] * 8, "kind": OTHER}
     ip = packet.ip
@@ -56,20 +57,7 @@ def naive(packet: Packet) -> Row:
     elif packet.arp:
         row["kind"] = ARP
     row["problems"] = _problems(packet, row["more_fragments"] == 1)
-    if _unfinished(packet, row):
-        row["problems"] |= 1 << PROBLEM_NAMES.index("unfinished-checksum")
     return row
-
-
-def _unfinished(packet: Packet, row: Row) -> bool:
-    """Whether the checksum sums the pseudo header alone."""
-    ip, view = packet.ip, packet.tcp or packet.udp
-    if ip is None or view is None or row["kind"] not in (TCP, UDP) or row["more_fragments"]:
-        return False
-    length = view.declared_length if isinstance(view, UdpView) else view.extent
-    protocol = 17 if isinstance(view, UdpView) else 6
-    pseudo = pseudo_header(ip_bytes(ip.source), ip_bytes(ip.destination), protocol, length)
-    return length > 0 and view.checksum == 0xFFFF - checksum(pseudo)
 
 
 def _problems(packet: Packet, partial: bool) -> int:
@@ -176,10 +164,16 @@ def _tcp(tcp: TcpView) -> Row:
         row |= {"ts_value": times.value, "ts_echo": times.echo}
     if cookie := tcp.option(FastOpen):
         row["fast_open"] = len(cookie.cookie)
+    joins = [o.data[0] >> 4 == 1 for o in _unknown(tcp) if o.kind == 30 and o.data]
+    row["multipath_join"] = int(any(joins))
     if sack := tcp.option(Sack):
         edges = [edge for block in sack.blocks for edge in block]
         row |= {"sack_count": len(sack.blocks), "sack_edges": edges + [0] * (8 - len(edges))}
     return row | {"sack_permitted": int(tcp.option(SackPermitted) is not None)}
+
+
+def _unknown(tcp: TcpView) -> list[UnknownOption]:
+    return [option for option in tcp.options if isinstance(option, UnknownOption)]
 
 
 def _icmp(packet: Packet, icmp: IcmpView | Icmp6View) -> Row:

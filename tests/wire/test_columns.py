@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from fourtuple.wire import (
     ACK,
@@ -27,6 +28,7 @@ from fourtuple.wire import (
     Tcp,
     Timestamps,
     Udp,
+    UnknownOption,
     Vlan,
     WindowScale,
     dissect,
@@ -203,11 +205,13 @@ OPTIONS = (
     *(MaximumSegmentSize(1460), WindowScale(7), SackPermitted(), Timestamps(1, 2)),
     *(Sack(((5, 7),)), FastOpen(b"1234")),
 )
+JOIN = (UnknownOption(30, b"\x10\1" + bytes(8)), UnknownOption(30, b"\x20\1"))
 AH = bytes.fromhex("0604 0000 00000001 00000002" + "cc" * 12)
 CHAIN = bytes.fromhex("3c00 0502 0000 0100  2b00 0104 00000000  3300 0400 00000000") + AH
 SEGMENT = Tcp(1, 2, 3, 4, ACK).emit(b"hello", Ipv6("::1", "::2"))
 SPECIMENS = {
     "all options": (frame(Ethernet(), Ipv4("10.0.0.1", "10.0.0.2"), Tcp(1, 2, options=OPTIONS)), 1),
+    "Multipath TCP": (frame(Ethernet(), Ipv4("1.1.1.1", "2.2.2.2"), Tcp(1, 2, options=JOIN)), 1),
     "IPv4 options": (
         frame(Ethernet(), Ipv4("1.1.1.1", "2.2.2.2", options=b"\x94\4\0\0"), Udp(1, 2), b"hi"),
         1,
