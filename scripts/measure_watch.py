@@ -16,10 +16,12 @@ import time
 from pathlib import Path
 
 from fourtuple.system.tapping import FrameTap, frames_of
+from fourtuple.system.tracefs import place
 from fourtuple.watch.pairs import News
 from fourtuple.watch.session import Session
 from fourtuple.watch.wish import Wish
 
+#: how long requests are made, and frames sent
 SECONDS = 10
 _SHORT = """
 import os, socket, sys
@@ -85,10 +87,19 @@ def _loaded(load: Path, port: int, rate: int) -> tuple[int, int]:
     return int(answered), int(failed)
 
 
+def _armed(pid: int) -> bool:
+    """Whether that process records; a new instance does so, and has no event yet."""
+    for folder in Path(place(), "instances").glob(f"fourtuple-{pid}-*-calls"):
+        wanted = ("tracing_on", "events/sched/sched_process_exit/enable")
+        return all((folder / name).read_text() == "1\n" for name in wanted)
+    return False
+
+
 def _watched(load: Path, port: int, rate: int, pid: int) -> None:
     words = [sys.executable, "-m", "fourtuple", "watch", "--json", "--pid", str(pid)]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as watch:
-        time.sleep(3)
+        while not _armed(watch.pid):
+            time.sleep(0.1)
         answered, failed = _loaded(load, port, rate)
         time.sleep(1)
         watch.send_signal(2)

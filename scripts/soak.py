@@ -30,24 +30,24 @@ from fourtuple.render.verdicts import failures_of, passed
 
 #: whether the ACK of a FIN, or of the last request, is due (40 ms) before a program has answered
 _DELAYED_ACK = "a delayed ACK"
-#: how the last ACKs of a transfer fall, where the receiver's window holds the sender back
-_WINDOW = "when a program reads, and so which segments are acknowledged together"
 #: by this in its environment a killed run's process is known
 _MARK = "FOURTUPLE_SOAK"
+#: the first comes after 200 ms, each further one after twice the time
+_PROBES = "how many probes are sent before the program reads"
 #: what decides between two traces of one seed
 BY_TIME = {
     "concurrency-models": _DELAYED_ACK,
     "disconnected-with-data": "whether data comes before the program has closed",
-    "full-buffer": _WINDOW,
+    "full-buffer": "when a program reads, and so which segments are acknowledged together",
     "half-open-user-timeout": "how often a segment is sent again before the program gives up",
+    "lost-window-update": _PROBES,
     "many-clients": _DELAYED_ACK,
     "polling-vs-websocket": _DELAYED_ACK,
     "read-write": _DELAYED_ACK,
-    "slow-start": _DELAYED_ACK,
+    "silly-window": _PROBES,
     "spinning-server": "how often its loop goes round",
-    "window-scaling": _WINDOW,
     "write-write-read": _DELAYED_ACK,
-    "zero-window": "how many probes are sent before the program reads",
+    "zero-window": _PROBES,
 }
 
 

@@ -11,6 +11,7 @@ from analyze.crowds import babble, crowd, cuts, merged
 from analyze.surveyed import facts_of, frames_of, survey, surveyed_facts, surveyed_frames
 from fourtuple.analyze import _layout as at
 from fourtuple.analyze import connections
+from fourtuple.analyze.survey import _in_order
 from fourtuple.compiled import available
 from fourtuple.event.frames import FrameTableBuilder, Vantage
 from fourtuple.event.timeline import Timeline
@@ -179,3 +180,13 @@ def test_shuffled_capture_points_change_no_connection_but_its_number(seed):
 def test_nothing_at_all_is_no_connection():
     found, _ = survey(Timeline())
     assert (len(found), surveyed_facts(found)) == (0, [])
+
+
+@pytest.mark.parametrize("largest", [9, 2**40])
+def test_evidence_is_in_order_of_connection_kind_and_frame(largest):
+    """Whether or not a key and a frame's number fit into one word."""
+    chance = np.random.default_rng(largest)
+    keys, frames = chance.integers(0, largest, (2, 500))
+    expected = sorted(zip(keys.tolist(), frames.tolist(), strict=True))
+    in_order = _in_order(keys.copy(), frames.copy())
+    assert [*zip(*(column.tolist() for column in in_order), strict=True)] == expected

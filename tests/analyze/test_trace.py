@@ -88,6 +88,21 @@ def test_by_how_many_pure_acks_segments_under_way_are_acknowledged_is_not_in_it(
     assert edge in late.edges
 
 
+def test_by_how_many_pure_acks_a_transfer_is_acknowledged_is_not_in_it() -> None:
+    """Each sets further segments free; how far it reaches is decided by when a program reads."""
+
+    def transfer(acks: tuple[int, ...]) -> Trace:
+        story = opened()
+        for number, size in enumerate((1460, 1460, 1460, 80), start=1):
+            story.client.send(size)
+            if number in acks:
+                story.server.ack()
+        return traced(closed(story))
+
+    assert str(transfer(acks=(2, 4))) == str(transfer(acks=(1, 3, 4)))
+    assert str(transfer(acks=(2, 4))) != str(transfer(acks=(2,)))
+
+
 def test_what_only_tells_of_a_window_is_not_in_it_unless_it_is_lost() -> None:
     """How often a window is told of depends on when a program reads."""
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.kernel
 #: at once, many connections, other programs, datagrams, what network cards do
 NAMES = (
     *("exchange", "close", "close-simultaneous", "lost-segment", "two-losses", "reordering"),
-    *("silly-window", "simultaneous-open", "stale-syn", "ports-run-out", "slow-start"),
+    *("half-close", "simultaneous-open", "stale-syn", "ports-run-out", "window-scaling"),
     *("scan-connect", "udp-loss", "offload", "receive-offload"),
 )
 
@@ -39,7 +39,8 @@ def traced(name: str, family: int) -> Trace:
 def test_an_experiment_run_twice_has_one_trace(name: str, family: int) -> None:
     first, second = traced(name, family), traced(name, family)
     if first != second:  # some timer of a kernel fired, because a program got no processor
-        first = traced(name, family)
+        third = traced(name, family)
+        first, second = (first, third) if third != second else (second, third)
     assert str(first).splitlines() == str(second).splitlines()
     assert first.digest == second.digest
 

@@ -57,6 +57,11 @@ def test_several_connections_of_a_capture_are_a_table() -> None:
     assert "─▶" not in text
 
 
+def test_what_a_file_is_called_does_nothing_to_the_terminal() -> None:
+    text = told(several().timeline(file="two\x1b[2J.pcap"))
+    assert text.startswith("two\\x1b[2J.pcap  2 connections in 18 frames\n")
+
+
 def test_one_of_several_can_be_asked_for() -> None:
     timeline = several().timeline(file="two.pcap")
     text = told(timeline, connections=connections(timeline)[1:], every=2)

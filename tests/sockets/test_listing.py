@@ -79,7 +79,11 @@ def test_datagram_sockets_and_what_they_dropped() -> None:
                 sender.sendto(bytes(1000), sock.getsockname())
             sender.connect(sock.getsockname())
             port = sock.getsockname()[1]
-            rows = {state_of("udp", row.state): row for _, row in rows_at(port)}
+            rows: dict[str, InetRow] = {}
+            for _ in range(
+                10
+            ):  # others' sockets come and go: the kernel may leave one out of a look
+                rows |= {state_of("udp", row.state): row for _, row in rows_at(port)}
             assert set(rows) == {"UNCONNECTED", "ESTABLISHED"}
             assert drops_of(rows["UNCONNECTED"]) not in (0, None)
             assert rows["UNCONNECTED"].recv_q > 0

@@ -6,7 +6,7 @@ import pytest
 
 from fourtuple.explain.text import Translator
 from fourtuple.render.text import width_of
-from fourtuple.sockets.model import Listing
+from fourtuple.sockets.model import Listing, endpoint
 from fourtuple.sockets.queues import listen_counters
 from fourtuple.sockets.show import table, timer_text
 from fourtuple.system.inet_dump import InetRow, UnixRow
@@ -87,6 +87,18 @@ def test_a_narrow_terminal_gets_paragraphs_and_nothing_is_cut() -> None:
     assert "[fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe]:65535" in text
     assert "retransmit 119999 ms (3)" in text
     assert text.count("worker[") == 20
+
+
+def test_a_socket_that_is_bound_to_an_interface_names_it() -> None:
+    loopback = socket.if_nametoindex("lo")
+    plain, ours, gone = row(1), row(2)._replace(interface=loopback), row(3)._replace(interface=9**8)
+    text = lines(Listing({"tcp": [plain, ours, gone]}))
+    assert [line.split()[4] for line in text[1:4]] == [
+        "10.0.0.1:8080", "10.0.0.1%lo:8080", f"10.0.0.1%{9**8}:8080",
+    ]  # fmt: skip
+    assert len({line.index("(not visible)") for line in text[1:4]}) == 1
+    six = row(4, family=socket.AF_INET6)._replace(interface=loopback)
+    assert endpoint(six) == "[a00:1::%lo]:8080"
 
 
 def test_the_counters_of_listeners_are_numbers() -> None:

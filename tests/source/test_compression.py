@@ -72,6 +72,35 @@ def test_damaged_it_gives_what_came_before_and_says_so(compress: Compress) -> No
     assert 90 < len(timeline.frames) < 100
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, lambda data: gzip.compress(data, 0)])
+def test_an_error_costs_nothing_of_what_is_before_it(compress: Compress) -> None:
+    """zlib gives nothing of the input that it errs in, which may be all of a small file."""
+    packed = compress(PCAP)
+    timeline, message = told(packed[:-8] + bytes(8))
+    assert timeline.frames == told(PCAP)[0].frames
+    assert message.endswith("Frames read: 1000.")
+    half = len(packed) // 2
+    timeline, message = told(packed[:half] + bytes([packed[half] ^ 255] * 9) + packed[half + 9 :])
+    assert list(timeline.frames)[:400] == list(told(PCAP)[0].frames)[:400]
+    assert "is damaged" in message
+
+
+def test_much_from_little_is_given_before_the_error() -> None:
+    """Ten times as much as is taken out at once."""
+    size = 10 * 1024 * 1024
+    packed = gzip.compress(bytes(size))[:-8] + bytes(8)
+    stream = decompressed(io.BytesIO(packed).readinto)
+    room, count = memoryview(bytearray(1024 * 1024)), 0
+    while found := stream.read(room):
+        count += found
+    assert (count, stream.flaw is not None) == (size, True)
+
+
+def test_a_zstd_file_may_begin_with_a_frame_to_be_skipped() -> None:
+    skipped = b"\x5a\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"pzst"
+    assert told(skipped + zstd(PCAP)) == told(PCAP)
+
+
 @BOTH
 def test_something_else_inside_is_named(compress: Compress) -> None:
     with pytest.raises(CaptureUnknown, match="is a text file"):

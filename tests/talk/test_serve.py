@@ -252,7 +252,7 @@ def test_a_program_for_each_client(model: str) -> None:
                 sock.sendall(b"hello\n")
                 sock.shutdown(socket.SHUT_WR)
             assert all_of(second) == all_of(first) == b"     1\thello\n"
-        server.await_news("has left")
+        assert "bytes" not in server.await_news("has left")  # they did not come through here
 
 
 def test_programs_end_with_the_server() -> None:

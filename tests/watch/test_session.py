@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -252,8 +253,11 @@ def tracers() -> set[int]:
     """The processes that have instances of ours which record."""
     found = set()
     for name in os.listdir(f"{place()}/instances"):
-        with open(f"{place()}/instances/{name}/tracing_on", encoding="ascii") as file:
-            if name.startswith("fourtuple-") and name.endswith("-calls") and file.read(1) == "1":
+        if name.startswith("fourtuple-") and name.endswith("-calls"):
+            folder = Path(place(), "instances", name)
+            # a new instance records, and has no event yet
+            armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
+            if armed and (folder / "tracing_on").read_text() == "1\n":
                 found.add(int(name.split("-")[1]))
     return found
 

@@ -1,6 +1,5 @@
 """The slow twin of the column kernels: a row made of views."""
 
-from dataclasses import fields
 from typing import Any
 
 from fourtuple.wire import (
@@ -46,7 +45,7 @@ Ip = Ipv4View | Ipv6View
 
 def naive(packet: Packet) -> Row:
     """The row of a frame, by column."""
-    row: Row = {field.name: 0 for field in fields(Columns)}
+    row: Row = dict.fromkeys(Columns.__struct_fields__, 0)
     row |= dict.fromkeys(("mss", "window_scale", "ts_value", "ts_echo", "fast_open"), -1)
     row |= {"sack_edges": [0] * 8, "kind": OTHER}
     ip = packet.ip

@@ -59,6 +59,7 @@ _PROBLEMS = MappingProxyType(
 )
 _HIDING = UNKNOWN_LINK_TYPE | sum(_PROBLEMS)
 _BEFORE_ALL = -(1 << 63)
+_SIGNED_BITS = 63
 
 
 @dataclass(slots=True)
@@ -271,11 +272,12 @@ class Surveyed:
         _, firsts = np.unique(marks.tuples[chosen], return_index=True)
         reused[chosen] = True
         reused[chosen[firsts]] = False
+        reused &= marks.begins
+        del marks, firsts, chosen  # of millions of connections each is large
         control = survey.control
         frames = int(control[at.C_FRAMES] + control[at.C_OTHER])
         about = np.array(sorted(survey.quoted), np.uint64)
-        evidence = _evidence(survey, kept)
-        found = cls(survey, frames, kept, reused & marks.begins, evidence, about)
+        found = cls(survey, frames, kept, reused, _evidence(survey, kept), about)
         found.made = None if pieces is None else [*found._numbered(pieces)]
         return found
 
@@ -376,10 +378,23 @@ def _vantage_points(marks: _Marks) -> Int64s | None:
     return np.flatnonzero(best[members.ravel()])
 
 
+def _in_order(keys: Int64s, frames: Int64s) -> tuple[Int64s, Int64s]:
+    """By key, then by frame. One column is sorted in its place where both fit into it: a large
+    capture has tens of millions."""
+    bits = int(frames.max(initial=0)).bit_length()
+    if int(keys.max(initial=0)).bit_length() + bits > _SIGNED_BITS:
+        order = np.lexsort((frames, keys))
+        return keys[order], frames[order]
+    keys <<= bits
+    keys |= frames
+    keys.sort()
+    np.bitwise_and(keys, (1 << bits) - 1, out=frames)
+    keys >>= bits
+    return keys, frames
+
+
 def _evidence(survey: Survey, kept: Int64s | None) -> Evidence:
-    keys = survey.notes.column(0)
-    order = np.argsort(keys, kind="stable")
-    keys, frames = keys[order], survey.notes.column(1)[order]
+    keys, frames = _in_order(survey.notes.column(0), survey.notes.column(1))
     if kept is not None:
         index = keys >> at.KIND_BITS
         place = np.searchsorted(kept, index)

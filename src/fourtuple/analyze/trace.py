@@ -5,8 +5,9 @@ direction) and causal edges (the frame that brought a state, the frames that an 
 up). Left out is what chance and the clock decide: initial sequence numbers, ports that a kernel
 chose, IP identifications, timestamps, windows and their updates, process and descriptor numbers,
 times, the order between lanes; into how many recv() the bytes that came together were cut; by how
-many pure ACKs segments that were under way together are acknowledged (one more where 40 ms pass
-between two); and PSH in full segments, which tells how much a kernel handed down at once.
+many pure ACKs the segments of a transfer are acknowledged (one more where 40 ms pass between two,
+or where a program reads meanwhile); and PSH in full segments, which tells how much a kernel handed
+down at once.
 """
 
 import hashlib
@@ -117,7 +118,8 @@ def _of_connection(timeline: Timeline, one: Connection) -> Iterator[tuple[str, s
     yield f"{one.protocol} {one.index}", " - ".join(ends)
     for change in one.changes:
         yield _lane("states", one, change.of_client), f"{change.old} -> {change.new}"
-    untold, full = _untold(one), _full_length(one)
+    full = _full_length(one)
+    untold = _untold(one, full)
     for segment in one.segments:
         if segment.frame not in untold:
             yield _lane("frames", one, segment.from_client), _segment(timeline, segment, full)
@@ -150,20 +152,33 @@ def _segment(timeline: Timeline, segment: SegmentFact, full: int) -> str:
     return " ".join(filter(None, parts))
 
 
-def _untold(one: Connection) -> set[int]:
+def _untold(one: Connection, full: int) -> set[int]:
     """The frames of pure ACKs that only tell of a window, or that another pure ACK followed, for
-    segments that had been sent by then: the last of a row says what all of them did. Those that
-    brought about a state are told."""
+    segments that had been sent by then or go on with a transfer: the last of a row says what all of
+    them did. Those that brought about a state are told."""
     plain = [segment for segment in one.segments if _only_acknowledges(segment)]
     found = {segment.frame for segment in plain if "window_update" in segment.notes}
     told = {segment.frame for segment in plain if segment.acked > 0}
+    going_on = {
+        frame for of_client in (True, False) for frame in _of_transfers(one, of_client, full)
+    }
     for of_client in (True, False):
         sent = [s for s in one.segments if s.from_client == of_client and s.frame not in found]
         for first, second in pairwise(sent):
-            under_way = all(frame < first.frame for frame in _acknowledged(second))
-            if under_way and {first.frame, second.frame} <= told:
+            covered = [frame for frame in _acknowledged(second) if frame > first.frame]
+            if going_on.issuperset(covered) and {first.frame, second.frame} <= told:
                 found.add(first.frame)
     return found - {change.frame for change in one.changes}
+
+
+def _of_transfers(one: Connection, of_client: bool, full: int) -> Iterator[int]:
+    """The frames of full segments, and of those that follow one: the last of a transfer."""
+    follows = False
+    for segment in one.segments:
+        if segment.from_client == of_client and segment.length:
+            if follows or segment.length >= full:
+                yield segment.frame
+            follows = segment.length >= full
 
 
 def _only_acknowledges(one: SegmentFact) -> bool:
@@ -203,7 +218,7 @@ def _others(timeline: Timeline, connections: Sequence[Connection]) -> Iterator[t
 
 
 def _edges(one: Connection) -> Iterator[str]:
-    untold = _untold(one)
+    untold = _untold(one, _full_length(one))
     counts: Counter[bool] = Counter()
     named: dict[int, str] = {}
     for segment in one.segments:

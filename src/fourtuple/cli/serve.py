@@ -46,6 +46,7 @@ Examples:
 _MOST = 10**9
 
 SERVING = N_("Serving {app} at {url}, model {model}. Ctrl-C ends it.")
+SERVING_EACH = N_("Serving {app} at {url}, a process for each client. Ctrl-C ends it.")
 ENDED = N_("The server has ended.")
 
 
@@ -148,7 +149,7 @@ def serve(
     ):
         for url in server.addresses:
             about = {"app": command or server.name, "url": str(url), "model": model}
-            reporter.tell(Message(SERVING, about))
+            reporter.tell(Message(SERVING_EACH if command else SERVING, about))
         server.run()
         reporter.tell(Message(ENDED))
         if witness is not None:  # still inside: a signal that is sent twice ends nothing half-way

@@ -72,8 +72,8 @@ def show_sockets(
                                           strict=True) if on]  # fmt: skip
     families = [family for family, on in ((socket.AF_INET, ipv4), (socket.AF_INET6, ipv6)) if on]
     choice = wanted(
-        protocols, families, state or "", listening, port or "", host or "",
-        None if pid is None else number_between("--pid", pid, 1, _LAST_PID), process or "",
+        protocols, families, state, listening, port, host,
+        None if pid is None else number_between("--pid", pid, 1, _LAST_PID), process,
     )  # fmt: skip
     if watch:
         from fourtuple.cli.socket_watch import watch_sockets
@@ -123,13 +123,16 @@ def _listings(
 def _for_machines(
     listings: Sequence[Listing], json: bool, csv: bool, parquet: str | None, translator: Translator
 ) -> None:
-    from fourtuple.sockets.records import csv_text, records
+    from fourtuple.sockets.records import COLUMNS, flat_record, records
 
     found = list(records(listings))
     if json:
         _write_objects(found)
     elif csv:
-        write(csv_text(found))
+        from fourtuple.render.csvout import rows_csv
+
+        for text in rows_csv(COLUMNS, map(flat_record, found)):
+            write(text)
     elif parquet is not None:
         from fourtuple.sockets.parquet import write_sockets
 

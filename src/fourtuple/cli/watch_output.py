@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fourtuple.watch.pairs import Cause, News, Pair
     from fourtuple.watch.wish import Wish
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "Watcher"]
 
 _WORDS = {
     "listening": N_("listening"),

@@ -122,7 +122,7 @@ class BlockWalk:
         return int(state[ROW])
 
     def _walk(self, window: Window, state: Int64s, table: Int64s) -> int:
-        own = self.interfaces[self.base :][:1]
+        own = self.interfaces[self.base : self.base + 1]
         snap = own[0].vantage.snap_length if own else 0
         described = len(self.interfaces) - self.base
         big = int(self.order == ">")

@@ -92,7 +92,6 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     `result` is what the kernel answered (bytes moved, a new descriptor), None with an `errno`
     (its symbol, "ECONNREFUSED"). `inode` names the socket, `new_inode` the one accept() made:
     sock_diag's rows carry the same numbers. One below 0 stands for a socket whose inode nobody saw.
-    `inferred`: which socket it was on was not seen, but follows from the order of things.
     """
 
     t_ns: int
@@ -112,7 +111,6 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     data: bytes = b""
     local: Endpoint | None = None
     remote: Endpoint | None = None
-    inferred: bool = False
 
 
 class SocketRow(msgspec.Struct, frozen=True, array_like=True):
@@ -195,6 +193,8 @@ class Told(msgspec.Struct, frozen=True, tag="told", kw_only=True):
     bad-checksum       a segment was discarded for its checksum
     error              the socket's program is to be told of `reason` ("ETIMEDOUT")
     dropped            a packet for the socket was discarded; `reason` is the kernel's word
+    accept-inferred    which connection an accept() took was not seen, but follows from the order of
+                       the accept queue
 
     `remote` is None where the trace does not name it. `inode` as in Call, 0 where no socket is
     known.

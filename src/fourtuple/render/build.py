@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fourtuple.analyze.model import Connection
-from fourtuple.event.model import Call
+from fourtuple.event.model import Call, Told
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.segments import headline, sentence
@@ -28,6 +28,7 @@ STATES = {
 }
 _CLIENT_IS = N_("client: {program} (process {pid}, descriptor {fd})")
 _SERVER_IS = N_("server: {program} (process {pid}, descriptor {fd})")
+_GUESSED = N_("which accept() took it: by the order of the queue")
 _FRAMES_COMPLETE = N_("frames: {own} of the {total} that crossed the wire")
 _FRAMES_CAPTURED = N_("frames: {own} of the {total} in the capture")
 
@@ -89,6 +90,8 @@ def _evidence(
     if programs and timeline.meta.get("views", {}).get("calls") == "trace":
         yield Message("calls: the kernel's trace")
         yield from _owners(calls)
+        if _guessed(timeline, connection):
+            yield Message(_GUESSED)
     else:
         yield Message("calls: recorded in the programs" if programs else "calls: none recorded")
     if connection.protocol == "tcp":
@@ -107,6 +110,13 @@ def _owners(calls: OwnCalls) -> Iterator[Message]:
         for call in [call for call in own if call.remote is not None][-1:]:
             fd = call.result if call.new_inode else call.fd
             yield Message(text, {"program": call.program, "pid": call.pid, "fd": fd})
+
+
+def _guessed(timeline: Timeline, connection: Connection) -> bool:
+    """Whether it is only likely that the server's program took this very connection."""
+    ends = (connection.server, connection.client)
+    told = timeline.of(Told)
+    return any(one.what == "accept-inferred" and (one.local, one.remote) == ends for one in told)
 
 
 def _explanations(

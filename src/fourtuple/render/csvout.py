@@ -8,7 +8,7 @@ from typing import Any
 
 from fourtuple.render.flat import COLUMNS, flat
 
-__all__ = ["FRAME_COLUMNS", "connections_csv", "frames_csv"]
+__all__ = ["FRAME_COLUMNS", "connections_csv", "frames_csv", "rows_csv"]
 
 _ROWS = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -38,15 +38,16 @@ FRAME_COLUMNS = (
 def connections_csv(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """A header and a row a connection, some hundred at a time. What is not known is empty, codes
     are parted by blanks."""
-    return _csv(COLUMNS, map(flat, records))
+    return rows_csv(COLUMNS, map(flat, records))
 
 
 def frames_csv(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The same of frames."""
-    return _csv(FRAME_COLUMNS, records)
+    return rows_csv(FRAME_COLUMNS, records)
 
 
-def _csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def rows_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A header and any rows that have these columns, some hundred at a time."""
     names = list(columns)
     cells = ([_cell(row.get(name)) for name in names] for row in rows)
     lines: Iterator[list[Any]] = chain([names], cells)

@@ -12,6 +12,7 @@ from fourtuple.render.cells import Painter
 from fourtuple.render.numbers import byte_count, duration
 from fourtuple.render.sums import Sums
 from fourtuple.render.table import CLOSE_WORDS, HANDSHAKE_WORDS
+from fourtuple.render.text import clean
 
 __all__ = ["MOST_LISTED", "Measures", "summary"]
 
@@ -40,12 +41,16 @@ class Measures(msgspec.Struct, frozen=True):
     frames: int
     connections: int
 
+    @property
+    def title(self) -> str:
+        return clean(", ".join(self.names))
+
 
 def summary(sums: Sums, measures: Measures, painter: Painter) -> Iterator[list[str]]:
     """Its paragraphs, as lines."""
     writer = _Writer(sums, measures, painter)
     text = Blocks(painter)
-    head = ", ".join(measures.names), painter.words(writer.size())
+    head = measures.title, painter.words(writer.size())
     yield text.labelled([head], style="bold")
     for rows in (writer.openings(), writer.findings(), writer.servers(), writer.talkers()):
         yield text.labelled(list(rows), style="bold")

@@ -79,7 +79,7 @@ def listing(
         yield from summary(Sums.of(connections, findings), measures, painter)
         return
     text, count = Blocks(painter), len(connections)
-    head = ", ".join(measures.names), painter.words(_counted(count, measures))
+    head = measures.title, painter.words(_counted(count, measures))
     yield text.labelled([head], style="bold")
     if not connections:
         total = measures.frames

@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     ports: tuple[range, ...] = ()
     hosts: "tuple[IPv4Network | IPv6Network, ...]" = ()
     pid: int | None = None
-    process: str = ""
+    process: str | None = None
 
     def states_of(self, protocol: str) -> int:
         """The states to ask for: one that waits to be spoken to is unconnected, where there are no
@@ -53,7 +53,7 @@ class Wanted(NamedTuple):
 
     @property
     def by_process(self) -> bool:
-        return self.pid is not None or bool(self.process)
+        return (self.pid, self.process) != (None, None)
 
     def pids(self) -> Iterable[int]:
         """The processes that are meant: by number, by the kernel's short name (* and ? match)."""
@@ -62,7 +62,8 @@ class Wanted(NamedTuple):
         from fnmatch import fnmatchcase
 
         # the kernel keeps 15 bytes of a name
-        pattern = self.process if "*" in self.process else self.process[:15]
+        name = self.process or ""
+        pattern = name if "*" in name else name[:15]
         return [pid for pid in processes() if fnmatchcase(command_of(pid), pattern)]
 
     def _port(self, row: InetRow) -> bool:
@@ -82,25 +83,25 @@ class Wanted(NamedTuple):
 def wanted(
     protocols: Sequence[str] = (),
     families: Sequence[int] = (),
-    state: str = "",
+    state: str | None = None,
     listening: bool = False,
-    port: str = "",
-    host: str = "",
+    port: str | None = None,
+    host: str | None = None,
     pid: int | None = None,
-    process: str = "",
+    process: str | None = None,
 ) -> Wanted:
     """The same from what was written; UsageError where it cannot be meant."""
-    inet_only = bool(families or port or host or (state and not listening))
+    inet_only = families or (port, host) != (None, None) or (state is not None and not listening)
     chosen = tuple(one for one in PROTOCOLS if one in protocols) or tuple(
         one for one in PROTOCOLS if one != "unix" or not inet_only
     )
     return Wanted(
         protocols=chosen,
         families=tuple(families) or (socket.AF_INET, socket.AF_INET6),
-        states=_states(state) if state else EVERY_STATE,
+        states=EVERY_STATE if state is None else _states(state),
         listening=listening,
-        ports=ports_of(port) if port else (),
-        hosts=_hosts(host) if host else (),
+        ports=() if port is None else ports_of(port),
+        hosts=() if host is None else _hosts(host),
         pid=pid,
         process=process,
     )

@@ -291,8 +291,8 @@ def _way_out(found: Answer) -> Iterator[Message]:
     if not refused:
         return
     pids = _pids(found)
-    if len(pids) == 1:
-        yield Message(_KILL, {"pid": pids[0]})
+    if 0 < len(pids) <= _MOST:
+        yield Message(_KILL, {"pid": " ".join(map(str, pids))})
     if all(trial.reusing == 0 for trial in refused):
         yield Message(_WITH_REUSE)
     elif not any(trial.reusing == 0 for trial in refused) and _others_than_listeners(found):

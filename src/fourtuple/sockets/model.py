@@ -14,10 +14,12 @@ from fourtuple.system.sock_diag import STATES, TIMERS
 __all__ = [
     "PROTOCOLS",
     "STATE_NUMBERS",
+    "UNIX_KINDS",
     "Hosts",
     "Listing",
     "address_of",
     "endpoint",
+    "interface_of",
     "port_of",
     "state_of",
     "timer_of",
@@ -25,6 +27,8 @@ __all__ = [
     "why_nobody",
 ]
 
+#: types of UNIX sockets that listen (SOCK_STREAM, SOCK_SEQPACKET)
+UNIX_KINDS: Mapping[int, str] = {1: "stream", 5: "seqpacket"}
 PROTOCOLS = ("tcp", "udp", "raw", "unix")
 _INODE = itemgetter(14)
 _CLOSED = 7
@@ -89,9 +93,23 @@ class Hosts(dict[bytes, str]):
 
 
 def endpoint(row: InetRow, *, remote: bool = False) -> str:
-    """One end of a socket as text: 10.0.0.1:80, [::1]:80; * for no port."""
+    """One end of a socket as text: 10.0.0.1:80, [::1]:80; * for no port. The local end of one that
+    is bound to an interface names it: [fe80::1%eth0]:80, 0.0.0.0%eth0:68."""
     host = Hosts(row.family)[row.remote_address if remote else row.local_address]
+    if row.interface and not remote:
+        name = interface_of(row)
+        host = f"{host[:-1]}%{name}]" if host.endswith("]") else f"{host}%{name}"
     return f"{host}:{port_of(row, remote=remote) or '*'}"
+
+
+def interface_of(row: InetRow) -> str | None:
+    """The interface that a socket is bound to, or its number where it is not ours to name."""
+    if not row.interface:
+        return None
+    try:
+        return socket.if_indextoname(row.interface)
+    except OSError:
+        return str(row.interface)
 
 
 def address_of(row: InetRow, *, remote: bool = False) -> str:

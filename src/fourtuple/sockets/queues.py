@@ -45,9 +45,9 @@ _HIDDEN = N_(
     "user's. As root the command shows them."
 )
 _UNKNOWN = N_(
-    "Sockets without an owner that was found: {count}. It ended meanwhile, or /proc does not "
-    "show it here (another pid namespace, hidepid), or the socket is on its way in a message "
-    "(SCM_RIGHTS)."
+    "Sockets without an owner that was found: {count}. It ended meanwhile, or /proc does not show "
+    "it here (another pid namespace, hidepid), or it is the kernel itself, or the socket is on its "
+    "way in a message (SCM_RIGHTS)."
 )
 
 

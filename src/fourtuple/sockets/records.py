@@ -1,14 +1,14 @@
 """Sockets as records for machines: JSON Lines, CSV, Parquet (docs/reference/output.md)."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fourtuple.sockets.info import info_record
 from fourtuple.sockets.model import (
+    UNIX_KINDS,
     Listing,
     address_of,
+    interface_of,
     port_of,
     state_of,
     timer_of,
@@ -19,20 +19,18 @@ from fourtuple.sockets.show import user_name
 from fourtuple.system.inet_dump import INFO, InetRow, UnixRow, attributes_of, drops_of
 from fourtuple.system.owners import Owner
 
-__all__ = ["COLUMNS", "csv_text", "flat_record", "inet_record", "records"]
+__all__ = ["COLUMNS", "flat_record", "inet_record", "records"]
 
-_UNIX_KINDS = {1: "stream", 5: "seqpacket"}
 #: a socket as a row of a table: column -> int, text or float
 COLUMNS: Mapping[str, str] = {
     "protocol": "text", "state": "text",
     "local_address": "text", "local_port": "int", "remote_address": "text", "remote_port": "int",
-    "recv_q": "int", "send_q": "int", "drops": "int",
+    "recv_q": "int", "send_q": "int", "drops": "int", "interface": "text",
     "timer": "text", "timer_expires_s": "float", "timer_retransmits": "int",
     "inode": "int", "cookie": "int", "uid": "int", "user": "text", "network_namespace": "int",
     "owner_pid": "int", "owner_fd": "int", "owner_command": "text", "owners": "int",
     "without_owner": "text",
 }  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def records(listings: Sequence[Listing]) -> Iterator[dict[str, Any]]:
@@ -60,6 +58,7 @@ def inet_record(listing: Listing, protocol: str, row: InetRow) -> dict[str, Any]
         "user": user_name(row.uid),
         "owners": [_owner(one) for one in owners],
         "without_owner": None if owners or not listing.owners_asked else why_nobody(protocol, row),
+        "interface": interface_of(row),
         "timer": _timer(row),
         "drops": drops_of(row),
         "cookie": row.cookie,
@@ -90,7 +89,7 @@ def _unix_record(listing: Listing, row: UnixRow) -> dict[str, Any]:
         "local": {"path": unix_name(row.name)},
         "remote": None,
         "state": "LISTEN",
-        "type": _UNIX_KINDS.get(row.kind, str(row.kind)),
+        "type": UNIX_KINDS.get(row.kind, str(row.kind)),
         "recv_q": row.recv_q,
         "send_q": row.limit,
         "inode": row.inode,
@@ -122,20 +121,3 @@ def flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
         "owner_command": owner.get("command"),
         "owners": len(record["owners"]),
     }
-
-
-def csv_text(found: Sequence[Mapping[str, Any]]) -> str:
-    """A header and a row a socket (RFC 4180); what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for record in found:
-        writer.writerow([_cell(value) for value in flat_record(record).values()])
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A spreadsheet would take some names of programs for formulas."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value

@@ -6,6 +6,7 @@ a row is one formatting. Where a terminal is too narrow, a socket is a paragraph
 
 import pwd
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
 from operator import itemgetter
 
 from fourtuple.errors import N_
@@ -13,6 +14,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import Translator
 from fourtuple.render.text import clean, width_of, wrap
 from fourtuple.sockets.model import (
+    UNIX_KINDS,
     Hosts,
     Listing,
     endpoint,
@@ -25,7 +27,7 @@ from fourtuple.system.inet_dump import InetRow, InetRows, UnixRow
 from fourtuple.system.owners import Owner
 from fourtuple.system.sock_diag import TIMERS
 
-__all__ = ["NOBODY", "line_of", "owner_text", "table", "timer_text", "user_name"]
+__all__ = ["line_of", "owner_text", "table", "timer_text", "user_name"]
 
 _HEADS = (
     N_("protocol"), N_("state"), "recv-q", "send-q", N_("local"), N_("remote"), N_("timer"),
@@ -33,9 +35,8 @@ _HEADS = (
 )  # fmt: skip
 _NUMBERS = (2, 3)
 _GAP = 2
-_UNIX_KINDS = {1: "stream", 5: "seqpacket"}
 #: why no process is named, see model.why_nobody
-NOBODY = {
+_NOBODY = {
     "hidden": N_("(not visible)"),
     "time-wait": N_("(none: only the four-tuple is kept)"),
     "half-open": N_("(none: half-open)"),
@@ -111,7 +112,7 @@ class _Words:
 
     def __init__(self, listing: Listing, translator: Translator) -> None:
         self.listing, self._translator = listing, translator
-        self._nobody = {why: translator.text(text) for why, text in NOBODY.items()}
+        self._nobody = {why: translator.text(text) for why, text in _NOBODY.items()}
         self._hosts = {family: Hosts(family) for family in (2, 10)}
         self._commands: dict[str, str] = {}
         self._users = _Users()
@@ -135,12 +136,13 @@ class _Words:
         queues = [max(map(itemgetter(field), rows), default=0) for field in (11, 12)]
         queues = [max(queues[0], *(one.recv_q for one in unix), 0),
                   max(queues[1], *(one.limit for one in unix), 0)]  # fmt: skip
+        bound = [len(endpoint(row)) for row in rows if row.interface]
         paths = [width_of(clean(unix_name(one.name))) for one in unix]
         return [
             max(map(len, self.listing.inet), default=4),
             max((len(state_of(*one)) for one in self._states()), default=0),
             *(len(str(most)) for most in queues),
-            max(self._widest_end(rows, remote=False), *paths, 0),
+            max(self._widest_end(rows, remote=False), *paths, *bound, 0),
             max(self._widest_end(rows, remote=True), len("seqpacket") if unix else 0),
             max((width_of(self._timer(row)) for row in rows if row.timer), default=0),
             max((width_of(self._users[uid]) for uid in self._uids()), default=0),
@@ -171,7 +173,7 @@ class _Words:
         states = [state_of(protocol, number) for number in range(256)]
         for row in rows:
             (
-                family, state, timer, _, local_port, remote_port, local, remote, _, _, _,
+                family, state, timer, _, local_port, remote_port, local, remote, interface, _, _,
                 recv_q, send_q, uid, inode, _,
             ) = row  # fmt: skip
             texts = hosts[family]
@@ -185,7 +187,9 @@ class _Words:
                 recv_q,
                 send_q,
                 # as model.endpoint, 40,000 times
-                f"{texts[local]}:{local_port[0] << 8 | local_port[1] or '*'}",
+                endpoint(row)
+                if interface
+                else f"{texts[local]}:{local_port[0] << 8 | local_port[1] or '*'}",
                 f"{texts[remote]}:{remote_port[0] << 8 | remote_port[1] or '*'}",
                 self._timer(row) if timer else "",
                 "" if state in _NO_USER else users[uid],
@@ -199,7 +203,7 @@ class _Words:
             owners = self._all(found) if found else self._nobody["hidden"]
         return (
             "unix", "LISTEN", row.recv_q, row.limit, clean(unix_name(row.name)),
-            _UNIX_KINDS.get(row.kind, str(row.kind)), "",
+            UNIX_KINDS.get(row.kind, str(row.kind)), "",
             "" if row.uid is None else self._users[row.uid], owners,
         )  # fmt: skip
 
@@ -220,6 +224,7 @@ def owner_text(owner: Owner) -> str:
     return f"{clean(owner.command)}[{owner.pid}]/{owner.fd}"
 
 
+@cache
 def user_name(uid: int) -> str:
     """The user's name, else the number."""
     try:

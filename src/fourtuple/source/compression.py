@@ -7,6 +7,7 @@ or damaged gives what could be decompressed; `flaw` then says what is wrong.
 import sys
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,6 +47,7 @@ class _Gzip:
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
         self._left = b""
+        self._error: zlib.error | None = None
 
     @property
     def eof(self) -> bool:
@@ -53,15 +55,36 @@ class _Gzip:
 
     @property
     def needs_input(self) -> bool:
-        return not self._left
+        return not self._left and self._error is None
 
     @property
     def unused_data(self) -> bytes:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        found = self._inner.decompress(self._left + data, max_length)
+        if self._error:
+            raise self._error
+        given, before = self._left + data, self._inner.copy()
+        try:
+            found = self._inner.decompress(given, max_length)
+        except zlib.error as error:
+            return self._up_to(error, given, before, max_length)
         self._left = self._inner.unconsumed_tail
+        return found
+
+    def _up_to(
+        self, error: zlib.error, given: bytes, before: "zlib._Decompress", most: int
+    ) -> bytes:
+        """What comes before an error, which is raised by the next call: zlib itself gives nothing
+        of the input that it errs in."""
+        found, at = b"", 0
+        self._error, self._left = error, b""
+        with suppress(zlib.error):
+            while at < len(given) and len(found) < most:
+                found += before.decompress(given[at : at + 1], most - len(found))
+                at += 1
+            self._inner, self._error = before, None
+            self._left = before.unconsumed_tail + given[at:]
         return found
 
 
@@ -86,6 +109,8 @@ def _zstd() -> tuple[_Decompressor, type[Exception]]:
 _FORMATS: dict[bytes, tuple[str, _New]] = {
     b"\x1f\x8b": ("gzip", _gzip),
     b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
+    # a frame to be skipped (RFC 8878, section 3.1.2), as pzstd puts one first
+    **{bytes((0x50 + number, 0x2A, 0x4D, 0x18)): ("zstd", _zstd) for number in range(16)},
 }
 
 

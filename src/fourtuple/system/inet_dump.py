@@ -2,9 +2,9 @@
 
 Rules: rows stay in the kernel's messages until somebody looks at them, each time anew: memory that
 is touched for the first time costs more than unpacking twice. Messages of equal length that follow
-each other are unpacked in one go. A dump that the table
-changed under is not asked for again: with many sockets it nearly always has, and what is missing
-are sockets that came or went meanwhile. Knows nothing of processes (system.owners).
+each other are unpacked in one go. The kernel hands a long table over in pieces and forgets which
+sockets it has shown: one in whose hash chain another comes or goes meanwhile may be missed, or
+shown twice. Knows nothing of processes (system.owners).
 """
 
 import errno

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from fourtuple.system.inet_dump import InetRow
 
-__all__ = ["raw_rows"]
+__all__ = ["parse_raw", "raw_rows"]
 
 _FILES = ((socket.AF_INET, "raw"), (socket.AF_INET6, "raw6"))
 
@@ -23,13 +23,14 @@ def raw_rows(families: tuple[int, ...]) -> list[InetRow]:
             suppress(FileNotFoundError),  # no IPv6
             open(f"/proc/thread-self/net/{name}", encoding="ascii", errors="replace") as file,
         ):
-            rows += _rows(family, file.read().splitlines()[1:]) if family in families else ()
+            rows += parse_raw(family, file.read()) if family in families else ()
     return rows
 
 
-def _rows(family: int, lines: list[str]) -> Iterator[InetRow]:
-    """From: sl local rem st tx:rx tr:when retransmits uid timeout inode ref pointer drops."""
-    for line in lines:
+def parse_raw(family: int, text: str) -> Iterator[InetRow]:
+    """The rows of such a file: a head, then sl local rem st tx:rx tr:when retransmits uid timeout
+    inode ref pointer drops. A line that is none of this is left out."""
+    for line in text.splitlines()[1:]:
         words = line.split()
         with suppress(ValueError, IndexError):
             local, remote = _end(words[1]), _end(words[2])

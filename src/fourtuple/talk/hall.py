@@ -23,6 +23,7 @@ ARRIVED = N_("Client {number} has come from {peer} ({scheme}). Here now: {count}
 DEPARTED = N_(
     "Client {number} has left: {received} bytes received, {sent} sent. Here now: {count}."
 )
+DEPARTED_UNCOUNTED = N_("Client {number} has left. Here now: {count}.")
 DROPPED = N_("Client {number} was dropped: {why}.")
 FULL = N_("{peer} was turned away: {count} clients are here, as many as --max-clients allows.")
 SLOW = N_("it left {count} bytes unread (--send-queue)")
@@ -149,16 +150,19 @@ class Hall:
                 self.tell(Message(DROPPED, about))
                 seat.wake()
 
-    def close(self, seat: Seat) -> None:
-        """The connection is gone."""
+    def close(self, seat: Seat, *, counted: bool = True) -> None:
+        """The connection is gone. `counted`: its bytes came through here."""
         with self._lock:
             if self._seats.pop(seat.client.number, None) is None:
                 return
             if seat.joined:
                 self._carry_out(seat, self.app.closed(seat.client))
             totals = {"received": seat.received_bytes, "sent": seat.sent_bytes}
-            about = {"number": seat.client.number, **totals, "count": len(self._seats)}
-            self.tell(Message(DEPARTED, about))
+            about = {"number": seat.client.number, "count": len(self._seats)}
+            if counted:
+                self.tell(Message(DEPARTED, {**about, **totals}))
+            else:
+                self.tell(Message(DEPARTED_UNCOUNTED, about))
 
     def finish_all(self) -> None:
         """Say good-bye to everybody: what waits is still sent."""

@@ -57,13 +57,24 @@ NOT_A_SOCKET_FILE = N_("{path} exists and is no socket: it stays as it is. Choos
 
 
 def addresses_of(url: Url) -> list[tuple[socket.AddressFamily, str]]:
-    """Where a URL's host is, best first; UsageError where it has no address."""
+    """Where a URL's host is, best first, a link-local IPv6 address with its zone; UsageError where
+    it has no address."""
     try:
         found = socket.getaddrinfo(url.host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(NO_ADDRESS, {"host": url.host, "reason": reason}) from error
-    return [(socket.AddressFamily(family), str(where[0])) for family, _, _, _, where in found]
+    return [(socket.AddressFamily(family), _zoned(*where)) for family, _, _, _, where in found]
+
+
+def _zoned(address: str, _port: int, _flow: int = 0, zone: int = 0) -> str:
+    plain = address.partition("%")[0]
+    return f"{plain}%{socket.if_indextoname(zone)}" if zone else plain
+
+
+def _sockaddr(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    plain, _, zone = address.partition("%")
+    return (plain, port, 0, socket.if_nametoindex(zone)) if zone else (plain, port)
 
 
 def listening_sockets(
@@ -151,7 +162,7 @@ def _socket(url: Url, family: socket.AddressFamily, make: Make) -> socket.socket
 def _bind(sock: socket.socket, url: Url, address: str) -> None:
     port = 0 if url.kind.transport == "raw" else url.port
     try:
-        sock.bind((address, port))
+        sock.bind(_sockaddr(address, port))
         if sock.type == socket.SOCK_STREAM:
             sock.listen(_BACKLOG)
     except OSError as error:

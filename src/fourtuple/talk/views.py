@@ -16,12 +16,13 @@ from fourtuple.explain.model import Message
 from fourtuple.system.packet import WallClock
 from fourtuple.system.sniffer import Sniffer
 from fourtuple.talk.journal import MOST_CALLS, Journal
+from fourtuple.talk.packets import flow_key
 from fourtuple.wire import Packet, dissect
 
 __all__ = ["LOCAL", "MOST_FRAME_BYTES", "NO_FRAMES", "timeline_of"]
 
 #: of frames, so much is kept
-MOST_FRAME_BYTES = 64 << 20
+MOST_FRAME_BYTES = 32 << 20
 
 LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
 LEFT_OUT_FRAMES = N_("{count} frames were left out: only the first {limit} MiB are kept")
@@ -49,8 +50,9 @@ def timeline_of(
     builder = FrameTableBuilder()
     places: dict[tuple[str, int], int] = {}
     last_ns = 0
+    choose = _Chosen(has)
     for frame in sorted(seen.frames() if seen else (), key=lambda one: one.t_ns):
-        if has(dissect(frame.data, frame.link_type)):
+        if choose.takes(frame.data, frame.link_type):
             place = places.setdefault((frame.interface, frame.link_type), len(places))
             last_ns = clock.monotonic(frame.t_ns)
             builder.add(frame.data, last_ns, vantage=place)
@@ -70,6 +72,22 @@ def timeline_of(
         _meta(journal, seen is not None, name),
         epoch_ns=clock.offset_ns,
     )
+
+
+class _Chosen:
+    """Asks `has` once for all packets that go between the same ends."""
+
+    def __init__(self, has: Callable[[Packet], bool]) -> None:
+        self._has = has
+        self._known: dict[bytes, bool] = {}
+
+    def takes(self, data: bytes, link_type: int) -> bool:
+        key = flow_key(data, link_type)
+        if key is None:
+            return self._has(dissect(data, link_type))
+        if key not in self._known:
+            self._known[key] = self._has(dissect(data, link_type))
+        return self._known[key]
 
 
 def _meta(journal: Journal, framed: bool, name: str) -> dict[str, object]:

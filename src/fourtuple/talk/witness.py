@@ -16,7 +16,7 @@ from fourtuple.system.sniffer import Sniffer, may_sniff
 from fourtuple.talk.filter import frame_filter
 from fourtuple.talk.journal import Journal
 from fourtuple.talk.noted import NotedSocket
-from fourtuple.talk.packets import ends_of, is_of_protocol
+from fourtuple.talk.packets import addresses_of_rest, ends_of, is_of_protocol
 from fourtuple.talk.url import Url
 from fourtuple.talk.views import LOCAL, MOST_FRAME_BYTES, NO_FRAMES, timeline_of
 from fourtuple.wire import Packet
@@ -88,8 +88,11 @@ class Witness:
         for protocol, addresses in self._protocols.items():
             if is_of_protocol(packet, protocol, addresses):
                 return True
+        if rest := addresses_of_rest(packet):
+            here = {address for address, _ in self._places}
+            return bool(rest & here or _ANYWHERE & here)
         return any(
-            (end.address, end.port) in self._places
-            or any((anywhere, end.port) in self._places for anywhere in _ANYWHERE)
+            (address, end.port) in self._places
             for end in ends_of(packet)
+            for address in (end.address, *_ANYWHERE)
         )

@@ -146,7 +146,7 @@ class Pairs:
     unwanted: Callable[[Pair], None] = lambda _: None
     _current: dict[tuple[Endpoint, Endpoint], Pair] = field(default_factory=dict)
     _of: dict[Sock, Pair] = field(default_factory=dict)
-    _ending: list[Pair] = field(default_factory=list)
+    _ending: dict[Pair, None] = field(default_factory=dict)
     _listening: set[Sock] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Pair]:
@@ -202,16 +202,16 @@ class Pairs:
             pair.accepted_told = True
             took = [call.end_ns or call.t_ns for call in pair.server.calls if call.made]
             yield News(max(took, default=pair.server.established_ns), "accepted", pair)
-        if pair.over and pair not in self._ending and not pair.ended_told:
-            self._ending.append(pair)
+        if pair.over and not pair.ended_told:
+            self._ending[pair] = None
 
     def settled(self, now_ns: int) -> Iterator[News]:
         """Those of which nothing more is to be expected."""
         for pair in list(self._ending):
             if not pair.over:
-                self._ending.remove(pair)
+                del self._ending[pair]
             elif pair.ended_ns + _GRACE_NS <= now_ns:
-                self._ending.remove(pair)
+                del self._ending[pair]
                 pair.ended_told = True
                 self.drop(pair)
                 yield News(pair.ended_ns, "ended", pair)

@@ -140,7 +140,9 @@ def test_accept_takes_the_one_that_waited_longest_and_says_that_it_is_a_guess() 
     accept = calls_of(accepted)[0]
     listener = kernel.sock(2, 3)
     assert (accept.inode, accept.new_inode) == (listener.number, accepted.number)
-    assert accept.inferred and accept.remote == Endpoint("10.0.0.1", 40001)
+    assert accept.remote == Endpoint("10.0.0.1", 40001)
+    told = [event for event in events_of(accepted) if isinstance(event, Told)]
+    assert [one.what for one in told] == ["accept-inferred"]
 
 
 def test_bytes_prove_whose_socket_it_is() -> None:

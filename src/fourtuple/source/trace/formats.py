@@ -92,11 +92,20 @@ class Format:
             order.append((field, part[0].isdigit() and not part.endswith("s")))
         return struct.Struct(code), order
 
+    @cached_property
+    def _plain(self) -> tuple[str, ...]:
+        """The names of the fields in the order of `_reader`, where each is one number or bytes."""
+        order = self._reader[1]
+        plain = not any(several or field.located or field.text for field, several in order)
+        return tuple(field.name for field, _ in order) if plain else ()
+
     def values(self, record: bytes) -> dict[str, Value]:
         """Every field of a record."""
         reader, order = self._reader
         if len(record) < reader.size:
             record = record.ljust(reader.size, b"\0")
+        if self._plain:
+            return dict(zip(self._plain, reader.unpack_from(record), strict=True))
         numbers = iter(reader.unpack_from(record))
         found: dict[str, Value] = {}
         for field, several in order:

@@ -12,7 +12,7 @@ from functools import cache
 
 from fourtuple.source.trace.formats import Value
 
-__all__ = ["Args", "arguments", "call_name", "error_name", "offered"]
+__all__ = ["Args", "arguments", "call_name", "error_name", "long", "offered", "whole"]
 
 Args = tuple[str | int, ...]
 Values = Mapping[str, Value]

@@ -13,7 +13,17 @@ from itertools import count
 
 from fourtuple.event.model import Call, Endpoint, State, Told
 
-__all__ = ["HOST", "CallMade", "Changed", "Holder", "Sock", "endpoint", "events_of", "plain"]
+__all__ = [
+    "HOST",
+    "CallMade",
+    "Changed",
+    "Holder",
+    "Sock",
+    "call_event",
+    "endpoint",
+    "events_of",
+    "plain",
+]
 
 #: all that a trace tells happens on the machine itself
 HOST = "local"
@@ -171,6 +181,10 @@ def events_of(sock: Sock) -> Iterator[Call | State | Told]:
             inode=sock.number,
         )
     yield from sock.told
+    if sock.guessed and sock.local is not None:
+        t_ns = max((call.end_ns or call.t_ns for call in sock.calls if call.made), default=0)
+        yield Told(t_ns=t_ns, host=HOST, what="accept-inferred", local=sock.local,
+                   remote=sock.remote, inode=sock.number)  # fmt: skip
 
 
 def call_event(call: CallMade) -> Call:
@@ -200,5 +214,4 @@ def call_event(call: CallMade) -> Call:
         size=call.size,
         local=about.local if about else None,
         remote=about.remote if about and about.state != "LISTEN" else None,
-        inferred=bool(about and about.guessed),
     )

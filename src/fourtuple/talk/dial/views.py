@@ -10,7 +10,7 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
 from fourtuple.system.sniffer import Sniffer
 from fourtuple.talk.dial.conversation import Conversation
-from fourtuple.talk.packets import ends_of, is_of_protocol
+from fourtuple.talk.packets import addresses_of_rest, ends_of, is_of_protocol
 from fourtuple.talk.views import LOCAL, NO_FRAMES, timeline_of
 from fourtuple.wire import Packet
 
@@ -44,5 +44,7 @@ class _Wanted:
     def has(self, packet: Packet) -> bool:
         if self._raw is not None and is_of_protocol(packet, self._raw, self._addresses):
             return True
+        if rest := addresses_of_rest(packet):
+            return any(rest == {end.address for end in ends} for ends in self._ends)
         ends = set(ends_of(packet))
         return frozenset(ends) in self._ends or bool(self._places & ends)

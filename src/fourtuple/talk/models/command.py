@@ -74,7 +74,7 @@ def _start(
 
 def _bury(hall: Hall, running: dict[subprocess.Popen[bytes], Seat]) -> None:
     for process in [each for each in running if each.poll() is not None]:
-        hall.close(running.pop(process))
+        hall.close(running.pop(process), counted=False)
 
 
 def _end(hall: Hall, running: dict[subprocess.Popen[bytes], Seat]) -> None:
@@ -87,7 +87,7 @@ def _end(hall: Hall, running: dict[subprocess.Popen[bytes], Seat]) -> None:
         _signal(process, signal.SIGKILL)
         process.wait()
     for process in list(running):
-        hall.close(running.pop(process))
+        hall.close(running.pop(process), counted=False)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

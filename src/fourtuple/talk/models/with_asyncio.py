@@ -213,4 +213,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
         elif not self._shut_s:
             self._shut_s = time.monotonic()
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # ENOTCONN: it has reset the connection (uvloop says nothing then)
+                self._transport.abort()
