@@ -8,6 +8,7 @@ from fourtuple.analyze import connections
 from fourtuple.analyze.check import disagreements
 from fourtuple.event.model import Snapshot, State
 from fourtuple.event.timeline import Timeline
+from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
@@ -44,7 +45,7 @@ def serves_many(address: str) -> None:
 
 
 def many_connections(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     serving = server.run(serves_many, server.address)
     lab.settle()
     lab.expect(client.run(opens_many, server.address).wait(), 0, "exit status")

@@ -157,6 +157,19 @@ def test_without_the_right_to_frames_calls_and_states_are_drawn(
     assert "▶" not in shown
 
 
+def test_datagrams_without_frames_are_no_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    def once(address: Address) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(WAIT_S)
+            sock.sendto(b"hello", address)
+            assert sock.recv(100) == b"HELLO"
+
+    monkeypatch.setattr(witness_module, "may_sniff", lambda: False)
+    shown = picture(recorded(once, url="udp://127.0.0.1:0", app="upper"))
+    assert "four-tuple UDP 127.0.0.1:" in " ".join(shown.split())
+    assert "→ 5 bytes" in shown and "sendto(5) → 5" in shown
+
+
 def test_nobody_came() -> None:
     shown = picture(recorded(lambda _: None))
     assert "TCP ? → tcp://127.0.0.1:" in shown

@@ -27,12 +27,14 @@ OTHER_FRAMES = N_("frames: {count} in the recording, none of TCP or UDP")
 def frameless_connections(timeline: Timeline) -> list[Connection]:
     """The connections that calls were made on, in order of the first of them."""
     spans: dict[tuple[str, Endpoint, Endpoint], tuple[int, int]] = {}
+    made = (call for call in timeline.of(Call) if call.name == "socket")
+    of_datagrams = {call.inode for call in made if "SOCK_DGRAM" in call.args}
     for call in timeline.of(Call):
         if call.local and call.remote:
             client, server = call.local, call.remote
             if call.host == "server":
                 client, server = server, client
-            ends = "udp" if call.name == "recvfrom" else "tcp", client, server
+            ends = "udp" if call.inode in of_datagrams else "tcp", client, server
             begin_ns, _ = spans.get(ends, (call.t_ns, 0))
             spans[ends] = begin_ns, call.end_ns or call.t_ns
     return [

@@ -172,7 +172,7 @@ class Session:
             yield frame
 
     def _tell_news(self, until_ns: int) -> None:
-        for news in self.pairs.update(self.joiner.fresh):
+        for news in self.pairs.update(self.joiner.fresh()):
             self._tell(news)
         for news in self.pairs.settled(until_ns):
             self.connections += 1

@@ -125,7 +125,7 @@ def test_a_task_that_a_softirq_met_owns_nothing_of_it() -> None:
     kernel.arrives(0xB, task=1)
     kernel.leaves(1, "connect")
     assert kernel.sock(1, 5).address == 0xA
-    (server,) = [sock for sock in kernel.joiner.fresh if sock.role == "server"]
+    (server,) = [sock for sock in kernel.joiner.fresh() if sock.role == "server"]
     assert (server.owner, server.calls) == (None, [])
 
 
@@ -275,7 +275,7 @@ def test_an_address_that_is_used_again_is_another_socket() -> None:
     kernel.state(1, 0xA, "ESTABLISHED", "FIN_WAIT1")
     kernel.leaves(1, "close")
     kernel.state(99, 0xA, "FIN_WAIT1", "CLOSED", irq=True)
-    first = next(iter(kernel.joiner.fresh))
+    first = next(iter(kernel.joiner.fresh()))
     kernel.connects(2, 8, 0xA)
     second = kernel.sock(2, 8)
     assert second is not first
@@ -310,7 +310,7 @@ def test_closing_a_listener_closes_what_nobody_accepted_and_confuses_nothing() -
     kernel.state(2, 0xF, "LISTEN", "CLOSED", SERVER, ("0.0.0.0", 0))
     kernel.state(2, 0xB, "ESTABLISHED", "CLOSED", SERVER, CLIENT)
     kernel.leaves(2, "close")
-    by_address = {sock.address: sock for sock in kernel.joiner.fresh}
+    by_address = {sock.address: sock for sock in kernel.joiner.fresh()}
     assert [call.name for call in calls_of(by_address[0xF])] == ["socket", "listen", "close"]
     assert (by_address[0xB].owner, by_address[0xB].state) == (None, "CLOSED")
 
@@ -332,7 +332,7 @@ def test_a_call_on_a_file_is_nobody_s() -> None:
     kernel.watched(1)
     kernel.calls(1, "read", 10, fd=0, count=100)
     kernel.calls(1, "close", fd=0)
-    assert (kernel.joiner.unjoined, kernel.joiner.fresh) == ([], set())
+    assert (kernel.joiner.unjoined, kernel.joiner.fresh()) == ([], set())
 
 
 def test_a_wait_for_many_descriptors_is_kept_unjoined() -> None:
@@ -350,6 +350,16 @@ def test_a_call_that_never_returns_is_kept_as_such() -> None:
     kernel.enters(1, "recvfrom", fd=5, size=10)
     kernel.joiner.finish()
     assert calls_of(kernel.sock(1, 5))[-1].end_ns is None
+
+
+def test_a_call_that_its_thread_did_not_survive_is_kept_as_such() -> None:
+    kernel = Kernel()
+    kernel.watched(1)
+    kernel.connects(1, 5, 0xA)
+    sock = kernel.sock(1, 5)
+    kernel.enters(1, "recvfrom", fd=5, size=10)
+    kernel.says("sched_process_exit", 1)
+    assert (calls_of(sock)[-1].name, calls_of(sock)[-1].end_ns, sock.open_at) == ("recv", None, 0)
 
 
 def test_a_return_that_was_lost_leaves_its_call_without_an_end() -> None:

@@ -77,7 +77,7 @@ class _Pending:
 
 
 class Joiner:
-    """`take()` records in order of time; `fresh` has the sockets with something new.
+    """`take()` records in order of time; `fresh()` gives the sockets with something new.
 
     Of a process that nobody watches only what it does with those that are watched is looked at;
     `all_matter`: everything.
@@ -101,12 +101,11 @@ class Joiner:
             "sock_recv_length": self._length,
             "task_newtask": self._born,
             "sched_process_exec": self._executed,
-            "sched_process_exit": lambda record: self.programs.ended(record.task),
+            "sched_process_exit": self._ended,
         }
         self._ways: dict[str, Callable[[Record], None]] = {}
         self._began_ns = 0
 
-    @property
     def fresh(self) -> set[Sock]:
         """The sockets with something new since this was asked last."""
         found, self.network.fresh = self.network.fresh, set()
@@ -353,6 +352,13 @@ class Joiner:
     def _born(self, record: Record) -> None:
         values = record.values()
         self.programs.born(record.task, whole(values, "pid"), long(values, "clone_flags"))
+
+    def _ended(self, record: Record) -> None:
+        """A call that its thread did not live to return from is kept without an end."""
+        pending = self._pending.pop(record.task, None)
+        if pending is not None:
+            self._keep(pending, self._on(pending))
+        self.programs.ended(record.task)
 
     def _executed(self, record: Record) -> None:
         values = record.values()
