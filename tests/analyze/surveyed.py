@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.seen import FrameKnown, Roles
-from fourtuple.analyze.survey import Survey, Surveyed
-from fourtuple.analyze.table import CLOSES, FACTS, HANDSHAKES
+from fourtuple.analyze.survey.passing import Survey, Surveyed
+from fourtuple.analyze.survey.seen import FrameKnown, Roles
+from fourtuple.analyze.survey.table import CLOSES, FACTS, HANDSHAKES
 from fourtuple.analyze.truth import TRUTHS
 from fourtuple.compiled import Kernel, interpreted, kernels
 from fourtuple.event.timeline import Timeline
@@ -36,7 +36,8 @@ def survey(
 ) -> tuple[Surveyed, np.ndarray[Any, Any]]:
     """The survey of a timeline's frames, taken in between `cuts`, and what it knows of each."""
     load = kernels if compiled else _interpreted
-    made = Survey(load("fourtuple.wire._kernels"), load("fourtuple.analyze._kernels"), capacity)
+    decode, track = load("fourtuple.wire._kernels"), load("fourtuple.analyze.survey._kernels")
+    made = Survey(decode, track, capacity)
     frames = timeline.frames
     links = np.array([v.link_type for v in timeline.vantages])[frames.vantage]
     limits = cuts or [0, len(frames)]

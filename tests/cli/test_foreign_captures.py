@@ -12,7 +12,7 @@ import pytest
 
 from fourtuple.analyze import connections
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.hosts import Host, RunningProgram
+from fourtuple.lab.hosts.host import Host, RunningProgram
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.render.verdicts import failures_of, passed

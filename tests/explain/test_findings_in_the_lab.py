@@ -13,11 +13,11 @@ from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment, all_experiments
-from fourtuple.lab.hosts import Host, HostSocket
-from fourtuple.lab.parcel import Onward, Parcel
+from fourtuple.lab.hosts.host import Host, HostSocket
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import segment
+from fourtuple.lab.wire.parcel import Onward, Parcel
+from fourtuple.lab.wire.select import segment
 from fourtuple.render.leftover import leftover_of
 from resets.generator_a import Cutting, Stage, forgotten, stale_syn_and_waiting_server
 

@@ -10,8 +10,8 @@ import io
 import struct
 
 from analyze.surveyed import facts_of, frames_of, survey, surveyed_facts, surveyed_frames
-from fourtuple.analyze import _layout as at
 from fourtuple.analyze import connections
+from fourtuple.analyze.survey import _layout as at
 from fourtuple.errors import CaptureDamaged, InputError
 from fourtuple.event.frames import FrameTableBuilder
 from fourtuple.event.timeline import Timeline

@@ -7,7 +7,7 @@ from fourtuple.analyze import connections, disagreements
 from fourtuple.event.model import Note, Verdict, is_cable
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 

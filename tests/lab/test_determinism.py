@@ -14,8 +14,8 @@ from fourtuple.analyze.trace import Trace, trace
 from fourtuple.lab.experiment import find_experiment
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import segment
 from fourtuple.lab.stillness import Stillness
+from fourtuple.lab.wire.select import segment
 from lab.running import held, run_script, talk
 
 pytestmark = pytest.mark.kernel

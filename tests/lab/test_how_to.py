@@ -7,9 +7,9 @@ import pytest
 
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.own import own_experiments
-from fourtuple.lab.rules import Wire
 from fourtuple.lab.runner import run
 from fourtuple.lab.script import Lab
+from fourtuple.lab.wire.rules import Wire
 from lab.running import failures, fates, held, run_script, talk
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "script-the-wire.md"

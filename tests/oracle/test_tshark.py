@@ -11,7 +11,7 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.catalog import findings
 from fourtuple.explain.text import Translator
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data, segment
+from fourtuple.lab.wire.select import data, segment
 from fourtuple.render.jsonout import connection_objects, json_lines
 from fourtuple.source import read
 from fourtuple.wire import Timestamps

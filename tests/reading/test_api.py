@@ -11,7 +11,7 @@ import pytest
 
 import fourtuple
 from analyze.crowds import crowd
-from fourtuple.analyze.table import FACTS
+from fourtuple.analyze.survey.table import FACTS
 from fourtuple.errors import InputError
 from fourtuple.event.recording import encode_recording
 from fourtuple.reading import Reading, opening

@@ -17,10 +17,10 @@ from fourtuple.analyze import connections
 from fourtuple.errors import CallFailed
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.hosts import Host, HostSocket
-from fourtuple.lab.parcel import Onward, Parcel
+from fourtuple.lab.hosts.host import Host, HostSocket
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from fourtuple.lab.wire.parcel import Onward, Parcel
 from fourtuple.system.sysctl import write_sysctl
 from fourtuple.wire import (
     ACK,

@@ -23,10 +23,10 @@ from typing import Any
 
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.hosts import Host, RunningProgram
+from fourtuple.lab.hosts.host import Host, RunningProgram
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import segment
+from fourtuple.lab.wire.select import segment
 from fourtuple.system.sysctl import write_sysctl
 from fourtuple.wire import (
     ACK,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourtuple.scan.answers import Answers, read_answers
 from fourtuple.scan.board import Board, Int64s
 from fourtuple.scan.model import ScanOptions, verdict_of
+from fourtuple.scan.raw.answers import Answers, read_answers
 from fourtuple.scan.strategy import PROBES
 from fourtuple.wire import ACK, RST, SYN, Icmp, Ipv4, Tcp, Udp, frame
 

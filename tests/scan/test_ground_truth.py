@@ -16,7 +16,7 @@ from fourtuple.event.model import Note
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import segment
+from fourtuple.lab.wire.select import segment
 from fourtuple.system.namespaces import inside
 
 from .ground import (

@@ -12,7 +12,7 @@ import pytest
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.runner import run
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import segment
+from fourtuple.lab.wire.select import segment
 
 pytestmark = pytest.mark.kernel
 

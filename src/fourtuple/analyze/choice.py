@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.table import ConnectionTable
+from fourtuple.analyze.survey.table import ConnectionTable
 from fourtuple.event.model import Endpoint
 
 __all__ = ["Choice", "Network"]

@@ -11,8 +11,8 @@ from itertools import takewhile
 
 import msgspec
 
-from fourtuple.analyze._layout import SPAN_LIMIT
 from fourtuple.analyze.model import Arithmetic
+from fourtuple.analyze.survey._layout import SPAN_LIMIT
 
 __all__ = ["Side", "Taken", "acknowledgment", "continuation", "unwrapped"]
 

@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze._layout import NEVER
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.table import ConnectionTable, among, end_marks
+from fourtuple.analyze.survey._layout import NEVER
+from fourtuple.analyze.survey.table import ConnectionTable, among, end_marks
 from fourtuple.event.model import Endpoint
 from fourtuple.wire import ACK, RST, SYN
 

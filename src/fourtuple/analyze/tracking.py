@@ -15,14 +15,14 @@ from collections.abc import Container, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from fourtuple.analyze._layout import OVER_NS, SILENT_NS, UNANSWERED_NS
 from fourtuple.analyze.batch import Batch, Key, Raw, batches
 from fourtuple.analyze.evidence import end_of
 from fourtuple.analyze.facts import connection_of
 from fourtuple.analyze.life import Life
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.resets import resets
+from fourtuple.analyze.resets.causes import resets
 from fourtuple.analyze.services import Services, services_of
+from fourtuple.analyze.survey._layout import OVER_NS, SILENT_NS, UNANSWERED_NS
 from fourtuple.analyze.talks import Talk
 from fourtuple.event.timeline import Timeline
 from fourtuple.wire import ACK, SYN

@@ -28,7 +28,7 @@ from fourtuple.wire import FIN, RST, SYN
 
 __all__ = ["TRUTHS", "Trail", "truth"]
 
-#: the notes, in the order of the columns of analyze.table
+#: the notes, in the order of the columns of analyze.survey.table
 TRUTHS = (
     "needless",
     "by_acks",

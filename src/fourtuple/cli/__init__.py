@@ -53,7 +53,7 @@ def _what_takes_long_to_load(arguments: Sequence[str]) -> AbstractContextManager
     """A scan's engine loads beside the parser, on another processor."""
     if arguments[:1] != ["scan"]:
         return nullcontext()
-    from fourtuple.scan.ahead import starting_ahead
+    from fourtuple.scan.raw.ahead import starting_ahead
 
     return starting_ahead(arguments)
 

@@ -16,10 +16,10 @@ from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.values import number, number_between, seconds
 from fourtuple.errors import InputError, UsageError
 from fourtuple.explain.text import N_
-from fourtuple.scan.ahead import ready_engine
 from fourtuple.scan.allowed import WHY_AUTHORIZED, not_allowed
 from fourtuple.scan.job import Job, run_job
 from fourtuple.scan.model import METHODS, ScanOptions, protocol_of
+from fourtuple.scan.raw.ahead import ready_engine
 from fourtuple.scan.results import Results
 from fourtuple.scan.targets import parse_ports, parse_targets
 from fourtuple.scan.verify import socket_table

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze import _layout as at
-from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable, Evidence, among
+from fourtuple.analyze.survey import _layout as at
+from fourtuple.analyze.survey.table import CLOSES, HANDSHAKES, ConnectionTable, Evidence, among
 from fourtuple.explain.model import Message, Rule
 from fourtuple.explain.rules import close, handshake, loss, numbers, pace, paths
 from fourtuple.explain.rules.making import EVIDENCE, of_side

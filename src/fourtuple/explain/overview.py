@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from fourtuple.analyze import _layout as at
 from fourtuple.analyze.model import Connection
 from fourtuple.analyze.services import Services, services_of_tables
-from fourtuple.analyze.survey import Survey, Surveyed
-from fourtuple.analyze.table import ConnectionTable
+from fourtuple.analyze.survey import _layout as at
+from fourtuple.analyze.survey.passing import Survey, Surveyed
+from fourtuple.analyze.survey.table import ConnectionTable
 from fourtuple.compiled import kernels
 from fourtuple.errors import CaptureDamaged
 from fourtuple.event.timeline import Timeline
@@ -243,7 +243,7 @@ class Overview:
 def _survey(announce: Announce | None) -> Survey:
     return Survey(
         kernels("fourtuple.wire._kernels", announce),
-        kernels("fourtuple.analyze._kernels", announce),
+        kernels("fourtuple.analyze.survey._kernels", announce),
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze.table import ConnectionTable, among, marks, quoted, tuple_marks
+from fourtuple.analyze.survey.table import ConnectionTable, among, marks, quoted, tuple_marks
 from fourtuple.compiled import Kernel
 from fourtuple.source.passes import FrameBlock
 from fourtuple.wire import _row as wire

@@ -11,19 +11,19 @@ import msgspec
 
 from fourtuple.errors import N_, HostLost, OutOfTime, RuleFailed, UsageError
 from fourtuple.event.model import Note, SocketRow
-from fourtuple.lab import orders
-from fourtuple.lab.baseline import apply_baseline, apply_sysctls
-from fourtuple.lab.cables import Cable, End
-from fourtuple.lab.carrier import Carrier
 from fourtuple.lab.channel import Channel, channel_pair
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.baseline import apply_baseline, apply_sysctls
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.observer import Observer, socket_row
+from fourtuple.lab.hosts.processes import Processes
 from fourtuple.lab.log import Log
-from fourtuple.lab.observer import Observer, socket_row
-from fourtuple.lab.parcel import Link
-from fourtuple.lab.processes import Processes
 from fourtuple.lab.session import fork_process
 from fourtuple.lab.stillness import Stillness
 from fourtuple.lab.topology import Plug, Topology, further_address
+from fourtuple.lab.wire import orders
+from fourtuple.lab.wire.cables import Cable, End
+from fourtuple.lab.wire.carrier import Carrier
+from fourtuple.lab.wire.parcel import Link
 from fourtuple.system.links import (
     add_address,
     add_route,

@@ -17,14 +17,14 @@ from fourtuple.lab.evidence import (
     observed,
 )
 from fourtuple.lab.experiment import Mutation
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.log import FrameEntered, Log, Record
 from fourtuple.lab.network import Network
-from fourtuple.lab.parcel import Link
-from fourtuple.lab.rules import Wire
-from fourtuple.lab.sockets import HostSocket
 from fourtuple.lab.statements import Statements
 from fourtuple.lab.topology import Topology, topology
+from fourtuple.lab.wire.parcel import Link
+from fourtuple.lab.wire.rules import Wire
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sock_diag import SockDiag
 from fourtuple.wire import Icmp6View
@@ -50,7 +50,7 @@ NOT_ONE = N_("{host} has {count} connections; one was expected.")
 
 class Lab(Statements):
     """Given to an experiment's script. `family` is 4 or 6; `random` is seeded; `wire` takes rules
-    (lab.rules)."""
+    (lab.wire.rules)."""
 
     def __init__(
         self, log: Log, network: Network, seed: int, mutation: Mutation | None = None
@@ -85,7 +85,7 @@ class Lab(Statements):
         """Two hosts, "client" and "server", joined by the wire.
 
         `sysctls` are set on both, after the baseline. OSError names one that the kernel refuses.
-        `link` is a part of the wire (lab.parcel.Link), before every rule of `lab.wire`. With
+        `link` is a part of the wire (lab.wire.parcel.Link), before every rule of `lab.wire`. With
         `offload` the kernels of both, or of those named, leave checksums and the cutting of
         segments to the wire, and what a capture at these hosts would show is recorded too.
         """

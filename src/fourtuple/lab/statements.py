@@ -7,8 +7,8 @@ from typing import Any
 from fourtuple.errors import CallFailed, ExpectationFailed
 from fourtuple.event.model import Note
 from fourtuple.lab.evidence import difference, frames_of, observed, shown
+from fourtuple.lab.hosts.recorded_socket import errno_symbol
 from fourtuple.lab.log import Log
-from fourtuple.lab.recorded_socket import errno_symbol
 
 __all__ = ["Statements"]
 

@@ -13,7 +13,7 @@ _FILE = Template('''\
 """$about"""
 
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.select import data
+from fourtuple.lab.wire.select import data
 
 
 @experiment(

@@ -89,7 +89,7 @@ class Reading:
 
     def to_arrow(self, table: str = "connections") -> Any:
         """A pyarrow.Table: "connections", "resets", "findings" or "packets", as `--parquet` writes
-        them, or "facts", the columns of the survey (analyze.table), which are not copied.
+        them, or "facts", the columns of the survey (analyze.survey.table), which are not copied.
 
         KeyError for another name, CapabilityMissing without pyarrow.
         """

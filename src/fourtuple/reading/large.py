@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fourtuple.analyze.choice import Choice
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable
+from fourtuple.analyze.survey.table import CLOSES, HANDSHAKES, ConnectionTable
 from fourtuple.errors import CaptureDamaged
 from fourtuple.event.model import Endpoint
 from fourtuple.event.timeline import Timeline
@@ -21,7 +21,7 @@ from fourtuple.explain.text import Translator
 from fourtuple.source.blocks import Capture, FrameBlock
 
 if TYPE_CHECKING:
-    from fourtuple.analyze.seen import FrameColumns
+    from fourtuple.analyze.survey.seen import FrameColumns
     from fourtuple.render.lines import Kept
 
 __all__ = ["Large"]
@@ -127,7 +127,7 @@ class Large:
 
     def packets(self) -> Iterator[tuple[FrameBlock, "FrameColumns", Bools]]:
         """All frames as columns, and which of them are asked for."""
-        from fourtuple.analyze.seen import Roles
+        from fourtuple.analyze.survey.seen import Roles
 
         roles, kept = Roles(self.overview.tables()), self._kept()
         for block, known in self.overview.seen():

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from fourtuple.analyze.choice import Choice
 from fourtuple.analyze.model import SegmentFact
-from fourtuple.analyze.seen import FrameColumns, notes_of
+from fourtuple.analyze.survey.seen import FrameColumns, notes_of
 from fourtuple.errors import FourtupleError, UsageError
 from fourtuple.event.model import Endpoint
 from fourtuple.explain.model import Message

@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze._states import NAMES, NO_STATE
-from fourtuple.analyze.seen import FrameColumns, notes_of
-from fourtuple.analyze.table import FACTS
+from fourtuple.analyze.survey._states import NAMES, NO_STATE
+from fourtuple.analyze.survey.seen import FrameColumns, notes_of
+from fourtuple.analyze.survey.table import FACTS
 from fourtuple.explain.overview import Overview
 from fourtuple.reading.extras import extra
 from fourtuple.reading.large import Large
@@ -109,7 +109,7 @@ def record_batches(reading: Whole | Large) -> Iterator[Mapping[str, Any]]:
 
 
 def facts(reading: Whole | Large, capture: Capture) -> Any:
-    """The survey's columns (analyze.table) as a pyarrow.Table, chunk by chunk; none is copied."""
+    """The survey's columns (analyze.survey.table) as a pyarrow.Table, by chunks; none is copied."""
     overview = reading.overview if isinstance(reading, Large) else Overview.of(capture)
     columns: dict[str, list[Any]] = {name: [] for name in FACTS}
     for table in overview.wanted():

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze import _layout as at
-from fourtuple.analyze.seen import FrameKnown, Roles
+from fourtuple.analyze.survey import _layout as at
+from fourtuple.analyze.survey.seen import FrameKnown, Roles
 from fourtuple.explain.columns import undecided
 from fourtuple.explain.overview import Detail, Overview
 from fourtuple.explain.text import Translator

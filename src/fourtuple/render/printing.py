@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.analyze import _layout as at
 from fourtuple.analyze.model import COUNT_NAMES
-from fourtuple.analyze.survey import Surveyed
-from fourtuple.analyze.table import CLOSES, FACTS, HANDSHAKES, ConnectionTable
+from fourtuple.analyze.survey import _layout as at
+from fourtuple.analyze.survey.passing import Surveyed
+from fourtuple.analyze.survey.table import CLOSES, FACTS, HANDSHAKES, ConnectionTable
 from fourtuple.analyze.truth import TRUTHS
 from fourtuple.compiled import kernels
 from fourtuple.explain.columns import Spotted, spotted

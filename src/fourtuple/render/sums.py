@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourtuple.analyze.model import Connection
-from fourtuple.analyze.table import CLOSES, HANDSHAKES, ConnectionTable, end_marks
+from fourtuple.analyze.survey.table import CLOSES, HANDSHAKES, ConnectionTable, end_marks
 from fourtuple.event.model import Endpoint
 from fourtuple.explain.model import Finding
 

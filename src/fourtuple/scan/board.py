@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fourtuple.scan.answers import ICMP, ICMP6, NOTHING, TCP, UDP, Answers
-from fourtuple.scan.cookie import cookies, siphash
 from fourtuple.scan.model import ScanOptions, verdict_code
-from fourtuple.scan.permutation import Permutation
+from fourtuple.scan.raw.answers import ICMP, ICMP6, NOTHING, TCP, UDP, Answers
+from fourtuple.scan.raw.cookie import cookies, siphash
+from fourtuple.scan.raw.permutation import Permutation
 from fourtuple.scan.strategy import PROBES, Reply, judge
 from fourtuple.wire import ip_bytes
 

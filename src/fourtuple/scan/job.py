@@ -54,7 +54,7 @@ def run_job(
     """Do what `results` does not know yet. An interruption ends it: methods that did not begin
     then have a summary of nothing.
 
-    `raw` is the engine of the raw methods where it is to be another than `fourtuple.scan.raw`.
+    `raw` is the engine of the raw methods where it is to be another than `scan.raw.engine`.
     """
     addresses = [one.address for one in job.targets]
     interrupted = False
@@ -87,11 +87,11 @@ def _taker(table: Table, complete: bool, on_result: ResultSink) -> BatchSink:
 
 def _engine(method: str, raw: Engine | None) -> Engine:
     if method == "connect":
-        from fourtuple.scan import connect
+        from fourtuple.scan.connect import engine as connect
 
         return connect.scan
     if raw is not None:
         return raw
-    from fourtuple.scan import raw as raw_engine
+    from fourtuple.scan.raw import engine as raw_engine
 
     return raw_engine.scan

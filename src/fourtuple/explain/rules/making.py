@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fourtuple.analyze._layout import EVIDENCE
 from fourtuple.analyze.model import Connection, SegmentFact
+from fourtuple.analyze.survey._layout import EVIDENCE
 from fourtuple.explain.model import Finding, Rule
 from fourtuple.explain.phrases import a_side, frames_text, side
 

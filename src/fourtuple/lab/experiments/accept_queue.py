@@ -3,11 +3,11 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.gauges import counters
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import pure_ack
-from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.wire.select import pure_ack
 
 FULL = ("TcpExtListenOverflows", "TcpExtListenDrops")
 

@@ -7,11 +7,11 @@ from typing import Any
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
-from fourtuple.lab.owners import owners
-from fourtuple.lab.recorded_socket import errno_symbol
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.owners import owners
+from fourtuple.lab.hosts.recorded_socket import errno_symbol
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.sockets import HostSocket
 
 KEEPALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 CLOSED_PORT = 9999

@@ -6,7 +6,7 @@ from typing import Any
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
 
 

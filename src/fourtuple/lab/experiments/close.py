@@ -6,7 +6,7 @@ import time
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import fin
+from fourtuple.lab.wire.select import fin
 
 REQUEST, REPLY = b"the question", b"the answer"
 

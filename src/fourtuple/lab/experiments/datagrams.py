@@ -3,7 +3,7 @@
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import fragment
+from fourtuple.lab.wire.select import fragment
 from fourtuple.wire import Ipv6FragmentView, Packet
 
 SIZE = 2934

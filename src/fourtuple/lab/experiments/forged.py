@@ -2,9 +2,9 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
+from fourtuple.lab.hosts.gauges import counters
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import rst, synack
+from fourtuple.lab.wire.select import rst, synack
 from fourtuple.wire import Timestamps
 
 MESSAGE = b"are you still there?"

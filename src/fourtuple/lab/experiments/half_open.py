@@ -4,7 +4,7 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
+from fourtuple.lab.hosts.gauges import counters
 from fourtuple.lab.script import Lab
 
 TCP = socket.IPPROTO_TCP

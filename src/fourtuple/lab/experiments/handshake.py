@@ -3,7 +3,7 @@
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import syn as any_syn
+from fourtuple.lab.wire.select import syn as any_syn
 
 
 @experiment(

@@ -4,8 +4,8 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.sockets import HostSocket
 
 TCP = socket.IPPROTO_TCP
 

@@ -3,7 +3,7 @@
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data, fin
+from fourtuple.lab.wire.select import data, fin
 
 REQUEST = b"GET /next HTTP/1.1\r\nHost: server\r\n\r\n"
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -4,9 +4,9 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters, kernel_defaults
+from fourtuple.lab.hosts.gauges import counters, kernel_defaults
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import pure_ack
+from fourtuple.lab.wire.select import pure_ack
 
 TCP = socket.IPPROTO_TCP
 SETTINGS = (

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters, grown, tcp_info
+from fourtuple.lab.hosts.gauges import counters, grown, tcp_info
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data, pure_ack
+from fourtuple.lab.wire.select import data, pure_ack
 
 LETTER = b"one segment of data"
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.sockets import HostSocket
 
 # Each program answers what it is sent in capitals; only who is served when differs.
 

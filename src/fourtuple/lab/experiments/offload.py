@@ -2,10 +2,10 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data
-from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.wire.select import data
 from fourtuple.wire import MaximumSegmentSize
 
 SIZE = 2934

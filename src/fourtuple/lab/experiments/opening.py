@@ -6,10 +6,10 @@ import socket
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
+from fourtuple.lab.hosts.gauges import counters
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import pure_ack, syn
-from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.wire.select import pure_ack, syn
 
 MESSAGE = b"GET / HTTP/1.0\r\n\r\n"
 REPLY = b"HTTP/1.0 200 OK\r\n\r\n"

@@ -5,8 +5,8 @@ import socket
 from fourtuple.errors import N_
 from fourtuple.lab.evidence import ObservedSegment
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.sockets import HostSocket
 from fourtuple.wire import Ipv4View
 
 #: name -> on a new socket, a value to set, what is read back then

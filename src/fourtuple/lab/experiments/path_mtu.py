@@ -2,9 +2,9 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import tcp_info
+from fourtuple.lab.hosts.gauges import tcp_info
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data
+from fourtuple.lab.wire.select import data
 
 #: less than Ethernet's 1500, more than the least that IPv6 allows (1280)
 NARROW = 1300

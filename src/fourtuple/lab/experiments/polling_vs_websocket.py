@@ -6,8 +6,8 @@ import socket
 from typing import BinaryIO
 
 from fourtuple.errors import N_
-from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 
 #: messages each way, and their length

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
 from fourtuple.system.namespaces import inside
 from fourtuple.system.sysctl import read_sysctl

@@ -8,7 +8,7 @@ from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.experiments.client_gone import upper_casing_server
-from fourtuple.lab.programs import RunningProgram
+from fourtuple.lab.hosts.programs import RunningProgram
 from fourtuple.lab.script import Lab
 
 SERVER_CALLS = [

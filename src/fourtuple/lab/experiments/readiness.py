@@ -5,9 +5,9 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.recorded_socket import errno_symbol
+from fourtuple.lab.hosts.recorded_socket import errno_symbol
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import syn
+from fourtuple.lab.wire.select import syn
 
 CLOSED_PORT = 9999
 

@@ -4,12 +4,12 @@ the tail loss probe, a time-out that was not needed, reordering."""
 from collections.abc import Mapping
 
 from fourtuple.errors import N_
-from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters, grown, tcp_info
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.baseline import PATIENT
+from fourtuple.lab.hosts.gauges import counters, grown, tcp_info
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data, pure_ack
+from fourtuple.lab.wire.select import data, pure_ack
 
 
 def _more(before: Mapping[str, int], host: Host, *names: str) -> list[int]:

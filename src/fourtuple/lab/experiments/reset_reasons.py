@@ -4,9 +4,9 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
+from fourtuple.lab.hosts.gauges import counters
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import rst, syn, synack
+from fourtuple.lab.wire.select import rst, syn, synack
 from fourtuple.wire import UnknownOption
 
 MESSAGE = b"still there?"

@@ -8,9 +8,9 @@ from typing import Any
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import segment
+from fourtuple.lab.wire.select import segment
 
 OPEN, CLOSED, FILTERED = 8080, 8081, 8082
 

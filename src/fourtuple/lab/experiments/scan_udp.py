@@ -6,7 +6,7 @@ from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.experiments.scan import CLOSED, FILTERED, OPEN, scan
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import datagram
+from fourtuple.lab.wire.select import datagram
 
 SILENT = 8083
 

@@ -3,12 +3,12 @@
 import socket
 
 from fourtuple.errors import N_
-from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.evidence import ObservedSegment, Segments
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import tcp_info
+from fourtuple.lab.hosts.baseline import PATIENT
+from fourtuple.lab.hosts.gauges import tcp_info
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import data, segment
+from fourtuple.lab.wire.select import data, segment
 
 
 def read_to_the_end(address: str) -> None:

@@ -4,12 +4,12 @@ D9)."""
 import socket
 
 from fourtuple.errors import N_
-from fourtuple.lab.baseline import PATIENT
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.baseline import PATIENT
+from fourtuple.lab.hosts.gauges import counters
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import pure_ack
+from fourtuple.lab.wire.select import pure_ack
 
 BYTES = b"abcdefghijklmnopqrst"
 TCP = socket.IPPROTO_TCP

@@ -8,9 +8,9 @@ from typing import Any
 from fourtuple.errors import N_, CallFailed
 from fourtuple.lab.evidence import ObservedSocket
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
-from fourtuple.lab.owners import owners
-from fourtuple.lab.recorded_socket import errno_symbol
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.owners import owners
+from fourtuple.lab.hosts.recorded_socket import errno_symbol
 from fourtuple.lab.script import Lab
 
 #: include/net/tcp_states.h

@@ -9,11 +9,11 @@ import socket
 from fourtuple.errors import N_
 from fourtuple.lab.evidence import Segments
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.gauges import counters
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import rst
-from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.wire.select import rst
 
 TCP_FASTOPEN_CONNECT = 30
 REQUEST = b"pay 100 to Bob\n"

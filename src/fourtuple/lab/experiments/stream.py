@@ -6,8 +6,8 @@ import socket
 
 from fourtuple.errors import N_, CallFailed
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.sockets import HostSocket
 
 HELLO, WORLD = b"Hello, ", b"world!"
 #: the kernel doubles what SO_SNDBUF and SO_RCVBUF ask for

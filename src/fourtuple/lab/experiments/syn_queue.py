@@ -8,10 +8,10 @@ from math import log2
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.gauges import counters
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import pure_ack, synack
+from fourtuple.lab.wire.select import pure_ack, synack
 
 TCP_SYNCNT = (socket.IPPROTO_TCP, socket.TCP_SYNCNT)
 NO_ROOM = "TcpExtTCPReqQFullDrop"

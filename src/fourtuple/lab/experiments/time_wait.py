@@ -6,7 +6,7 @@ from functools import partial
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
 
 #: include/net/tcp.h, TCP_TIMEWAIT_LEN

@@ -6,10 +6,10 @@ from itertools import pairwise
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import counters
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.gauges import counters
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.sockets import HostSocket
 
 TCP_SYNCNT = (socket.IPPROTO_TCP, socket.TCP_SYNCNT)
 LINEAR = "net.ipv4.tcp_syn_linear_timeouts"

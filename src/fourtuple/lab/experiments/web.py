@@ -7,9 +7,9 @@ import threading
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.programs import RunningProgram
 from fourtuple.lab.needs import program_path
-from fourtuple.lab.programs import RunningProgram
 from fourtuple.lab.script import Lab
 from fourtuple.wire import Packet, flag_names
 

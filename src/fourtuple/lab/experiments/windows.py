@@ -4,11 +4,11 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.gauges import tcp_info
-from fourtuple.lab.hosts import Host
+from fourtuple.lab.hosts.gauges import tcp_info
+from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
-from fourtuple.lab.select import pure_ack
-from fourtuple.lab.sockets import HostSocket
+from fourtuple.lab.wire.select import pure_ack
 
 #: the kernel doubles it
 SMALL_BUFFER = 8192

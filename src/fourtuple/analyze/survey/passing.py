@@ -1,0 +1,405 @@
+"""The pass over a capture of any size: compiled, in bounded memory, a row of facts a connection.
+
+`Survey.step` takes frames in, `finish` gives the connections as tables. Memory grows with the
+connections that are open (analyze.tracking says when one is over) and not with frames: rows of
+those that are over leave as facts, to a temporary file where they are many. The same rules as in
+analyze.tracking and analyze.life, which know more: every segment's own facts, and what calls and
+socket tables tell. A property test holds that both say the same of every connection.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from fourtuple.analyze.survey import _layout as at
+from fourtuple.analyze.survey._states import transitions
+from fourtuple.analyze.survey.spill import Spill
+from fourtuple.analyze.survey.table import ConnectionTable, Evidence, quoted, tuple_marks
+from fourtuple.compiled import Kernel
+from fourtuple.wire._row import (
+    FRAGMENT_MISFIT,
+    FRAGMENT_OVERLAP,
+    PROBLEMS,
+    QUOTED_PROTOCOL,
+    TOO_DEEP,
+    UNFINISHED_CHECKSUM,
+    UNKNOWN_LINK_TYPE,
+    WIDTH,
+)
+from fourtuple.wire.reassembly import Reassembly, Seen
+
+__all__ = ["Survey", "Surveyed"]
+
+Int64s = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
+Marks = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
+
+#: frames decoded and tracked at a time: their rows stay in the processor's cache
+_STEP = 4096
+_NOTES_A_FRAME = 8
+_ROWS, _EXTRAS = 1 << 16, 1 << 14
+_CHUNK = 16_384
+#: up to so many connections are concluded once, and their tables kept
+_KEPT = 4 * _CHUNK
+#: rows turned into columns at a time: they stay in the processor's cache
+_TURNED = 1024
+#: what is told of in the end (render.leftover), as wire.columns calls it
+_PROBLEMS = MappingProxyType(
+    {
+        TOO_DEEP: "too-deep",
+        FRAGMENT_OVERLAP: "fragment-overlap",
+        FRAGMENT_MISFIT: "fragment-misfit",
+        UNFINISHED_CHECKSUM: "unfinished-checksum",
+    }
+)
+_HIDING = UNKNOWN_LINK_TYPE | sum(_PROBLEMS)
+_BEFORE_ALL = -(1 << 63)
+_SIGNED_BITS = 63
+
+
+@dataclass(slots=True)
+class Survey:
+    """A survey under way. `decode` are the kernels of wire._kernels, `kernels` those of
+    analyze.survey._kernels; `capacity` rows are there to begin with."""
+
+    decode: Mapping[str, Kernel]
+    kernels: Mapping[str, Kernel]
+    capacity: int = _ROWS
+    rows: Int64s = field(init=False)
+    extra: Int64s = field(init=False)
+    slots: Int64s = field(init=False)
+    free: Int64s = field(init=False)
+    extra_free: Int64s = field(init=False)
+    log: Int64s = field(init=False)
+    control: Int64s = field(init=False)
+    moves: Int64s = field(init=False)
+    table: Int64s = field(init=False)
+    fragments: Reassembly = field(default_factory=Reassembly)
+    quoted: set[int] = field(default_factory=set)
+    problems: Counter[str] = field(default_factory=Counter)
+    unknown_links: Counter[int] = field(default_factory=Counter)
+    facts: Spill = field(default_factory=lambda: Spill(at.FACT))
+    marks: Spill = field(default_factory=lambda: Spill(_MARKS))
+    notes: Spill = field(default_factory=lambda: Spill(2))
+
+    def __post_init__(self) -> None:
+        extras = min(self.capacity, _EXTRAS)
+        self.rows = np.zeros((self.capacity, at.ROW), np.int64)
+        self.extra = np.zeros((extras, at.EXTRA_ROW), np.int64)
+        self.slots = np.zeros(2 * self.capacity, np.int64)
+        self.free = np.zeros(self.capacity, np.int64)
+        self.extra_free = np.zeros(extras, np.int64)
+        self.log = np.zeros((max(2 * _STEP * _NOTES_A_FRAME, 1), 2), np.int64)
+        self.control = np.zeros(at.CONTROL, np.int64)
+        self.control[[at.C_ROWS, at.C_EXTRAS]] = 1
+        self.control[at.C_NOW] = _BEFORE_ALL
+        self.moves = np.array(transitions(), np.int64)
+        self.table = np.zeros((_STEP, WIDTH), np.int64)
+
+    @property
+    def count(self) -> int:
+        """How many connections have begun."""
+        return int(self.control[at.C_NEXT_INDEX])
+
+    def step(
+        self,
+        buffer: Octets,
+        start: Int64s,
+        captured: Int64s,
+        original: Int64s,
+        link_type: Int64s,
+        t_ns: Int64s,
+        vantage: Int64s,
+        first_number: int,
+        file: Int64s | None = None,
+        every: bool = False,
+    ) -> Int64s:
+        """Take frames in; the arguments are those of source.FrameBlock.
+
+        With `every`, the result is int64[n, SEGMENT]: what is known of each frame; else empty.
+        """
+        count = len(start)
+        files = np.zeros(count, np.int64) if file is None else file
+        seen = np.zeros((count if every else 0, at.SEGMENT), np.int64)
+        place = seen if every else np.zeros((1, at.SEGMENT), np.int64)
+        for begin in range(0, count, _STEP):
+            part = slice(begin, min(begin + _STEP, count))
+            table = self.table[: part.stop - begin]
+            table[:] = 0
+            columns = (column[part] for column in (start, captured, original, link_type))
+            if self.decode["decode_rows"](buffer, *columns, table):
+                self.fragments.step(buffer, table, Seen(t_ns[part], vantage[part]))
+                self._hear(table)
+                self._note_problems(table, link_type[part])
+            known = place[part] if every else place
+            seen_at = t_ns[part], vantage[part], files[part]
+            self._track(table, seen_at, first_number + begin, known)
+        return seen
+
+    def _track(self, table: Int64s, seen_at: tuple[Int64s, ...], first: int, seen: Int64s) -> None:
+        self._make_room(len(table))
+        self.kernels["track"](
+            table,
+            *seen_at,
+            first,
+            self.rows,
+            self.slots,
+            self.free,
+            self.extra,
+            self.extra_free,
+            self.log,
+            self.control,
+            self.moves,
+            seen,
+        )
+
+    def _hear(self, table: Int64s) -> None:
+        """Note whom ICMP errors are about: nothing in the connection's own frames tells of them."""
+        if table[:, QUOTED_PROTOCOL].any():
+            _, found = quoted(table)
+            self.quoted.update(found.tolist())
+
+    def _note_problems(self, table: Int64s, link_type: Int64s) -> None:
+        """Count the frames that their headers keep from being in a connection."""
+        masks = table[:, PROBLEMS]
+        if not (masks & _HIDING).any():
+            return
+        for bit, name in _PROBLEMS.items():
+            self.problems[name] += int(np.sum(masks & bit > 0))
+        self.unknown_links.update(link_type[masks & UNKNOWN_LINK_TYPE > 0].tolist())
+
+    def _make_room(self, frames: int) -> None:
+        """So many frames may begin as many connections, and each may be noted eight times."""
+        if int(self.control[at.C_LOG]) + _NOTES_A_FRAME * frames > len(self.log):
+            self.notes.add(self.log[: self.control[at.C_LOG]])
+            self.control[at.C_LOG] = 0
+        if self._room(at.C_ROWS, at.C_FREE, self.rows) < frames:
+            self._sweep()
+            while self._room(at.C_ROWS, at.C_FREE, self.rows) < max(frames, len(self.rows) // 4):
+                self._grow()
+        while self._room(at.C_EXTRAS, at.C_EXTRA_FREE, self.extra) < frames:
+            self.extra = _doubled(self.extra)
+            self.extra_free = _doubled(self.extra_free)
+
+    def _room(self, used: int, free: int, table: Int64s) -> int:
+        return len(table) - int(self.control[used]) + int(self.control[free])
+
+    def _sweep(self) -> None:
+        """Let go of the connections that are over: their facts are kept, their rows used again."""
+        gone = np.zeros(len(self.rows), np.int64)
+        count = self.kernels["sweep"](self.rows, self.slots, self.control, gone)
+        for begin in range(0, count, _CHUNK):
+            self._let_go(gone[begin : min(begin + _CHUNK, count)])
+
+    def _let_go(self, gone: Int64s) -> None:
+        facts = self.concluded(gone)
+        self.facts.add(facts)
+        self.marks.add(_marks(ConnectionTable(facts.T)))
+        extras = self.rows[gone, at.EXTRA]
+        extras = extras[extras > 0]
+        for chosen, rows, free, level in (
+            (gone, self.rows, self.free, at.C_FREE),
+            (extras, self.extra, self.extra_free, at.C_EXTRA_FREE),
+        ):
+            rows[chosen] = 0
+            filled = int(self.control[level])
+            free[filled : filled + len(chosen)] = chosen
+            self.control[level] += len(chosen)
+
+    def _grow(self) -> None:
+        self.rows, self.free = _doubled(self.rows), _doubled(self.free)
+        self.slots = np.zeros(2 * len(self.slots), np.int64)
+        self._sweep()
+
+    def concluded(self, chosen: Int64s) -> Int64s:
+        facts = np.zeros((len(chosen), at.FACT), np.int64)
+        self.kernels["conclude"](self.rows, self.extra, chosen, facts)
+        return facts
+
+    def columns(self, chosen: Int64s) -> Int64s:
+        """The facts of rows, as a ConnectionTable has them: int64[FACT, n]."""
+        found = np.empty((at.FACT, len(chosen)), np.int64)
+        for begin in range(0, len(chosen), _TURNED):
+            part = slice(begin, begin + _TURNED)
+            found[:, part] = self.concluded(chosen[part]).T
+        return found
+
+    def finish(self) -> "Surveyed":
+        """No more frames come."""
+        self.notes.add(self.log[: self.control[at.C_LOG]])
+        self.control[at.C_LOG] = 0
+        return Surveyed.of(self)
+
+    def live(self) -> Int64s:
+        """The rows in use, in order of the connections' indices."""
+        used = np.flatnonzero(self.rows[: self.control[at.C_ROWS], at.FIRST_FRAME])
+        return used[np.argsort(self.rows[used, at.INDEX], kind="stable")]
+
+
+def _doubled(table: Int64s) -> Int64s:
+    found = np.zeros((2 * len(table), *table.shape[1:]), np.int64)
+    found[: len(table)] = table
+    return found
+
+
+@dataclass(slots=True)
+class Surveyed:
+    """What a survey found: `count` connections, given out as `tables` in order of their first
+    frame, the evidence for what is said of them, and the marks (`ConnectionTable.quotable`) of
+    those that ICMP errors are about."""
+
+    survey: Survey
+    frames: int
+    kept: Int64s | None
+    reused: Bools
+    evidence: Evidence
+    quoted: Marks
+    made: list[ConnectionTable] | None = None
+
+    @classmethod
+    def of(cls, survey: Survey) -> "Surveyed":
+        few = survey.count <= _KEPT and not len(survey.facts)
+        pieces = [*_all(survey)] if few else None
+        marks = _Marks.of(survey, pieces)
+        kept = _vantage_points(marks)
+        reused = np.zeros(survey.count, np.bool_)
+        chosen = np.arange(survey.count) if kept is None else kept
+        _, firsts = np.unique(marks.tuples[chosen], return_index=True)
+        reused[chosen] = True
+        reused[chosen[firsts]] = False
+        reused &= marks.begins
+        del marks, firsts, chosen  # of millions of connections each is large
+        control = survey.control
+        frames = int(control[at.C_FRAMES] + control[at.C_OTHER])
+        about = np.array(sorted(survey.quoted), np.uint64)
+        found = cls(survey, frames, kept, reused, _evidence(survey, kept), about)
+        found.made = None if pieces is None else [*found._numbered(pieces)]
+        return found
+
+    def __len__(self) -> int:
+        return self.survey.count if self.kept is None else len(self.kept)
+
+    def tables(self) -> Iterator[ConnectionTable]:
+        """All connections, some thousand at a time; anew with each call."""
+        yield from self._numbered(_all(self.survey)) if self.made is None else self.made
+
+    def _numbered(self, pieces: Iterable[Int64s]) -> Iterator[ConnectionTable]:
+        """The connections that count, with what only all of them together tell."""
+        begin = 0
+        for facts in pieces:
+            end = begin + facts.shape[1]
+            facts[at.A_REUSED] = self.reused[begin:end]
+            if self.kept is not None:
+                first, last = np.searchsorted(self.kept, [begin, end]).tolist()
+                facts = np.ascontiguousarray(facts[:, self.kept[first:last] - begin])
+                facts[at.A_INDEX] = np.arange(first, last)
+            begin = end
+            yield ConnectionTable(facts)
+
+    def number_of(self) -> Int64s:
+        """For each connection as the kernels number them, its index here; -1 where it is of a
+        vantage point that does not count."""
+        found = np.arange(self.survey.count)
+        if self.kept is not None:
+            found[:] = -1
+            found[self.kept] = np.arange(len(self.kept))
+        return found
+
+
+def _all(survey: Survey) -> Iterator[Int64s]:
+    """Facts of all connections, in order of their indices, in pieces: int64[FACT, n]."""
+    live = survey.live()
+    if not len(survey.facts):
+        for begin in range(0, len(live), _CHUNK):
+            yield survey.columns(live[begin : begin + _CHUNK])
+        return
+    gone = survey.facts.order(at.A_INDEX)
+    indices = survey.rows[live, at.INDEX]
+    for first in range(0, survey.count, _CHUNK):
+        limits = first, first + _CHUNK
+        begin, end = np.searchsorted(indices, limits).tolist()
+        facts = np.concatenate([gone.rows(*limits), survey.concluded(live[begin:end])])
+        yield np.ascontiguousarray(facts[np.argsort(facts[:, at.A_INDEX], kind="stable")].T)
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Of each connection its four-tuple's mark, vantage point, packets; whether a SYN begins it."""
+
+    tuples: Int64s
+    vantages: Int64s
+    packets: Int64s
+    begins: Bools
+
+    @classmethod
+    def of(cls, survey: Survey, pieces: Iterable[Int64s] | None) -> "_Marks":
+        """Of those that have left and those that are there, in order of their indices. `pieces` are
+        the facts of all of them, where they are at hand."""
+        if pieces is None:
+            live = survey.live()
+            chosen = (live[begin : begin + _CHUNK] for begin in range(0, len(live), _CHUNK))
+            pieces = map(survey.columns, chosen)
+        for facts in pieces:
+            survey.marks.add(_marks(ConnectionTable(facts)))
+        order = np.argsort(survey.marks.column(0))
+        columns = [survey.marks.column(column)[order] for column in range(1, _MARKS)]
+        return cls(columns[0], columns[1], columns[2], columns[3] > 0)
+
+
+_MARKS = 5
+
+
+def _marks(table: ConnectionTable) -> Int64s:
+    """Index, and what `_Marks` has of each: int64[n, 5]."""
+    begins = (table["syn_frame"] == table["first_frame"]) & (table["protocol"] == 6)
+    packets = table["client_packets"] + table["server_packets"]
+    marks = tuple_marks(table).view(np.int64)
+    return np.stack((table["index"], marks, table["vantage"], packets, begins), axis=1)
+
+
+def _vantage_points(marks: _Marks) -> Int64s | None:
+    """The connections that count, each four-tuple at the vantage point with most of its frames (of
+    several the first); None where there is one vantage point."""
+    vantages = marks.vantages
+    if not len(vantages) or (vantages == vantages[0]).all():
+        return None
+    _, tuples = np.unique(marks.tuples, return_inverse=True)
+    pairs, members = np.unique(np.stack((tuples, vantages)), axis=1, return_inverse=True)
+    frames = np.bincount(members.ravel(), weights=marks.packets)
+    order = np.lexsort((-pairs[1], frames, pairs[0]))
+    last = np.append(np.flatnonzero(np.diff(pairs[0][order])), len(order) - 1)
+    best = np.zeros(pairs.shape[1], np.bool_)
+    best[order[last]] = True
+    return np.flatnonzero(best[members.ravel()])
+
+
+def _in_order(keys: Int64s, frames: Int64s) -> tuple[Int64s, Int64s]:
+    """By key, then by frame. One column is sorted in its place where both fit into it: a large
+    capture has tens of millions."""
+    bits = int(frames.max(initial=0)).bit_length()
+    if int(keys.max(initial=0)).bit_length() + bits > _SIGNED_BITS:
+        order = np.lexsort((frames, keys))
+        return keys[order], frames[order]
+    keys <<= bits
+    keys |= frames
+    keys.sort()
+    np.bitwise_and(keys, (1 << bits) - 1, out=frames)
+    keys >>= bits
+    return keys, frames
+
+
+def _evidence(survey: Survey, kept: Int64s | None) -> Evidence:
+    keys, frames = _in_order(survey.notes.column(0), survey.notes.column(1))
+    if kept is not None:
+        index = keys >> at.KIND_BITS
+        place = np.searchsorted(kept, index)
+        there = place < len(kept)
+        there[there] = kept[place[there]] == index[there]
+        kind = keys & (1 << at.KIND_BITS) - 1
+        keys, frames = (place << at.KIND_BITS | kind)[there], frames[there]
+    return Evidence(np.ascontiguousarray(keys), np.ascontiguousarray(frames))

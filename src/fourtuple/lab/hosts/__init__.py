@@ -1,0 +1,1 @@
+"""The hosts of the lab: their programs, sockets and settings, and who looks at their kernels."""

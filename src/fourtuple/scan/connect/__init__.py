@@ -1,0 +1,1 @@
+"""The connect engine: the kernel makes the probes, and nobody needs a privilege."""
