@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.watch.programs import SERVER, running, script
-from tests.watch.test_session import CLIENT
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.tracefs import place
+from watch.programs import SERVER, running, script
+from watch.test_session import CLIENT
 
 
 def watch(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -38,8 +38,15 @@ def any_file(data: bytes) -> None:
     if len(timeline.frames) <= _MOST_FRAMES:
         _explained(timeline)
         _in_blocks(data, timeline)
-        if not timeline.complete:
+        if not _known_on_the_wire(timeline):
             _agree(timeline)
+
+
+def _known_on_the_wire(timeline: Timeline) -> bool:
+    """Whether it is a run of the lab, or a part of one: when frames left the wire, and what became
+    of them, is known. A survey is of captures, which do not have that."""
+    frames = timeline.frames
+    return timeline.complete or bool((frames.left_ns != frames.t_ns).any() or frames.verdict.any())
 
 
 def _explained(timeline: Timeline) -> None:

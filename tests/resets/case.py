@@ -11,6 +11,7 @@ from fourtuple.analyze.model import Connection, Reset
 from fourtuple.event.frames import FrameTableBuilder
 from fourtuple.event.model import Verdict
 from fourtuple.event.timeline import Timeline
+from fourtuple.wire import ACK
 
 __all__ = ["Judged", "Truth", "captured", "judged"]
 
@@ -95,8 +96,11 @@ def _cause(truth: Truth, connection: Connection, reset: Reset, told: list[Judged
         return "port-closed"
     if reset.sender != truth.sender:
         return "no-such-connection"
+    own = _own(connection, reset)
+    if truth.cause == "listener-closed" and not connection.segment(own[0].frame).flags & ACK:
+        return truth.cause  # the third step met no listener any more, and no more does what follows
     before = [one for one in told if one.truth == truth]
-    first = not before if truth.once else reset == _own(connection, reset)[0]
+    first = not before if truth.once else reset == own[0]
     return truth.cause if first else truth.later
 
 

@@ -5,13 +5,13 @@ import subprocess
 import time
 
 import pytest
-from tests.watch.programs import ended, script
 
 from fourtuple.errors import UsageError
 from fourtuple.system.owners import sockets_of
 from fourtuple.watch.pairs import News
 from fourtuple.watch.polling import Poller
 from fourtuple.watch.wish import Wish
+from watch.programs import ended, script
 
 pytestmark = pytest.mark.kernel
 

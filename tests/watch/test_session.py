@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from tests.watch.programs import SERVER, ended, running, script, watching
 
 from fourtuple.analyze import connections
 from fourtuple.errors import CapabilityMissing, UsageError
@@ -25,6 +24,7 @@ from fourtuple.explain.text import Translator
 from fourtuple.system.tracefs import place
 from fourtuple.watch.pairs import Cause
 from fourtuple.watch.wish import Wish
+from watch.programs import SERVER, ended, running, script, watching
 
 pytestmark = [pytest.mark.kernel, pytest.mark.root]
 

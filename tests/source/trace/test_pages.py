@@ -5,10 +5,10 @@ import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.source.trace.test_formats import PAGE
 
 from fourtuple.source.trace.formats import parse_layout
 from fourtuple.source.trace.pages import Page, read_page
+from source.trace.test_formats import PAGE
 
 LAYOUT = parse_layout(PAGE)
 LITTLE = sys.byteorder == "little"

@@ -6,7 +6,7 @@ nobody reads any more.
 """
 
 from fourtuple.analyze.model import SegmentFact
-from fourtuple.analyze.resets import recorded as recorded
+from fourtuple.analyze.resets import recorded
 from fourtuple.analyze.resets.scene import UNKNOWN, Cause, Scene
 from fourtuple.wire import ACK, FIN, SYN
 
@@ -156,6 +156,8 @@ def _time_wait(scene: Scene, segment: SegmentFact) -> Cause | None:
     waits = scene.state(segment, sender=False) == "TIME_WAIT"
     if said is None or not (bare and waits and scene.plain) or segment.acked:
         return None
+    if scene.later.fins > 1:
+        return None  # a FIN that is repeated asks for that ACK, too
     certain = "TSval" in segment.options and segment.options != said.options
     return "time-wait", "certain" if certain else "likely", (said.frame, segment.frame)
 

@@ -221,6 +221,11 @@ class Later:
         return [s for s in own if not s.flags & RST and s.verdict != "injected"]
 
     @cached_property
+    def fins(self) -> int:
+        """How many segments of it have a FIN."""
+        return sum(1 for s in self._own if s.flags & FIN)
+
+    @cached_property
     def last(self) -> SegmentFact | None:
         """The last segment that is neither SYN nor RST."""
         return next((s for s in reversed(self._own) if not s.flags & SYN), None)
