@@ -47,7 +47,7 @@ from resets.case import Truth
 __all__ = ["TRUTHS", "provoke"]
 
 BASE = 23100
-BEAT_S = 0.15  # long against the round trip: what is to come later does
+BEAT_S = 0.25  # long against the round trip: what is to come later does
 AT_ONCE = 8
 
 # programs of the server
