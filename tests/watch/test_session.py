@@ -176,8 +176,10 @@ def test_the_clients_and_servers_of_a_port_are_watched_whoever_they_are() -> Non
         done.set()
         asking.join()
     for one in ended(news):
-        assert one.pair and one.pair.client and one.pair.server
+        assert one.pair and one.pair.client
         assert one.pair.ends[1].port == port
+    # the first may have begun before anybody watched
+    assert sum(1 for one in ended(news) if one.pair and one.pair.server) >= 2
     pids = {one.pair.client.owner.pid for one in ended(news)
             if one.pair and one.pair.client and one.pair.client.owner}  # fmt: skip
     assert pids and pids <= set(clients)

@@ -34,17 +34,20 @@ _OTHER_KERNEL = N_("Boot a kernel that has CONFIG_FTRACE and CONFIG_EVENT_TRACIN
 
 @cache
 def place() -> str:
-    """The directory of tracefs. Where it is mounted nowhere, it is mounted for this process alone,
-    in no namespace (fsmount(2), Linux 5.2), and goes with it. CapabilityMissing where neither can
-    be."""
+    """The directory of tracefs. Where it is not mounted as usual, it is mounted for this process
+    alone, in no namespace (fsmount(2), Linux 5.2), and goes with it: a mount of somebody else's
+    may be gone the next moment, and is the last resort. CapabilityMissing where none can be."""
     if os.geteuid() != 0 and not any(os.access(f"{one}/instances", os.W_OK) for one in _PLACES):
         raise CapabilityMissing(_NOT_ALLOWED, _AS_ROOT)
-    for path in (*_PLACES, *_mounted()):
-        if os.path.isdir(f"{path}/events"):
-            return path
+    usual = next((path for path in _PLACES if os.path.isdir(f"{path}/events")), None)
+    if usual:
+        return usual
     try:
         return f"/proc/self/fd/{_mount_detached()}"
     except OSError as error:
+        for path in _mounted():
+            if os.path.isdir(f"{path}/events"):
+                return path
         if error.errno in (errno.EPERM, errno.EACCES):
             raise CapabilityMissing(_NOT_ALLOWED, _AS_ROOT) from None
         reason = {"reason": os.strerror(error.errno or 0)}
