@@ -10,7 +10,7 @@ from fourtuple.explain.rules.numbers import TIMESTAMP_BYTES
 from fourtuple.explain.text import N_
 from fourtuple.wire import FIN, RST, SYN
 
-__all__ = ["DELAYED_NS", "NEAR_NS", "RULES", "STALL_NS", "findings"]
+__all__ = ["DELAYED_NS", "NEAR_NS", "RULES", "SMALL_BYTES", "STALL_NS", "findings"]
 
 STALLED = Rule(
     code="receiver-stalled",
@@ -51,6 +51,9 @@ RULES = (STALLED, NAGLE)
 STALL_NS, DELAYED_NS = 200_000_000, 25_000_000
 #: a round trip that is not taken for that wait
 NEAR_NS = 10_000_000
+#: what a packet of somebody who writes little at a time has on average; who sends files waits for
+#: windows
+SMALL_BYTES = 500
 #: what was held back follows its ACK that soon
 _AT_ONCE_NS = 5_000_000
 
@@ -128,7 +131,10 @@ def _bare(segment: SegmentFact) -> bool:
 def _way_ns(connection: Connection, client: bool) -> int | None:
     """The handshake's round trip, which is the same at each end; None where the wait of an
     acknowledgment cannot be told from it, or was not met (`columns.undecided` looks for it)."""
-    way_ns, slowest_ns = connection.rtt_ns, connection.round_trips[0 if client else 1].most_ns
+    role = 0 if client else 1
+    if connection.payload_bytes[role] > connection.packets[role] * SMALL_BYTES:
+        return None
+    way_ns, slowest_ns = connection.rtt_ns, connection.round_trips[role].most_ns
     return way_ns if way_ns and way_ns <= NEAR_NS and slowest_ns - way_ns >= DELAYED_NS else None
 
 
