@@ -9,6 +9,7 @@ from typing import Any
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.hosts.host import Host
+from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import segment
 
@@ -45,6 +46,14 @@ def scan(
     listed = ",".join(map(str, ports))
     _, found = run_scan(client, server, "-p", listed, "--method", methods)
     return {(one["method"], one["port"]): one["state"] for one in found if one["kind"] == "port"}
+
+
+def meet(lab: Lab, client: Host, server: Host, listener: HostSocket) -> None:
+    """An ordinary connection afterwards: the scan left a listener that does its work."""
+    sock = client.socket().connect(server, OPEN)
+    listener.accept()
+    sock.close()
+    lab.settle()
 
 
 @experiment(
@@ -154,10 +163,7 @@ def scan_syn(lab: Lab) -> None:
         source="A",
         evidence=[asked.frames[-1]],
     )
-    sock = client.socket().connect(server, OPEN)
-    listener.accept()
-    sock.close()
-    lab.settle()
+    meet(lab, client, server, listener)
     lab.expect(len(lab.segments(port=OPEN)) > 3, True, "an ordinary connection is still possible")
 
 
@@ -211,10 +217,7 @@ def scan_fin(lab: Lab) -> None:
         source="A",
         evidence=lab.segments(port=OPEN).frames,
     )
-    sock = client.socket().connect(server, OPEN)
-    listener.accept()
-    sock.close()
-    lab.settle()
+    meet(lab, client, server, listener)
 
 
 @experiment(
@@ -255,7 +258,4 @@ def scan_verified(lab: Lab) -> None:
         evidence=dropped.frames,
         port=FILTERED,
     )
-    sock = client.socket().connect(server, OPEN)
-    listeners[0].accept()
-    sock.close()
-    lab.settle()
+    meet(lab, client, server, listeners[0])

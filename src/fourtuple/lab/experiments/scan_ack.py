@@ -2,7 +2,7 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.experiments.scan import CLOSED, FILTERED, OPEN, scan
+from fourtuple.lab.experiments.scan import CLOSED, FILTERED, OPEN, meet, scan
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import segment
 
@@ -59,10 +59,7 @@ def scan_ack(lab: Lab) -> None:
         source="A",
         evidence=lab.segments(port=FILTERED).frames,
     )
-    sock = client.socket().connect(server, OPEN)
-    listener.accept()
-    sock.close()
-    lab.settle()
+    meet(lab, client, server, listener)
 
 
 @experiment(
@@ -104,7 +101,4 @@ def scan_window(lab: Lab) -> None:
         source="A",
         evidence=answers.frames,
     )
-    sock = client.socket().connect(server, OPEN)
-    listener.accept()
-    sock.close()
-    lab.settle()
+    meet(lab, client, server, listener)
