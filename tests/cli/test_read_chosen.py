@@ -14,7 +14,6 @@ import pytest
 import octets
 from analyze.crowds import crowd, merged
 from fourtuple.cli.app import run
-from fourtuple.cli.plain import OPTIONS, read_plainly
 from fourtuple.reading import extras, opening
 from fourtuple.render.flat import COLUMNS
 from reading.kept import kept
@@ -237,20 +236,3 @@ def test_an_interrupted_run_leaves_no_file_half_written(tmp_path: Path) -> None:
         assert reading.stderr is not None
         assert (reading.wait(60), reading.stderr.read()) == (130, b"")
     assert not (tmp_path / "out").exists()
-
-
-def test_plain_command_lines_know_every_option_of_the_parser(page: str) -> None:
-    import typer
-
-    from fourtuple.cli.app import app_of
-
-    command = typer.main.get_command(app_of()).commands["read"]  # type: ignore[attr-defined]
-    known = {
-        option
-        for parameter in command.params
-        if parameter.param_type_name == "option"
-        for option in parameter.opts
-        if option.startswith("--")
-    }
-    assert known - {"--help"} == set(OPTIONS)
-    assert read_plainly([page, "--port"]) is None

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from fourtuple.cli.app import app_of, run
-from fourtuple.cli.plain import SOCKET_OPTIONS, sockets_plainly
+from fourtuple.cli.app import run
 from fourtuple.render.text import width_of
 from fourtuple.sockets.records import COLUMNS
 from sockets.scenes import full_accept_queue, time_wait_at
@@ -33,25 +31,6 @@ def told(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 def objects(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told(capsys, *words, "--json").splitlines()]
-
-
-def test_a_plain_command_line_has_the_options_of_the_parser() -> None:
-    command: Any = typer.main.get_command(app_of())
-    known = {name for one in command.commands["sockets"].params for name in one.opts}
-    assert known - {"--help"} == set(SOCKET_OPTIONS)
-
-
-def test_what_is_not_plain_is_left_to_the_parser() -> None:
-    for words in (["-tl"], ["--port"], ["--port", "-1"], ["x"], ["--help"], ["--port=80"]):
-        assert sockets_plainly(words) is None
-
-
-def test_the_plain_way_prints_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        words = ["--port", str(sock.getsockname()[1]), "--state", "unconnected", "--lang", "en"]
-        assert sockets_plainly(words) == 0
-        assert capsys.readouterr().out == told(capsys, *words)
 
 
 def test_a_listener_its_queue_its_owner_and_what_the_numbers_mean(

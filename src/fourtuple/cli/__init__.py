@@ -26,10 +26,12 @@ def main() -> int:
         print(f"fourtuple {__version__}")
         return 0
     try:
-        status = _carried_out_plainly(arguments)
-        if status is not None:
-            return status
         with _what_takes_long_to_load(arguments):
+            from fourtuple.cli.plain import plainly
+
+            status = plainly(arguments)
+            if status is not None:
+                return status
             from fourtuple.cli.app import run
 
             return run(arguments)
@@ -39,18 +41,8 @@ def main() -> int:
         gc.freeze()  # else the interpreter looks through all that is loaded, for 20 ms, at its end
 
 
-def _carried_out_plainly(arguments: Sequence[str]) -> int | None:
-    """The exit status of a command line that needs no parser; None where it has not been done."""
-    if arguments[:1] not in (["read"], ["sockets"]):
-        return None
-    from fourtuple.cli.plain import read_plainly, sockets_plainly
-
-    plainly = read_plainly if arguments[0] == "read" else sockets_plainly
-    return plainly(arguments[1:])
-
-
 def _what_takes_long_to_load(arguments: Sequence[str]) -> AbstractContextManager[None]:
-    """A scan's engine loads beside the parser, on another processor."""
+    """A scan's engine loads beside the rest, on another processor."""
     if arguments[:1] != ["scan"]:
         return nullcontext()
     from fourtuple.scan.raw.ahead import starting_ahead

@@ -1,4 +1,4 @@
-"""Plain command lines of `fourtuple read` and `sockets`, understood without the parser.
+"""Plain command lines of `fourtuple read`, `scan` and `sockets`, understood without the parser.
 
 The parser takes as long to load as a small capture takes to explain, or sockets to list. So a
 command line that is plainly right is carried out at once; one that asks for help, is wrong, or is
@@ -8,100 +8,91 @@ know the same options.
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 
 from fourtuple.cli.outcome import outcome
 from fourtuple.cli.output import asked_language
 from fourtuple.explain.text import Translator
 
-__all__ = ["OPTIONS", "SOCKET_OPTIONS", "read_plainly", "sockets_plainly"]
+__all__ = ["OPTIONS", "plainly"]
 
-#: option -> the parameter of `read_captures` that it sets, and whether it takes a value
-OPTIONS: Mapping[str, tuple[str, bool]] = MappingProxyType(
+_Options = Mapping[str, tuple[str, bool]]
+
+
+def _options(flags: str, values: str, letters: str = "") -> _Options:
+    """Options without and with a value; `letters` names those of one letter: "p:ports"."""
+    known = {f"--{name}": (name.replace("-", "_"), False) for name in flags.split()}
+    known |= {f"--{name}": (name, True) for name in values.split()}
+    pairs = (one.split(":") for one in letters.split())
+    return MappingProxyType(known | {f"-{letter}": known[f"--{name}"] for letter, name in pairs})
+
+
+#: command -> option -> the parameter that it sets, and whether it takes a value. `scan --exclude`,
+#: which may be written several times, is for the parser
+OPTIONS: Mapping[str, _Options] = MappingProxyType(
     {
-        "--connection": ("connection", True),
-        "--frame": ("frame", True),
-        "--frames": ("frames", False),
-        "--host": ("host", True),
-        "--port": ("port", True),
-        "--since": ("since", True),
-        "--until": ("until", True),
-        "--findings": ("findings", True),
-        "--json": ("json", False),
-        "--csv": ("csv", False),
-        "--parquet": ("parquet", True),
-        "--plot": ("plot", True),
-        "--raw": ("raw", False),
-        "--width": ("width", True),
-        "--lang": ("lang", True),
-        "--no-color": ("no_color", False),
+        "read": _options(
+            "frames json csv raw no-color",
+            "connection frame host port since until findings parquet plot width lang",
+        ),
+        "scan": _options(
+            "verify banner ipv6 authorized json no-color",
+            "ports method workers timeout retries rate seed shard resume netns explain save xml "
+            "width lang",
+            "p:ports 6:ipv6",
+        ),
+        "sockets": _options(
+            "tcp udp raw unix ipv4 ipv6 listening no-owners details watch json csv no-color",
+            "state port host pid process netns options who every parquet width lang",
+            "t:tcp u:udp w:raw x:unix 4:ipv4 6:ipv6 l:listening o:details",
+        ),
     }
 )
 
-#: the same of `show_sockets`
-SOCKET_OPTIONS: Mapping[str, tuple[str, bool]] = MappingProxyType(
-    {
-        **{
-            name: (name.lstrip("-").replace("-", "_"), False)
-            for name in (
-                "--tcp", "--udp", "--raw", "--unix", "--ipv4", "--ipv6", "--listening",
-                "--no-owners", "--details", "--watch", "--json", "--csv", "--no-color",
-            )
-        },
-        **{
-            name: (name.lstrip("-"), True)
-            for name in (
-                "--state", "--port", "--host", "--pid", "--process", "--netns", "--options",
-                "--who", "--every", "--parquet", "--width", "--lang",
-            )
-        },
-        "-t": ("tcp", False), "-u": ("udp", False), "-w": ("raw", False), "-x": ("unix", False),
-        "-4": ("ipv4", False), "-6": ("ipv6", False), "-l": ("listening", False),
-        "-o": ("details", False),
-    }
-)  # fmt: skip
+#: command -> where it is carried out, and whether it takes words besides the options
+_CARRIED_OUT = {
+    "read": ("fourtuple.cli.reading", "read_captures", True),
+    "scan": ("fourtuple.cli.scanning", "scan_ports", True),
+    "sockets": ("fourtuple.cli.socket_listing", "show_sockets", False),
+}
 
 
-def read_plainly(arguments: Sequence[str]) -> int | None:
-    """Carry out `read` and what follows it; the exit status, or None where it is not plain."""
-    asked = _understood(arguments, OPTIONS)
-    if asked is None or not asked[0]:
+def plainly(arguments: Sequence[str]) -> int | None:
+    """Carry out a command line; the exit status, or None where it is not plain."""
+    if not arguments or arguments[0] not in OPTIONS:
         return None
-    from fourtuple.cli.reading import read_captures
-
-    files, options = asked
-    translator = Translator(asked_language(["read", *arguments], os.environ))
-    return outcome(lambda: read_captures(files, **options), translator)  # type: ignore[arg-type]
-
-
-def sockets_plainly(arguments: Sequence[str]) -> int | None:
-    """The same for `sockets`, which takes options alone."""
-    asked = _understood(arguments, SOCKET_OPTIONS)
-    if asked is None or asked[0]:
+    command, *rest = arguments
+    asked = _understood(rest, OPTIONS[command])
+    module, function, takes_words = _CARRIED_OUT[command]
+    if asked is None or bool(asked[0]) != takes_words:
         return None
-    from fourtuple.cli.socket_listing import show_sockets
-
-    translator = Translator(asked_language(["sockets", *arguments], os.environ))
-    return outcome(lambda: show_sockets(**asked[1]), translator)  # type: ignore[arg-type]
+    words, options = asked
+    carry_out = getattr(import_module(module), function)
+    translator = Translator(asked_language(arguments, os.environ))
+    return outcome(lambda: carry_out(*([words] if takes_words else []), **options), translator)
 
 
 def _understood(
-    arguments: Sequence[str], known: Mapping[str, tuple[str, bool]]
+    arguments: Sequence[str], known: _Options
 ) -> tuple[list[str], dict[str, str | bool]] | None:
-    files: list[str] = []
+    """The words and the options; None where one is not plain."""
+    others: list[str] = []
     options: dict[str, str | bool] = {}
     words = iter(arguments)
     for word in words:
-        name, takes_value = known.get(word, ("", False))
-        if name and takes_value:
+        short, rest = word[:2], word[2:]
+        if word in known and not known[word][1]:
+            options[known[word][0]] = True
+        elif word in known:
             value = next(words, "-")
             if value.startswith("-"):
                 return None
-            options[name] = value
-        elif name:
-            options[name] = True
+            options[known[word][0]] = value
+        elif rest and known.get(short, ("", False))[1]:  # -p22, as nmap has it
+            options[known[short][0]] = rest
         elif word.startswith("-") and word != "-":
             return None
         else:
-            files.append(word)
-    return files, options
+            others.append(word)
+    return others, options
