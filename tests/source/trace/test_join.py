@@ -283,6 +283,22 @@ def test_an_address_that_is_used_again_is_another_socket() -> None:
     assert [call.name for call in calls_of(first)] == ["socket", "connect", "close"]
 
 
+def test_an_address_that_served_an_unwatched_port_meanwhile_is_another_socket() -> None:
+    kernel = Kernel(Joiner(lambda thread: None, all_matter=True))
+    kernel.connects(7, 3, 0xA)
+    kernel.state(99, 0xA, "ESTABLISHED", "CLOSED", irq=True)
+    kernel.enters(8, "write", fd=5)  # its states were not asked for: only its bytes are heard of
+    kernel.moves(8, "send", 0xA, 14)
+    kernel.leaves(8, "write", 14)
+    kernel.connects(9, 3, 0xA)
+    first, other, second = (kernel.sock(task, fd) for task, fd in ((7, 3), (8, 5), (9, 3)))
+    assert len({first, other, second}) == 3
+    assert [[holder.pid for holder in one.holders] for one in (first, other, second)] == [
+        [7], [8], [9],
+    ]  # fmt: skip
+    assert (first.sent_bytes, other.sent_bytes, second.state) == (0, 14, "ESTABLISHED")
+
+
 def test_a_socket_that_connects_again_after_a_refusal_has_two_lives() -> None:
     kernel = Kernel()
     kernel.calls(1, "socket", 5, family=INET, type=STREAM)

@@ -204,7 +204,7 @@ class Joiner:
     def _proved(self, process: Process, fd: int, sock: Sock | None, address: int) -> Sock:
         """Bytes went through the descriptor: the kernel's socket is known for sure."""
         real = self.network.by_address.get(address)
-        if real is None:
+        if real is None or _another_s_now(real, sock):
             real = sock if sock is not None and not sock.address else Sock()
             real.address = address
             self.network.by_address[address] = real
@@ -390,6 +390,17 @@ class Joiner:
         self._pending.pop(record.task, None)
         before = whole(values, "old_pid") or record.task
         self.programs.executed(record.task, before, str(values.get("filename", "")))
+
+
+def _another_s_now(over: Sock, sock: Sock | None) -> bool:
+    """Whether bytes at the address of a socket whose life is over are a later one's, of which the
+    trace was to say nothing: unless they are on what came through the same listener's port."""
+    if not over.ended_ns or over is sock:
+        return False
+    if sock is None or sock.listener is None or over.role != "server":
+        return True
+    at, was = sock.listener.local, over.local
+    return at is None or was is None or at.port != was.port
 
 
 def _descriptor(called: str) -> str:

@@ -118,14 +118,16 @@ class Network:
         ends: tuple[Endpoint | None, Endpoint | None],
         pending: CallGoingOn | None,
     ) -> Sock:
-        """The socket that a change of state is about: the one at this address, unless its life is
-        over and this is the beginning of another's."""
+        """The socket that a change of state is about: the one at this address, unless this is the
+        beginning of another's life. Whatever was said of a port that nobody watches is not known:
+        the address may have been another socket's in the meantime."""
         known = self.by_address.get(address)
         begins = (old == _CLOSED and new in (_SYN_SENT, _LISTEN)) or old == _LISTEN != new
         if new == _CLOSED:
             begins = False
         called = self._called(pending, known)
-        if known is not None and not (begins and (known.ended_ns or known.state != old)):
+        same = known is called and known is not None and not known.ended_ns and known.state == old
+        if known is not None and (same or not begins):
             return known
         if called is not None and called.ended_ns:
             life = Sock(called.protocol, inode=called.inode)  # the same socket, connected anew
