@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -257,10 +258,11 @@ def tracers() -> set[int]:
     for name in os.listdir(f"{place()}/instances"):
         if name.startswith("fourtuple-") and name.endswith("-calls"):
             folder = Path(place(), "instances", name)
-            # a new instance records, and has no event yet
-            armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
-            if armed and (folder / "tracing_on").read_text() == "1\n":
-                found.add(int(name.split("-")[1]))
+            with suppress(FileNotFoundError):  # another's, which is gone by now
+                # a new instance records, and has no event yet
+                armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
+                if armed and (folder / "tracing_on").read_text() == "1\n":
+                    found.add(int(name.split("-")[1]))
     return found
 
 

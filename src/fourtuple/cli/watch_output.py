@@ -84,9 +84,7 @@ class Watcher(Protocol):
 
     def figures(self) -> dict[str, int]: ...
 
-    def queues(
-        self, local: "Endpoint", remote: "Endpoint | None"
-    ) -> "tuple[str, int, int] | None": ...
+    def queues(self, sock: "Sock") -> "tuple[str, int, int] | None": ...
 
 
 class Reporter:
@@ -167,14 +165,13 @@ class Reporter:
         return Message(_OWNER_LIKELY if sock.guessed else _OWNER, about)
 
     def _queue(self, news: "News") -> list[Message]:
-        assert news.listener is not None and news.listener.local and self._watcher
-        found = self._watcher.queues(news.listener.local, None)
+        assert news.listener is not None and self._watcher
+        found = self._watcher.queues(news.listener)
         return [Message(_ACCEPT_QUEUE, {"length": found[1], "limit": found[2]})] if found else []
 
     def _state(self, pair: "Pair") -> list[Message]:
         assert self._watcher
-        ends = pair.ends if pair.client else pair.ends[::-1]
-        found = self._watcher.queues(*ends)
+        found = self._watcher.queues(pair.socks[0])
         if found is None:
             return []
         state, unread, unsent = found

@@ -2,21 +2,23 @@
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from fourtuple.event.model import Endpoint
-from fourtuple.source.trace.sockets import Sock, plain
-from fourtuple.system.owners import owners_of, sockets_of
+from fourtuple.source.trace.sockets import Holder, Sock, plain
+from fourtuple.system.owners import look_for_owners, owners_of, sockets_of
 from fourtuple.system.sock_diag import DiagSocket, SockDiag, parse_row
 
 __all__ = [
     "command_of",
     "descendants",
+    "holders_of",
     "holders_of_port",
     "inode_behind",
     "known_sockets",
     "listening_processes",
+    "namespace_of",
     "process_of",
     "queues_of",
     "socket_rows",
@@ -39,6 +41,13 @@ def command_of(pid: int) -> str:
     with suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
         return file.read().rstrip("\n")
     return ""
+
+
+def namespace_of(pid: int) -> int:
+    """The inode of a process's network namespace; 0 where it is gone, or not ours to look at."""
+    with suppress(OSError):
+        return os.stat(f"/proc/{pid}/ns/net").st_ino
+    return 0
 
 
 def threads_of(pids: Iterable[int]) -> list[int]:
@@ -88,12 +97,24 @@ def holders_of_port(rows: Iterable[DiagSocket], port: int) -> set[int]:
     return {owner.pid for owners in owners_of(inodes).values() for owner in owners}
 
 
+def holders_of(inodes: Collection[int]) -> Mapping[int, Sequence[Holder]]:
+    """Who holds these sockets, as far as one may see."""
+    if not inodes:
+        return {}
+    found = look_for_owners(inodes).owners
+    return {
+        inode: [Holder(one.pid, one.fd, one.command) for one in owners]
+        for inode, owners in found.items()
+    }
+
+
 def known_sockets(
     pids: Iterable[int], rows: Iterable[DiagSocket]
 ) -> Mapping[int, Mapping[int, Sock]]:
     """Process -> descriptor -> socket, of all TCP sockets that these processes hold."""
     rows = list(rows)
     by_inode = {row.inode: row for row in rows if row.inode}
+    netns = namespace_of(os.getpid())
     listening = {row.local[1] for row in rows if row.state == "LISTEN"}
     made: dict[int, Sock] = {}
     found: dict[int, dict[int, Sock]] = {}
@@ -102,6 +123,7 @@ def known_sockets(
             if inode in by_inode:
                 if inode not in made:
                     made[inode] = _sock(by_inode[inode], listening)
+                    made[inode].netns = netns
                 found.setdefault(pid, {})[fd] = made[inode]
     return found
 
@@ -124,10 +146,11 @@ def inode_behind(pid: int, fd: int) -> int:
     return 0
 
 
-def queues_of(
-    diag: SockDiag, local: Endpoint, remote: Endpoint | None
-) -> tuple[str, int, int] | None:
+def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
     """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
+    local, remote = sock.local, None if sock.role == "listener" else sock.remote
+    if local is None:
+        return None
     anyone = Endpoint("::" if ":" in local.address else "0.0.0.0", 0)
     there = remote or anyone
     family = socket.AF_INET6 if ":" in local.address else socket.AF_INET

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fourtuple.event.model import Endpoint
-from fourtuple.source.trace.sockets import Sock
+from fourtuple.source.trace.sockets import Sock, at_home
 from fourtuple.watch.frames import pair_key
 
 __all__ = ["Cause", "News", "Pair", "Pairs"]
@@ -31,7 +31,8 @@ class Cause:
 
 @dataclass(slots=True, eq=False)
 class Pair:
-    """A connection; at least one of its sockets is known."""
+    """A connection; at least one of its sockets is known. Two network namespaces may have the same
+    four-tuple at the same time."""
 
     ends: tuple[Endpoint, Endpoint]
     client: Sock | None = None
@@ -47,6 +48,21 @@ class Pair:
     @property
     def key(self) -> bytes:
         return pair_key(*self.ends)
+
+    def may_have(self, sock: Sock, role: str) -> bool:
+        """Whether a socket with these ends may be the one of that role."""
+        if (self.client if role == "client" else self.server) is not None:
+            return False
+        return not at_home(*self.ends) or not sock.netns or self.netns in (0, sock.netns)
+
+    @property
+    def netns(self) -> int:
+        """The network namespace of a socket of it; 0 where not known."""
+        return next((sock.netns for sock in self.socks if sock.netns), 0)
+
+    def seen_from(self, netns: int) -> bool:
+        """Whether its segments may pass through that network namespace."""
+        return not at_home(*self.ends) or self.netns in (0, netns)
 
     @property
     def watched(self) -> bool:
@@ -144,14 +160,14 @@ class Pairs:
     wants: Callable[[Pair], bool]
     wants_listener: Callable[[Sock], bool]
     unwanted: Callable[[Pair], None] = lambda _: None
-    _current: dict[tuple[Endpoint, Endpoint], Pair] = field(default_factory=dict)
+    _current: dict[tuple[Endpoint, Endpoint], list[Pair]] = field(default_factory=dict)
     _of: dict[Sock, Pair] = field(default_factory=dict)
     _ending: dict[Pair, None] = field(default_factory=dict)
     _listening: set[Sock] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Pair]:
         """Those that are not over."""
-        return iter(list(self._current.values()))
+        return iter([pair for pairs in self._current.values() for pair in pairs])
 
     def update(self, socks: Iterable[Sock]) -> Iterator[News]:
         """What is new, now that these sockets have changed."""
@@ -176,10 +192,12 @@ class Pairs:
         ends = (sock.local, sock.remote) if client else (sock.remote, sock.local)
         if known is not None:
             return known
-        pair = self._current.get(ends)
-        taken = pair and (pair.client if client else pair.server)
-        if pair is None or taken is not None:  # or the ports are used again
-            pair = self._current[ends] = Pair(ends)
+        there = self._current.setdefault(ends, [])
+        role = "client" if client else "server"
+        pair = next((one for one in reversed(there) if one.may_have(sock, role)), None)
+        if pair is None:  # a new one, or the ports are used again
+            pair = Pair(ends)
+            there.append(pair)
         if client:
             pair.client = sock
         else:
@@ -218,8 +236,11 @@ class Pairs:
 
     def drop(self, pair: Pair) -> None:
         """Nothing more is to be told of it."""
-        if self._current.get(pair.ends) is pair:
-            del self._current[pair.ends]
+        there = self._current.get(pair.ends, [])
+        if pair in there:
+            there.remove(pair)
+        if not there:
+            self._current.pop(pair.ends, None)
         for sock in pair.socks:
             self._of.pop(sock, None)
 

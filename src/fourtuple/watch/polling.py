@@ -154,9 +154,9 @@ class Poller:
             sock.held_by(holder, watched=self.wish.port is None)
         return _closed(sock, times_ns[1]) if row.state == "TIME_WAIT" else sock
 
-    def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
+    def queues(self, sock: Sock) -> tuple[str, int, int] | None:
         """State, what is unread, and what is not acknowledged, of a socket as it is now."""
-        return looking.queues_of(self._diag, local, remote)
+        return looking.queues_of(self._diag, sock)
 
     def figures(self) -> dict[str, int]:
         """Nothing is counted."""

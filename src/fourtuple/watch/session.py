@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from fourtuple.errors import N_
-from fourtuple.event.model import Endpoint, Note
+from fourtuple.event.model import Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.source.trace.feed import Batch, Feed
 from fourtuple.source.trace.join import Joiner
-from fourtuple.source.trace.sockets import Changed
+from fourtuple.source.trace.sockets import Changed, Sock
 from fourtuple.system.packet import WallClock
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
 from fourtuple.system.tapping import FrameTap, Tapped, frames_of
@@ -36,6 +36,10 @@ LACKING = N_("this kernel's trace does not have {events}: what they would tell i
 LOST_EVENTS = N_("{count} events of the kernel's trace found no room: calls or states are missing")
 LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
 LEFT_OUT_CALLS = N_("{count} calls were left out: more than can be kept")
+HANDED = N_(
+    "{count} connections were passed on to a process that is not followed: its calls on them are "
+    "missing"
+)
 URING = N_("a program uses io_uring: what it does through that is no system call, and is not seen")
 STEPPED = N_("the wall clock stepped: times of frames before and after do not fit together")
 DAMAGED = N_("{count} pages of the kernel's trace made no sense")
@@ -68,6 +72,7 @@ class Session:
     status: int | None = None
     kept: list[Pair] = field(default_factory=list)
     _backlog: deque[tuple[Batch, list[bytes]]] = field(default_factory=deque)
+    _handed: int = 0
     _behind: int = 0
     _stepped: bool = False
 
@@ -76,8 +81,12 @@ class Session:
         self.clock = WallClock()
         self._diag = SockDiag()
         self.frames = Frames(frozenset([wish.port]) if wish.port else frozenset())
+        self._netns = looking.namespace_of(os.getpid())
         self.joiner = Joiner(
-            looking.process_of, all_watched=wish.everything, all_matter=wish.port is not None
+            looking.process_of,
+            looking.namespace_of,
+            all_watched=wish.everything,
+            all_matter=wish.port is not None,
         )
         self.pairs = Pairs(self.wish.wants, self.wish.wants_listener, self._forget)
 
@@ -195,6 +204,7 @@ class Session:
 
     def _over(self, news: News) -> None:
         assert news.pair is not None
+        self._handed += any(sock.elsewhere for sock in news.pair.socks)
         if self.wish.keep:
             self.kept.append(news.pair)
             return
@@ -211,7 +221,7 @@ class Session:
         socket table has that."""
         for sock in pair.socks:
             if sock.first_end == "own" and sock.local and sock.changes:
-                found = self.queues(sock.local, sock.remote)
+                found = self.queues(sock)
                 if found is not None and found[0] == "TIME_WAIT":
                     sock.changes.append(
                         Changed(sock.ended_ns, sock.changes[-1].old, "TIME_WAIT", None, "sock_diag")
@@ -229,11 +239,26 @@ class Session:
         for pair in self.pairs:
             if self.wish.wants(pair):
                 self.kept += [pair] if self.wish.keep else []
+                self._handed += self._found_elsewhere(pair)
                 self._tell(News(now_ns, "open", pair))
 
-    def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
-        """State, what is unread, and what is not acknowledged, of a socket as it is now."""
-        return looking.queues_of(self._diag, local, remote)
+    @staticmethod
+    def _found_elsewhere(pair: Pair) -> bool:
+        """Whether a process that nobody follows has a socket of it; who that is, the kernel's
+        table of descriptors tells."""
+        socks = [sock for sock in pair.socks if sock.elsewhere]
+        holders = looking.holders_of([sock.inode for sock in socks if sock.inode])
+        for sock in socks:
+            for holder in holders.get(sock.inode, ()):
+                sock.held_by(holder, watched=False)
+        return bool(socks)
+
+    def queues(self, sock: Sock) -> tuple[str, int, int] | None:
+        """State, what is unread, and what is not acknowledged, of a socket as it is now; None where
+        it is gone, or in another network namespace."""
+        if sock.netns not in (0, self._netns):
+            return None
+        return looking.queues_of(self._diag, sock)
 
     def figures(self) -> dict[str, int]:
         """How much was recorded, and how much was lost."""
@@ -250,6 +275,7 @@ class Session:
             (LOST_EVENTS, self.lost),
             (LOST_FRAMES, self.frames_lost + self.frames.left_out),
             (LEFT_OUT_CALLS, self.joiner.left_out),
+            (HANDED, self._handed),
             (DAMAGED, self._feed.damaged),
         )
         said: list[tuple[str, dict[str, object]]] = [
@@ -267,7 +293,8 @@ class Session:
     def timeline(self, pair: Pair | None = None) -> Timeline:
         """What was seen of one connection, or of all that were kept."""
         pairs = self.kept if pair is None else [pair]
-        frames = [frame for one in pairs for frame in self.frames.of(one.key)]
+        here = {one.key for one in pairs if one.seen_from(self._netns)}
+        frames = [frame for key in here for frame in self.frames.of(key)]
         whole = pair is None
         return timeline_of(
             self.wish.title,

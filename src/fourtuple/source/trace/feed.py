@@ -29,6 +29,7 @@ CALLS = (
     "getsockopt", "read", "write", "readv", "writev", "sendfile64", "splice", "close",
     "close_range", "dup", "dup2", "dup3", "fcntl", "poll", "ppoll", "select", "pselect6",
     "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_setup",
+    "setns", "unshare",
 )  # fmt: skip
 #: what else the calling thread does: bytes that a socket took or gave, processes that it made
 PROCESSES = (

@@ -31,17 +31,20 @@ _DESCRIPTORS = MappingProxyType(
 _WAITS = frozenset(
     ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 )
-_WITHOUT_DESCRIPTOR = _WAITS | {"socket", "io_uring_setup"}
+_WITHOUT_DESCRIPTOR = _WAITS | {"socket", "io_uring_setup", "setns", "unshare"}
 #: calls of which a busy process makes many, and that change no descriptor
 _FREQUENT = _WAITS | {
     "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
     "recvmmsg", "sendfile64", "splice", "epoll_ctl", "setsockopt", "getsockopt", "getsockname",
     "getpeername",
 }  # fmt: skip
-#: calls that make a descriptor a socket, or none
+#: calls that make a descriptor a socket, or none, or that say of which network namespace
 _MAKING = frozenset(
-    ("socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "close", "close_range")
-)
+    (
+        "socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "close", "close_range",
+        "setns", "unshare",
+    )
+)  # fmt: skip
 _OF_FILES = _WAITS | {"read", "write", "readv", "writev", "splice", "epoll_ctl"}
 _INET = (socket.AF_INET, socket.AF_INET6)
 _MOST_UNJOINED, _MOST_CALLS = 20_000, 20_000
@@ -87,9 +90,14 @@ class Joiner:
     """
 
     def __init__(
-        self, look_up: LookUp, *, all_watched: bool = False, all_matter: bool = False
+        self,
+        look_up: LookUp,
+        namespace_of: Callable[[int], int] = lambda pid: 0,
+        *,
+        all_watched: bool = False,
+        all_matter: bool = False,
     ) -> None:
-        self.programs = Programs(look_up, all_watched=all_watched)
+        self.programs = Programs(look_up, namespace_of, all_watched=all_watched)
         self._all = all_watched or all_matter
         self.unjoined: list[CallMade] = []
         self.left_out = 0
@@ -196,7 +204,7 @@ class Joiner:
     def _proved(self, process: Process, fd: int, sock: Sock | None, address: int) -> Sock:
         """Bytes went through the descriptor: the kernel's socket is known for sure."""
         real = self.network.by_address.get(address)
-        if real is None:
+        if real is None or _another_s_now(real, sock):
             real = sock if sock is not None and not sock.address else Sock()
             real.address = address
             self.network.by_address[address] = real
@@ -260,7 +268,8 @@ class Joiner:
         kind = whole(values, "type")
         base = kind & 0xF
         protocol = _KINDS.get(base, "raw")
-        made.made = Sock(protocol, begun_ns=made.t_ns)
+        netns = self.programs.namespace(made.thread)
+        made.made = Sock(protocol, begun_ns=made.t_ns, netns=netns)
         self._put(made, made.result, made.made, closes=bool(kind & socket.SOCK_CLOEXEC))
 
     def _put(self, made: CallMade, fd: int, sock: Sock, *, closes: bool) -> None:
@@ -274,6 +283,7 @@ class Joiner:
             return  # a UNIX socket's, as far as anybody knows
         child = self._next_waiting(listener) or Sock(begun_ns=made.t_ns)
         child.listener = listener
+        child.netns = child.netns or listener.netns
         made.made, made.on = child, listener
         closes = bool(whole(pending.values, "flags") & socket.SOCK_CLOEXEC)
         self._put(made, made.result, child, closes=closes)
@@ -295,7 +305,8 @@ class Joiner:
     def _next_waiting(self, listener: Sock) -> Sock | None:
         """The connection that has waited longest; none where several listeners share the port, for
         then it is not known whose queue one is in."""
-        if len(self.network.listeners_at(listener)) > 1 or not listener.waiting:
+        at_port = self.network.listeners_at(listener)
+        if sum(one.netns in (0, listener.netns) for one in at_port) > 1 or not listener.waiting:
             return None
         child = listener.waiting.popleft()
         child.guessed = True
@@ -316,16 +327,30 @@ class Joiner:
             self._put(made, made.result, sock, closes=closes)
 
     def _shut(self, pending: _Pending, sock: Sock | None) -> None:
-        if pending.made.fd is not None and pending.made.errno != "EBADF":
-            self.programs.of(pending.made.thread).close(pending.made.fd)
+        made = pending.made
+        if made.fd is not None and made.errno != "EBADF":
+            self.programs.of(made.thread).close(made.fd)
+            if sock is not None:
+                self._let_go(sock, made.end_ns or made.t_ns)
         if sock is not None and sock.protocol != "tcp" and not sock.open_at:
             self.network.by_address.pop(sock.address, None)
 
+    @staticmethod
+    def _let_go(sock: Sock, t_ns: int) -> None:
+        """A descriptor of it was closed."""
+        if not sock.open_at and sock.established and not sock.ended_ns:
+            sock.left_ns = t_ns
+
     def _range_shut(self, pending: _Pending, _: Sock | None) -> None:
-        process = self.programs.of(pending.made.thread)
+        made, process = pending.made, self.programs.of(pending.made.thread)
         first, last = long(pending.values, "fd"), long(pending.values, "max_fd")
         for fd in [fd for fd in process.files if first <= fd <= last]:
-            process.close(fd)
+            sock = process.close(fd)
+            if sock is not None:
+                self._let_go(sock, made.end_ns or made.t_ns)
+
+    def _moved(self, pending: _Pending, _: Sock | None) -> None:
+        self.programs.moved(pending.made.thread)
 
     def _length(self, record: Record) -> None:
         """Bytes went through a socket: of a call if one is going on."""
@@ -367,6 +392,17 @@ class Joiner:
         self.programs.executed(record.task, before, str(values.get("filename", "")))
 
 
+def _another_s_now(over: Sock, sock: Sock | None) -> bool:
+    """Whether bytes at the address of a socket whose life is over are a later one's, of which the
+    trace was to say nothing: unless they are on what came through the same listener's port."""
+    if not over.ended_ns or over is sock:
+        return False
+    if sock is None or sock.listener is None or over.role != "server":
+        return True
+    at, was = sock.listener.local, over.local
+    return at is None or was is None or at.port != was.port
+
+
 def _descriptor(called: str) -> str:
     """The field of a call's descriptor; "" where it has none."""
     return "" if called in _WITHOUT_DESCRIPTOR else _DESCRIPTORS.get(called, "fd")
@@ -382,4 +418,6 @@ _OUTCOMES: Mapping[str, Callable[[Joiner, _Pending, Sock | None], None]] = {
     "fcntl": Joiner._duplicated,
     "close": Joiner._shut,
     "close_range": Joiner._range_shut,
+    "setns": Joiner._moved,
+    "unshare": Joiner._moved,
 }
