@@ -23,6 +23,7 @@ from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, failures_of, passed
 from fourtuple.source import read
+from lab.causes import resets_are_what_the_script_did
 from lab.running import LIMIT_S, ran
 
 EXPERIMENTS = tuple(all_experiments().values())
@@ -57,6 +58,7 @@ def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, fa
     the_inferred_states_are_the_kernels(timeline, found)
     all_views_are_there(timeline)
     every_state_is_shown(timeline, found)
+    resets_are_what_the_script_did(experiment, found)
     a_recording_reads_as_the_run_did(timeline)
 
 
