@@ -199,7 +199,7 @@ def interrupted(number: signal.Signals, directory: Path) -> tuple[str, str, int]
         assert program.stdout is not None
         first = program.stdout.readline()
         program.send_signal(number)
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=100)
         return first + out, err, program.returncode
 
 

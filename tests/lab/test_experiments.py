@@ -23,6 +23,7 @@ from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, failures_of, passed
 from fourtuple.source import read
+from lab.running import LIMIT_S, ran
 
 EXPERIMENTS = tuple(all_experiments().values())
 
@@ -47,7 +48,7 @@ def skip_where_something_is_lacking(experiment: Experiment) -> None:
 @pytest.mark.parametrize(("experiment", "family"), list(runs()))
 def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, family: int) -> None:
     skip_where_something_is_lacking(experiment)
-    timeline = run(experiment, Options(family=family, limit_s=300 if experiment.slow else 30))
+    timeline = run(experiment, Options(family=family, limit_s=300 if experiment.slow else LIMIT_S))
     found = connections(timeline)
     english = Translator("en")
     assert [english.text(failure) for failure in failures_of(timeline, found)] == []
@@ -102,7 +103,8 @@ def test_its_expectations_fail_under_its_mutation(experiment: Experiment) -> Non
     assert experiment.mutation is not None
     family = experiment.families[0]
     timeline = run(
-        experiment, Options(family=family, limit_s=300 if experiment.slow else 20, mutated=True)
+        experiment,
+        Options(family=family, limit_s=300 if experiment.slow else LIMIT_S, mutated=True),
     )
     notes = [note for note in timeline.of(Note) if note.kind == "failure"]
     assert [note.params["error"] for note in notes[:1]] == [experiment.mutation.error]
@@ -120,7 +122,7 @@ def test_it_tells_a_student_what_to_know_and_where_to_go_on(experiment: Experime
 
 @pytest.mark.kernel
 def test_a_state_that_the_kernel_contradicts_fails_the_run_and_is_named() -> None:
-    timeline = run(find_experiment("close"))
+    timeline = ran(find_experiment("close"))
     at, snapshot = next(
         (index, event)
         for index, event in enumerate(timeline.events)

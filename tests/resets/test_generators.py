@@ -7,6 +7,7 @@ import pytest
 
 from fourtuple.analyze import connections
 from fourtuple.event.timeline import Timeline
+from lab.running import failures
 from resets.case import Judged, captured, judged
 
 pytestmark = pytest.mark.kernel
@@ -47,6 +48,7 @@ def run(
         runs[request.param] = import_module(f"resets.generator_{letter}").provoke(family)
         if came(letter, runs[request.param]) == all_of(letter):
             break
+    assert failures(runs[request.param]) == []
     return letter, runs[request.param]
 
 

@@ -26,7 +26,7 @@ def tap() -> Iterator[FrameTap]:
 def taken(tap: FrameTap, port: int, count: int) -> list[Tapped]:
     """The first frames of a port; waits for them."""
     found: list[Tapped] = []
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 60
     while len(found) < count and time.monotonic() < until_s:
         for block in tap.blocks():
             for frame in frames_of(block):

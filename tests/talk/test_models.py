@@ -16,7 +16,7 @@ from fourtuple.talk.hall import Hall, Limits
 from fourtuple.talk.models import MODELS, Listener, Stop
 
 TOGETHER = sorted(set(MODELS) - {"one-at-a-time"})
-WAIT_S = 10.0
+WAIT_S = 90.0
 
 
 class Service:

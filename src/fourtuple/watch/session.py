@@ -149,16 +149,17 @@ class Session:
     def _take(self, *, last: bool = False) -> None:
         """Have what the kernel has recorded; where too much of it waits already, let the kernel
         keep and count it."""
-        if self._behind > _MOST_BACKLOG_BYTES and not last:
-            return
-        blocks = list(self._tap.blocks()) if self._tap else []
+        blocks = list(self._tap.blocks()) if self._tap and self._has_room(last) else []
         self._stepped |= bool(self.clock.sample())
         more = True
-        while more:
+        while more and self._has_room(last):  # on a busy machine there may always be more
             batch = self._feed.drain(last=last)
             self._behind += batch.size + sum(map(len, blocks))
             self._backlog.append((batch, blocks))
             blocks, more = [], batch.more
+
+    def _has_room(self, last: bool) -> bool:
+        return last or self._behind <= _MOST_BACKLOG_BYTES
 
     def _work(self, limit_s: float | None) -> None:
         """Work through what was taken, for so long."""

@@ -10,7 +10,7 @@ from fourtuple.analyze.model import Reset
 from fourtuple.lab.catalogue import ROWS
 from fourtuple.lab.experiment import Experiment, all_experiments
 from fourtuple.lab.needs import lacking
-from fourtuple.lab.runner import Options, run
+from lab.running import ran
 
 CAUSE = "cause:"
 COVERING = sorted(
@@ -39,11 +39,8 @@ def resets(name: str, family: int) -> list[Reset]:
     experiment: Experiment = all_experiments()[name]
     for capability in lacking(experiment):
         pytest.skip(str(capability))
-    return [
-        reset
-        for one in connections(run(experiment, Options(family=family)))
-        for reset in one.resets
-    ]
+    timeline = ran(experiment, family)
+    return [reset for one in connections(timeline) for reset in one.resets]
 
 
 def test_every_cause_of_the_contract_has_an_experiment() -> None:
@@ -54,8 +51,9 @@ def test_every_cause_of_the_contract_has_an_experiment() -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize(("name", "family", "cause"), COVERING)
 def test_what_an_experiment_provokes_is_named(name: str, family: int, cause: str) -> None:
-    named = [reset.confidence for reset in resets(name, family) if reset.cause == cause]
-    assert set(named) == {"likely" if (name, cause) in LIKELY else "certain"}
+    found = {(reset.cause, reset.confidence) for reset in resets(name, family)}
+    confidence = "likely" if (name, cause) in LIKELY else "certain"
+    assert {one for one in found if one[0] == cause} == {(cause, confidence)}, found
 
 
 @pytest.mark.kernel
