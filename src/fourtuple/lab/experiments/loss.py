@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.gauges import counters, grown, tcp_info
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import data, pure_ack
@@ -77,7 +78,9 @@ def lost_segment(lab: Lab) -> None:
     mutation=Mutation(N_("ten duplicates are asked for"), sysctls={"net.ipv4.tcp_reordering": 10}),
 )
 def duplicate_acks(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_sack": 0})
+    client, server = lab.pair(
+        timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_sack": 0, **PATIENT}
+    )
     sock, peer = lab.connected(client, server)
     full = lab.payload_per_segment
     message = lab.bytes(5 * full)
