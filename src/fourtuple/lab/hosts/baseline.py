@@ -78,7 +78,7 @@ BASELINE: Mapping[str, str] = MappingProxyType(
 )
 
 #: for experiments in which nothing is to be sent again though a busy machine takes longer to answer
-#: than the least retransmission time-out (200 ms): 10 s. Kernels before 6.11 do not have it
+#: than the least retransmission time-out (200 ms): 4 s. Kernels before 6.11 do not have it
 PATIENT: Mapping[str, int] = MappingProxyType({"net.ipv4.tcp_rto_min_us": 4_000_000})
 
 
