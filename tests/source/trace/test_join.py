@@ -283,6 +283,15 @@ def test_an_address_that_is_used_again_is_another_socket() -> None:
     assert [call.name for call in calls_of(first)] == ["socket", "connect", "close"]
 
 
+def test_a_connection_that_began_unseen_is_its_listener_s_if_it_has_its_port() -> None:
+    kernel = Kernel()
+    kernel.listens(8, 3, 0xD)
+    kernel.state(99, 0xE, "ESTABLISHED", "CLOSE_WAIT", SERVER, CLIENT, irq=True)
+    kernel.state(7, 0xC, "ESTABLISHED", "FIN_WAIT1", CLIENT, SERVER)
+    by_address = kernel.joiner.network.by_address
+    assert [by_address[address].role for address in (0xE, 0xC)] == ["server", ""]
+
+
 def test_an_address_that_served_an_unwatched_port_meanwhile_is_another_socket() -> None:
     kernel = Kernel(Joiner(lambda thread: None, all_matter=True))
     kernel.connects(7, 3, 0xA)

@@ -33,7 +33,7 @@ def _more(before: Mapping[str, int], host: Host, *names: str) -> list[int]:
     mutation=Mutation(N_("SACK is off"), sysctls={"net.ipv4.tcp_sack": 0}),
 )
 def sack(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno")
+    client, server = lab.pair(timestamps=False, congestion="reno", sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     full = lab.payload_per_segment
     message = lab.bytes(3 * full)
@@ -76,7 +76,7 @@ def sack(lab: Lab) -> None:
     mutation=Mutation(N_("SACK is off in both cases"), sysctls={"net.ipv4.tcp_sack": 0}),
 )
 def two_losses(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno")
+    client, server = lab.pair(timestamps=False, congestion="reno", sysctls=PATIENT)
     listener = server.socket().listen(8888)
     full = lab.payload_per_segment
     for sack_on, pointers in ((0, [1 + 3 * full]), (1, [])):
@@ -234,7 +234,9 @@ def spurious_time_out(lab: Lab) -> None:
     mutation=Mutation(N_("the sender bears only one"), sysctls={"net.ipv4.tcp_reordering": 1}),
 )
 def reordering(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_sack": 0})
+    client, server = lab.pair(
+        timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_sack": 0, **PATIENT}
+    )
     sock, peer = lab.connected(client, server)
     late, sent_again = [], []
     for behind, duplicates, needless in ((2, 2, 0), (4, 4, 1)):

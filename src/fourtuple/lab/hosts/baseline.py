@@ -78,8 +78,8 @@ BASELINE: Mapping[str, str] = MappingProxyType(
 )
 
 #: for experiments in which nothing is to be sent again though a busy machine takes longer to answer
-#: than the least retransmission time-out (200 ms): 10 s. Kernels before 6.11 do not have it
-PATIENT: Mapping[str, int] = MappingProxyType({"net.ipv4.tcp_rto_min_us": 10_000_000})
+#: than the least retransmission time-out (200 ms): 4 s. Kernels before 6.11 do not have it
+PATIENT: Mapping[str, int] = MappingProxyType({"net.ipv4.tcp_rto_min_us": 4_000_000})
 
 
 def apply_sysctls(settings: Mapping[str, str | int]) -> None:

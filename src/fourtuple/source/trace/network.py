@@ -168,11 +168,13 @@ class Network:
         if remote and remote.port:
             sock.remote = remote
         self._index(sock)
+        own, listening = sock.local, self.listeners_at(sock)
+        if own and not sock.role and any(_takes(one, own) for one in listening):
+            sock.role = "server"  # it began while nobody watched yet
         if new == _LISTEN:
             sock.role = "listener"
-            at = self.listeners_at(sock)
-            if sock not in at:
-                at.append(sock)
+            if sock not in listening:
+                listening.append(sock)
 
     def _index(self, sock: Sock) -> None:
         if sock.local and sock.remote and sock.local.port and sock.remote.port:
