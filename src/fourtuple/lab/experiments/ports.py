@@ -11,8 +11,9 @@ from fourtuple.system.namespaces import inside
 from fourtuple.system.sysctl import read_sysctl
 
 RANGE = "net.ipv4.ip_local_port_range"
-#: for so long a destination's place stays: net/core/secure_seq.c, EPHEMERAL_PORT_SHUFFLE_PERIOD
-PLACE_NS = 10_000_000_000
+
+#: net/core/secure_seq.c, EPHEMERAL_PORT_SHUFFLE_PERIOD (Linux 5.18)
+_SHUFFLE_NS = 10_000_000_000
 
 
 def range_of(host: Host) -> tuple[int, int]:
@@ -27,10 +28,10 @@ def range_of(host: Host) -> tuple[int, int]:
     question="Which port does a client get that asks for none?",
     background=(
         "connect() takes the first free one of net.ipv4.ip_local_port_range from a place on that "
-        "depends on the destination, on a secret and, since Linux 5.18, on the time: every 10 s it "
-        "is another. Until then the next search for the same destination begins a few ports "
-        "further on (__inet_hash_connect, RFC 6056, 3.3.4). connect() prefers ports of the parity "
-        "of the range's first, bind() to port 0 the others."
+        "depends on the destination and on a secret; the next search for the same destination "
+        "begins a few ports further on (__inet_hash_connect, RFC 6056, 3.3.4), for at most ten "
+        "seconds: then the place is another (net/core/secure_seq.c). connect() prefers "
+        "ports of the parity of the range's first, bind() to port 0 the others."
     ),
     try_next=(
         N_("Make the range narrow and use it up: lab run ports-run-out"),
@@ -60,22 +61,23 @@ def which_port(lab: Lab) -> None:
         [(port - first) % 2 for port in ports], [0] * 8, "each lies an even number above its first"
     )
     steps = [(later - one) % size for one, later in pairwise(ports)]
-    near = [step for step in steps if 2 <= step <= 16]
     syns = lab.segments(flags="SYN")
-    begun_anew = (syns[-1].t_ns - syns[0].t_ns) // PLACE_NS + 1  # at most
+    shuffles = 1 + (syns[-1].t_ns - syns[0].t_ns) // _SHUFFLE_NS
+    elsewhere = [step for step in steps if not 2 <= step <= 16]
     lab.expect(
-        len(steps) - len(near) <= begun_anew,
+        len(elsewhere) <= shuffles,
         True,
-        "each is 2 to 16 above the one before, but where another 10 s had begun",
+        "each is 2 to 16 above the one before, but where ten seconds were over",
     )
+
     lab.claim(
         "the client's port is picked at random",
         False,
-        "only where the search begins is hard to foretell, every 10 s anew; from there on each lay "
-        "above the one before, by {steps}",
+        "each lay above the one before by {steps}: only the first one, and the first one of each "
+        "ten seconds, is hard to foretell",
         source="D",
         evidence=syns.frames,
-        steps=", ".join(map(str, near)),
+        steps=", ".join(map(str, steps)),
     )
     lab.claim(
         "TCP's default port is 80",
