@@ -19,7 +19,9 @@ def test_a_patient_sender_sends_nothing_again_for_a_while() -> None:
         lab.settle(unanswered=True)
         row = lab.connection(client)
         lab.expect(row.timer, "retransmit", "the timer that runs")
-        lab.expect(row.timer_ms > 1_000, True, "and it has long to go: without patience 200 ms at most")
+        lab.expect(
+            row.timer_ms > 1_000, True, "and it has long to go: without patience 200 ms at most"
+        )
         ack.stop()
         lab.settle()
 
