@@ -77,6 +77,10 @@ def test_a_wire_that_takes_its_time_makes_a_slow_handshake(family: int) -> None:
 
 def test_a_listener_without_room_lets_the_third_step_go_unheard() -> None:
     def script(lab: Lab) -> None:
+        def asked_once_more() -> bool:
+            time.sleep(0.2)
+            return "accept-queue-suspected" in codes(lab.timeline())
+
         # three handshakes end at once, where two wait already and there is room for one more
         client, server = lab.pair(link=Cutting(slow=PORT, mute=0))
         listener = server.socket().listen(PORT, backlog=2)
@@ -84,7 +88,7 @@ def test_a_listener_without_room_lets_the_third_step_go_unheard() -> None:
         asking = [client.socket() for _ in range(3)]
         for pending in [sock.begin.connect(server, PORT) for sock in asking]:
             pending.result()
-        time.sleep(2.5)
+        lab.until(asked_once_more, "The server asks nobody once more.")
         for sock in [*waiting, *asking]:
             sock.close()
         for _ in range(3):
