@@ -12,6 +12,7 @@ from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment, all_experiments
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host, HostSocket
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.parcel import Onward, Parcel
@@ -131,7 +132,7 @@ def test_a_receiver_that_reads_nothing_stands_still() -> None:
 @families
 def test_two_writes_before_a_read_wait_for_a_delayed_ack(family: int) -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab)
+        _, ours, theirs = connected(lab, sysctls=PATIENT)
         for _ in range(4):
             ours.send(b"head")
             ours.send(b"body")
@@ -146,7 +147,7 @@ def test_two_writes_before_a_read_wait_for_a_delayed_ack(family: int) -> None:
 
 def test_with_tcp_nodelay_nothing_is_held_back() -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab)
+        _, ours, theirs = connected(lab, sysctls=PATIENT)
         ours.set_option(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(4):
             ours.send(b"head")
@@ -236,7 +237,7 @@ def test_a_port_that_is_used_again_meets_the_other_s_time_wait() -> None:
 
 def test_an_orderly_run_gives_no_warning() -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab)
+        _, ours, theirs = connected(lab, sysctls=PATIENT)
         ours.send(b"hello")
         theirs.recv_exactly(5)
         theirs.send(b"hello")

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, failures_of, passed
 from fourtuple.source import read
+from lab.causes import resets_are_what_the_script_did
 from lab.running import LIMIT_S, ran
 
 EXPERIMENTS = tuple(all_experiments().values())
@@ -46,7 +48,9 @@ def skip_where_something_is_lacking(experiment: Experiment) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(("experiment", "family"), list(runs()))
-def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, family: int) -> None:
+def test_it_passes_and_what_it_shows_is_what_happened(
+    experiment: Experiment, family: int, kept_runs: Path
+) -> None:
     skip_where_something_is_lacking(experiment)
     timeline = run(experiment, Options(family=family, limit_s=300 if experiment.slow else LIMIT_S))
     found = connections(timeline)
@@ -57,7 +61,11 @@ def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, fa
     the_inferred_states_are_the_kernels(timeline, found)
     all_views_are_there(timeline)
     every_state_is_shown(timeline, found)
-    a_recording_reads_as_the_run_did(timeline)
+    resets_are_what_the_script_did(experiment, found)
+    recording = a_recording_reads_as_the_run_did(timeline)
+    unfinished = kept_runs / f"{experiment.name}-{family}"
+    unfinished.write_bytes(recording)
+    unfinished.rename(unfinished.with_suffix(".pcapng"))
 
 
 def the_inferred_states_are_the_kernels(timeline: Timeline, found: Sequence[Connection]) -> None:
@@ -83,13 +91,14 @@ def every_state_is_shown(timeline: Timeline, found: Sequence[Connection]) -> Non
     assert {s.new for s in timeline.of(State) if s.remote.port} <= set(" ".join(shown).split())
 
 
-def a_recording_reads_as_the_run_did(timeline: Timeline) -> None:
+def a_recording_reads_as_the_run_did(timeline: Timeline) -> bytes:
     for language in ("en", "zh"):
         translator, terminal = Translator(language), Terminal(120)
         file = io.BytesIO()
         write_recording(timeline, file, comments(timeline, translator))
         again = read(io.BytesIO(file.getvalue()))
         assert report(again, translator, terminal) == report(timeline, translator, terminal)
+    return file.getvalue()
 
 
 @pytest.mark.kernel

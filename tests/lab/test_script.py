@@ -75,7 +75,7 @@ def test_a_call_that_never_returns_ends_the_run_at_its_limit() -> None:
         _, server = lab.pair()
         server.socket().listen(8888).accept()
 
-    timeline = run_script(script, limit_s=1)
+    timeline = run_script(script, limit_s=5)
     assert failure(timeline) == {
         "error": "OutOfTime",
         "text": "server: accept() has not returned in time.",
@@ -90,7 +90,7 @@ def test_a_program_that_goes_on_is_named_when_time_is_up() -> None:
         server.run(["sh", "-c", "while :; do :; done"])
         lab.settle()
 
-    timeline = run_script(script, limit_s=1)
+    timeline = run_script(script, limit_s=5)
     told = failure(timeline)["text"]
     assert told == "The lab did not come to rest in time: on server, sh is running."
     remedy = failures_of(timeline, connections(timeline))[-1]
