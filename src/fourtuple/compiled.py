@@ -16,7 +16,6 @@ Nothing here knows what the kernels do.
 """
 
 import ctypes
-import hashlib
 import os
 import re
 import sys
@@ -151,7 +150,13 @@ def _source(module: ModuleType) -> str:
 def _hash(module: ModuleType) -> str:
     seen = [*_sources(module).values(), _source(sys.modules[__name__])]
     seen += [_version("numba"), _version("llvmlite"), sys.version, os.uname().machine, _processor()]
-    return hashlib.sha256("\0".join(seen).encode()).hexdigest()[:32]
+    return _digest("\0".join(seen).encode()).hex()[:32]
+
+
+def _digest(data: bytes) -> bytes:
+    from hashlib import sha256  # loads a library that those do not need who compile nothing
+
+    return sha256(data).digest()
 
 
 def _processor() -> str:
@@ -186,7 +191,7 @@ def _read(path: Path) -> dict[str, _Entry] | None:
             if kept.st_uid != os.geteuid() or kept.st_mode & 0o022:
                 return None
             data = file.read()
-        if hashlib.sha256(data[32:]).digest() == data[:32]:
+        if _digest(data[32:]) == data[:32]:
             return msgspec.msgpack.decode(data[32:], type=dict[str, _Entry])
     return None
 
@@ -199,7 +204,7 @@ def _write(path: Path, entries: Mapping[str, _Entry]) -> bool:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(data).digest() + data)
+            file.write(_digest(data) + data)
         os.replace(file.name, path)
     except OSError:
         return False

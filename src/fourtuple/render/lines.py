@@ -38,6 +38,7 @@ def connection_lines(
 ) -> Iterator[bytes]:
     """The connections asked for, some thousand lines at a time. `files` are the names that the user
     gave."""
+    overview.found.keep()
     printer = Printer(translator, files, overview.tunnels)
     whole = _looked_at(overview, translator, files)
     for table in overview.wanted():
