@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,13 +64,16 @@ def test_llvm_is_not_loaded_for_it():
 @ours
 def test_it_can_be_run_and_not_be_written(kept):
     code = objectcode._placed(kept.code, kept.symbol)
-    (line,) = (
-        line
-        for line in open("/proc/self/maps").read().splitlines()
-        if (span := [int(end, 16) for end in line.split()[0].split("-")])
-        and span[0] <= code.address < span[1]
-    )
-    assert line.split()[1] == "r-xp"
+    assert _rights(code.address) == "r-xp"
+
+
+def _rights(address: int) -> str:
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, rights, *_ = line.split()
+        begin, end = (int(limit, 16) for limit in place.split("-"))
+        if begin <= address < end:
+            return rights
+    return ""
 
 
 @ours

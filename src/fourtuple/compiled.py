@@ -4,9 +4,9 @@ A kernel is a function over arrays without Python objects (see wire._kernels). `
 of one module, ready to be called with numpy arrays: compiled by numba with bounds checks, running
 without the interpreter lock. What was compiled is kept as object code in a directory of ours, by
 a hash of all sources that went into it, of the versions and of the processor; the next process
-puts it into memory in a thousandth of a second (objectcode; where that cannot, llvmlite in a
-twentieth) and does not import numba, which alone would cost a quarter of one. `interpreted` gives the same functions as Python runs them: for small inputs,
-where that costs less, and where numba is not installed.
+puts it into memory in a few thousandths of a second (objectcode) and does not import numba, which
+alone would cost a quarter of one. `interpreted` gives the same functions as Python runs them: for
+small inputs, where that costs less, and where numba is not installed.
 
 Rules: what Python sees of a kernel is its public functions, whose parameters are annotated Bytes
 (uint8[n]), Column (int64[n]), Table (int64[n, m]), Rows (the same, taken row by row) or int, all

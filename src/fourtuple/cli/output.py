@@ -112,8 +112,8 @@ def error_line(error: FourtupleError, translator: Translator) -> str:
 
 
 def write(text: str | bytes) -> None:
-    """Print to standard output text, or what is UTF-8 already. A reader who has gone away (`| head`) is no error; a full disk is a
-    FourtupleError."""
+    """Print text, or what is UTF-8 already, to standard output. A reader who has gone away
+    (`| head`) is no error; a full disk is a FourtupleError."""
     try:
         if isinstance(text, bytes) and sys.stdout.encoding == "utf-8":
             sys.stdout.flush()

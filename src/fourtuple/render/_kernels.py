@@ -218,7 +218,7 @@ def _copy(text: Bytes, begin: int, end: int, out: Bytes, at: int) -> int:
 
 
 def _unchecked_copy(text: Bytes, begin: int, size: int, out: Bytes, at: int) -> None:
-    # slices, for a compiler copies many bytes at a time only where it sees that no index is negative
+    # slices: a compiler copies many bytes at a time only where it sees that no index is negative
     source, target = text[begin : begin + size], out[at : at + size]
     for place in range(size):
         target[place] = source[place]

@@ -96,9 +96,7 @@ def _frame(one: FrameKnown) -> dict[str, Any]:
     }
 
 
-def _looked_at(
-    overview: Overview, translator: Translator, files: Sequence[str]
-) -> Iterator[bytes]:
+def _looked_at(overview: Overview, translator: Translator, files: Sequence[str]) -> Iterator[bytes]:
     """The lines of the connections that columns do not tell of, in order."""
     for detail in overview.undecided():
         yield from _of_detail(detail, translator, files)
@@ -109,6 +107,4 @@ def _of_detail(detail: Detail, translator: Translator, files: Sequence[str]) -> 
 
     for _, connection in sorted(detail.connections.items()):
         said = findings(detail.timeline, [connection])
-        yield json_lines(
-            connection_objects(detail.timeline, [connection], said, translator, files)
-        )
+        yield json_lines(connection_objects(detail.timeline, [connection], said, translator, files))

@@ -101,9 +101,9 @@ class Printer:
         made.append(table.flagged(at.S_REFUSED).astype(np.int64))
         for role in ("client", "server"):
             made.append(self._address_words(table, role))
-        tunnels = table["tunnel"]
-        numbers = [self._tunnels.get(number, self._null) for number in np.unique(tunnels).tolist()]
-        made.append(np.array(numbers, np.int64)[np.unique(tunnels, return_inverse=True)[1]])
+        tunnels, rows = np.unique(table["tunnel"], return_inverse=True)
+        words = [self._tunnels.get(number, self._null) for number in tunnels.tolist()]
+        made.append(np.array(words, np.int64)[rows])
         return self._gathered([*table.facts, *made])
 
     def _gathered(self, columns: Sequence[Int64s]) -> Int64s:
@@ -233,9 +233,9 @@ class Printer:
         every = np.concatenate(rows)
         # by row, first frame, order: rules come in that order, so a stable sort keeps it
         firsts = every[:, steps_of.FIRST_FRAME]
-        order = np.argsort(firsts, kind="stable")
-        order = order[np.argsort(every[order, steps_of.OF_ROW], kind="stable")]
-        return every[order]
+        by_frame = np.argsort(firsts, kind="stable")
+        by_row = np.argsort(every[by_frame, steps_of.OF_ROW], kind="stable")
+        return np.ascontiguousarray(every[by_frame[by_row]])
 
     def _of_rule(self, one: Spotted, found: Surveyed, order: int) -> Int64s:
         rows = np.zeros((len(one.rows), steps_of.FINDING), np.int64)
