@@ -16,6 +16,7 @@ from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Told, Verdict
 
 if TYPE_CHECKING:
+    from fourtuple.compiled import Kernel
     from fourtuple.wire import Packet, TcpView
     from fourtuple.wire.columns import Columns
 
@@ -70,6 +71,7 @@ class Timeline:
               the capture has, where not all of them are here
     epoch_ns  what to add to a t_ns to get nanoseconds since 1970 (0: t_ns is that already)
     complete  the wire saw every frame (the lab); a capture may have gaps
+    decode    what `columns` decodes with, where a kernel has been compiled for that
     """
 
     vantages: tuple[Vantage, ...] = (Vantage("capture"),)
@@ -78,6 +80,7 @@ class Timeline:
     meta: Mapping[str, Any] = field(default_factory=dict)
     epoch_ns: int = 0
     complete: bool = False
+    decode: "Kernel | None" = field(default=None, compare=False, repr=False)
 
     @cached_property
     def columns(self) -> "Columns":
@@ -88,7 +91,13 @@ class Timeline:
         link_types = [self.vantages[v].link_type for v in frames.vantage.tolist()]
         seen = Seen(frames.t_ns, frames.vantage, frames.left_ns == 0)
         return decode_columns(
-            frames.buffer, frames.start, frames.captured, frames.original, link_types, seen
+            frames.buffer,
+            frames.start,
+            frames.captured,
+            frames.original,
+            link_types,
+            seen,
+            self.decode,
         )
 
     @cached_property
