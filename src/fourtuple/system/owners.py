@@ -7,6 +7,8 @@ without CAP_SYS_PTRACE, so a socket may have owners that nobody here can name.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import repeat
 from typing import NamedTuple
 
 __all__ = [
@@ -47,12 +49,11 @@ def owners_of(inodes: Iterable[int]) -> dict[int, list[Owner]]:
 
 def look_for_owners(inodes: Iterable[int] | None) -> Search:
     """The same, of the sockets that have holders, or of all sockets; and how many processes could
-    not be looked into. Some 4 us a descriptor."""
+    not be looked into. Some 6 us a descriptor, most of it the kernel's."""
     wanted = None if inodes is None else set(inodes)
     found: dict[int, tuple[Owner, ...]] = {}
-    refused, readlink, begin = 0, os.readlink, len(_SOCKET)
+    refused = 0
     for pid in processes():
-        command = ""
         try:
             directory = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except PermissionError:
@@ -61,23 +62,49 @@ def look_for_owners(inodes: Iterable[int] | None) -> Search:
         except OSError:  # it has ended
             continue
         try:
-            for name in os.listdir(directory):
-                try:
-                    target = readlink(name, dir_fd=directory)
-                except OSError:  # closed meanwhile
-                    continue
-                if target[:begin] != _SOCKET:
-                    continue
-                inode = int(target[begin:-1])
-                if wanted is None or inode in wanted:
-                    command = command or command_of(pid)
-                    owner = (Owner(pid, int(name), command),)
-                    found[inode] = found[inode] + owner if inode in found else owner
+            held = _sockets_in(directory)
         except OSError:
-            pass
+            continue
         finally:
             os.close(directory)
+        if wanted is not None:
+            held = [one for one in held if one[0] in wanted]
+        if held:
+            _add(found, held, pid)
     return Search(found, refused)
+
+
+def _sockets_in(directory: int) -> list[tuple[int, int]]:
+    """(inode, descriptor) of the sockets in an open /proc/PID/fd."""
+    names, begin = os.listdir(directory), len(_SOCKET)
+    try:
+        targets = list(map(partial(os.readlink, dir_fd=directory), names))
+    except OSError:  # one was closed meanwhile
+        targets = [_target(directory, name) for name in names]
+    return [
+        (int(target[begin:-1]), int(name))
+        for name, target in zip(names, targets, strict=True)
+        if target[:begin] == _SOCKET
+    ]
+
+
+def _target(directory: int, name: str) -> str:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError:
+        return ""
+
+
+def _add(found: dict[int, tuple[Owner, ...]], held: list[tuple[int, int]], pid: int) -> None:
+    """A process's sockets, without a step of the interpreter for each where all are new."""
+    inodes, descriptors = zip(*held, strict=True)
+    every = zip(repeat(pid), descriptors, repeat(command_of(pid)), strict=False)
+    owners = list(map(tuple.__new__, repeat(Owner), every))
+    if len(set(inodes)) == len(inodes) and found.keys().isdisjoint(inodes):
+        found.update(zip(inodes, zip(owners, strict=True), strict=True))
+        return
+    for inode, owner in zip(inodes, owners, strict=True):
+        found[inode] = (*found.get(inode, ()), owner)
 
 
 def processes() -> Iterator[int]:
