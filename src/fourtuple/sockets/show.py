@@ -24,7 +24,7 @@ from fourtuple.sockets.model import (
 )
 from fourtuple.sockets.queues import remarks
 from fourtuple.system.inet_dump import InetRow, InetRows, UnixRow
-from fourtuple.system.owners import Owner
+from fourtuple.system.owners import Owner, Owners
 from fourtuple.system.sock_diag import TIMERS
 
 __all__ = ["line_of", "owner_text", "table", "timer_text", "user_name"]
@@ -57,6 +57,7 @@ _AF_INET6 = 10
 #: with more rows than this, widths are what they may be, and not looked for
 _MANY = 2000
 _WIDEST_IPV4, _WIDEST_IPV6 = len("255.255.255.255:65535"), len("[::ffff:255.255.255.255]:65535")
+_DESCRIPTOR = (1 << Owners.SHIFT) - 1
 _STATE, _UID = itemgetter(1), itemgetter(13)
 
 Cells = tuple[str | int, ...]
@@ -212,9 +213,11 @@ class _Words:
         heads = [f"{protocol:<{first}}{state_of(protocol, n):<{second}}" for n in range(256)]
         gap, still = " " * _GAP, " " * timed
         idle = f"{0:>{recv - _GAP}}{gap}{0:>{send - _GAP}}{gap}"
-        users, holders = dict[int, str](), dict[int, str]()
+        users = dict[int, str]()
         nobody: dict[tuple[int, bool], str] = {}
         hosts, asked, held = self._hosts, self.listing.owners_asked, self.listing.owners
+        known = held if isinstance(held, Owners) else Owners()
+        only, holders = known.only, [self._holder(*one) for one in known.processes]
         owners = ""
         for row in rows.plain() if isinstance(rows, InetRows) else rows:
             (
@@ -235,19 +238,16 @@ class _Words:
             if user is None:
                 user = users[key] = f"{'' if key < 0 else self._users[uid]:<{named}}"
             if asked:
-                found = held.get(inode)
-                if found is None:
+                one = only.get(inode)
+                if one is not None:
+                    owners = f"{holders[one >> Owners.SHIFT]}{one & _DESCRIPTOR}"
+                elif found := held.get(inode):
+                    owners = self._all(found)
+                else:
                     why = state, inode == 0
                     if why not in nobody:
                         nobody[why] = self._nobody[why_nobody(protocol, InetRow._make(row))]
                     owners = nobody[why]
-                elif len(found) == 1:
-                    pid, fd, command = found[0]
-                    if pid not in holders:
-                        holders[pid] = self._holder(pid, command)
-                    owners = f"{holders[pid]}{fd}"
-                else:
-                    owners = self._all(found)
             yield f"{heads[state]}{queues}{end:<{here}}{other:<{there}}{timer_cell}{user}{owners}"
 
     def _unix(self, row: UnixRow) -> Cells:
