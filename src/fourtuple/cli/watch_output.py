@@ -53,6 +53,7 @@ _CAUSES = {
     "error": N_("error {detail}"),
     "given-up": N_("given up before it was established"),
     "closed": N_("{by} closed first"),
+    "silent": N_("silent for a minute"),
 }
 _ENDED = N_("closed")
 _REASON = N_("{cause} (the kernel's reason: {detail})")
@@ -147,7 +148,8 @@ class Reporter:
             return [str(news.listener.local), self._owner(news.listener), *self._queue(news)]
         pair = news.pair
         assert pair is not None
-        where = f"{pair.ends[0]} → {pair.ends[1]}"
+        protocol = "" if pair.protocol == "tcp" else f"{pair.protocol} "
+        where = f"{protocol}{pair.ends[0]} → {pair.ends[1]}"
         if news.what == "accepted":
             return [where, Message(_BY_SERVER, {"server": self._owner(pair.server)})]
         between = {"client": self._owner(pair.client), "server": self._owner(pair.server)}
@@ -244,6 +246,7 @@ class Reporter:
             return found | {"server": _end_object(news.listener.local, news.listener)}
         pair = news.pair
         assert pair is not None
+        found["protocol"] = pair.protocol
         found["client"] = _end_object(pair.ends[0], pair.client)
         found["server"] = _end_object(pair.ends[1], pair.server)
         if news.what == "ended":

@@ -16,7 +16,7 @@ from fourtuple.errors import CapabilityMissing
 from fourtuple.system.refusals import N_
 from fourtuple.system.ring import attach_filter, bind_everywhere
 
-__all__ = ["SNAP_BYTES", "TCP_AND_ICMP", "FrameTap", "Tapped", "frames_of"]
+__all__ = ["SNAP_BYTES", "TRANSPORT", "FrameTap", "Tapped", "frames_of"]
 
 _SOL_PACKET = 263
 _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION = 5, 6, 10
@@ -44,22 +44,24 @@ _IPV4, _IPV6, _VLAN_TAG = 0x0800, 0x86DD, 0x8100
 
 #: of a frame so much is kept: loopback's segments have up to 64 KiB, and would fill the ring
 SNAP_BYTES = 2048
-#: TCP and ICMP over IPv4 and IPv6, and what hides behind IPv6's extension headers or VLAN tags
-TCP_AND_ICMP = (
+#: TCP, UDP and ICMP over IPv4 and IPv6, and what hides behind IPv6's extension headers or VLAN tags
+TRANSPORT = (
     (_LD_W, 0, 0, _HARDWARE),
     (_JEQ, 0, 2, _ARPHRD_LOOPBACK),
     (_LD_W, 0, 0, _KIND),
-    (_JEQ, 15, 0, _OUTGOING),
+    (_JEQ, 17, 0, _OUTGOING),
     (_LD_W, 0, 0, _PROTOCOL),
     (_JEQ, 3, 0, _IPV4),
-    (_JEQ, 5, 0, _IPV6),
-    (_JEQ, 10, 0, _VLAN_TAG),
+    (_JEQ, 6, 0, _IPV6),
+    (_JEQ, 12, 0, _VLAN_TAG),
     (_RET, 0, 0, 0),
     (_LD_B, 0, 0, _NETWORK + 9),
-    (_JEQ, 7, 0, 6),
-    (_JEQ, 6, 7, 1),
+    (_JEQ, 9, 0, 6),
+    (_JEQ, 8, 0, 17),
+    (_JEQ, 7, 8, 1),
     (_LD_B, 0, 0, _NETWORK + 6),
-    (_JEQ, 4, 0, 6),
+    (_JEQ, 5, 0, 6),
+    (_JEQ, 4, 0, 17),
     (_JEQ, 3, 0, 58),
     (_JEQ, 2, 0, 0),
     (_JEQ, 1, 0, 43),
@@ -89,7 +91,7 @@ class FrameTap:
     """
 
     def __init__(
-        self, blocks: int = 64, program: Sequence[tuple[int, int, int, int]] = TCP_AND_ICMP
+        self, blocks: int = 64, program: Sequence[tuple[int, int, int, int]] = TRANSPORT
     ) -> None:
         try:
             # protocol 0 receives nothing until bind() gives one: all is in place by then

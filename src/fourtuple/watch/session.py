@@ -85,6 +85,8 @@ class Session:
         self.joiner = Joiner(
             looking.process_of,
             looking.namespace_of,
+            source_of=looking.source_of,
+            ends_of=looking.udp_ends,
             all_watched=wish.everything,
             all_matter=wish.port is not None,
         )
@@ -115,7 +117,8 @@ class Session:
     def _armed(self, roots: Sequence[int], rows: list[DiagSocket]) -> Feed:
         """The feed, not started, and the joiner told of all that is there already."""
         everybody = self.wish.everything or self.wish.port is not None
-        peers = looking.listening_processes(rows) - set(roots) - {os.getpid()}
+        peers = looking.listening_processes(rows) | looking.receiving_processes()
+        peers -= {*roots, os.getpid()}
         if self.wish.port is not None:
             peers |= looking.holders_of_port(rows, self.wish.port) - {os.getpid()}
         known = looking.known_sockets([*roots, *peers], rows)
