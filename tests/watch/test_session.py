@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from tempfile import gettempdir
 from typing import IO
 
 import pytest
@@ -56,7 +57,7 @@ def names(timeline: Timeline, pid: int) -> list[str]:
 
 def test_both_ends_of_a_connection_with_calls_states_segments_and_owners() -> None:
     with running(SERVER) as (server, port):
-        session, news = watching(Wish(script(CLIENT, port), frames=True, keep=True))
+        session, news = watching(Wish(script(CLIENT, port), frames=True, keep=gettempdir()))
     assert news[0].what == "opened"
     (end,) = ended(news)
     pair = end.pair
@@ -67,7 +68,7 @@ def test_both_ends_of_a_connection_with_calls_states_segments_and_owners() -> No
     assert (pair.sent(), pair.cause()) == ((14, 14), Cause("closed", "client"))
     assert (session.lost, session.frames_lost, session.status) == (0, 0, 0)
 
-    timeline = session.timeline()
+    timeline = session.recording()
     assert names(timeline, pair.client.owner.pid)[0] == "socket"
     assert [n for n in names(timeline, pair.client.owner.pid) if n in ("connect", "send", "recv",
             "close")] == ["connect", "send", "recv", "close"]  # fmt: skip
@@ -90,8 +91,8 @@ def test_both_ends_of_a_connection_with_calls_states_segments_and_owners() -> No
 def test_states_come_after_the_frames_that_made_them() -> None:
     """One clock: the frame's time, converted, is before what the kernel did because of it."""
     with running(SERVER) as (_, port):
-        session, _ = watching(Wish(script(CLIENT, port), frames=True, keep=True))
-    timeline = session.timeline()
+        session, _ = watching(Wish(script(CLIENT, port), frames=True, keep=gettempdir()))
+    timeline = session.recording()
     by_number = [frame for frame in timeline if isinstance(frame, Segment)]
     established = [state for state in timeline.of(State) if state.new == "ESTABLISHED"]
     client = next(state for state in established if state.remote.port == port)
@@ -222,7 +223,7 @@ for connected in (False, True):
 
 def test_datagrams_are_conversations_with_calls_owners_and_frames() -> None:
     """No call has their addresses."""
-    session, news = watching(Wish(script(ASKING), frames=True, keep=True))
+    session, news = watching(Wish(script(ASKING), frames=True, keep=gettempdir()))
     told = [(one.what, one.pair.protocol) for one in news if one.pair]
     assert sorted(told) == [("ended", "udp")] * 2 + [("opened", "udp")] * 2
     pairs = [one.pair for one in ended(news) if one.pair]
@@ -230,11 +231,10 @@ def test_datagrams_are_conversations_with_calls_owners_and_frames() -> None:
     for pair in pairs:
         assert pair.client and pair.client.owner and pair.server and pair.server.owner
         assert pair.client.owner.pid == pair.server.owner.pid
-        found = session.timeline(pair)
-        assert [frame.packet.udp is not None for frame in found if isinstance(frame, Datagram)] == [
-            True, True,
-        ]  # fmt: skip
-    calls = names(session.timeline(pairs[1]), pairs[1].client.owner.pid)  # type: ignore[union-attr]
+    timeline = session.recording()
+    assert sum(isinstance(frame, Datagram) for frame in timeline) == 4
+    assert pairs[1].client and pairs[1].client.owner
+    calls = [call.name for call in timeline.of(Call) if call.local == pairs[1].ends[0]]
     assert [name for name in calls if name in ("connect", "send", "recv")] == [
         "connect", "send", "recv",
     ]  # fmt: skip
@@ -314,13 +314,13 @@ def test_what_was_kept_is_the_same_when_it_is_read_back() -> None:
     from fourtuple.source import read
 
     with running(SERVER) as (_, port):
-        session, _ = watching(Wish(script(CLIENT, port), frames=True, keep=True))
-    timeline = session.timeline()
+        session, _ = watching(Wish(script(CLIENT, port), frames=True, keep=gettempdir()))
+    timeline = session.recording()
     stream = BytesIO()
     write_recording(timeline, stream)
     stream.seek(0)
     again = read(stream)
-    assert again.events == timeline.events
+    assert again.events == tuple(timeline.events)
     assert again.frames == timeline.frames
 
 
@@ -348,17 +348,17 @@ def test_a_static_program_of_c_is_seen_like_any_other(tmp_path: "os.PathLike[str
     subprocess.run(["gcc", "-static", "-x", "c", "-", "-o", program], input=C_CLIENT, text=True,
                    check=True)  # fmt: skip
     with running(SERVER) as (_, port):
-        session, news = watching(Wish([program, str(port)], frames=True, keep=True))
+        session, news = watching(Wish([program, str(port)], frames=True, keep=gettempdir()))
     (end,) = ended(news)
     assert end.pair and end.pair.client and end.pair.client.owner
     assert session.status == 0
-    calls = names(session.timeline(), end.pair.client.owner.pid)
+    calls = names(session.recording(), end.pair.client.owner.pid)
     assert calls == ["socket", "connect", "write", "read", "close"]
 
 
 def test_the_kernel_s_word_makes_the_cause_of_a_reset_certain() -> None:
-    session, _ = watching(Wish(script(UNREAD), frames=True, keep=True))
-    timeline = session.timeline()
+    session, _ = watching(Wish(script(UNREAD), frames=True, keep=gettempdir()))
+    timeline = session.recording()
     (found,) = connections(timeline)
     (reset,) = found.resets
     assert (reset.sender, reset.cause, reset.confidence, reset.kernel_reason) == (

@@ -60,6 +60,9 @@ _REASON = N_("{cause} (the kernel's reason: {detail})")
 _SIDES = {"client": N_("the client"), "server": N_("the server")}
 _STATUS = N_("{command} ended with exit status {status}.")
 _KEPT = N_("recording kept in {file}")
+#: of more frames and events than these, no sentence is written beside each frame: that takes all
+#: of them in memory at once
+_MOST_EXPLAINED = 200_000
 _BY_TRACE = N_(
     "Watching by the kernel's trace: {events} events and {frames} frames; besides, {lost} events "
     "and {frames_lost} frames were lost."
@@ -81,7 +84,9 @@ class Watcher(Protocol):
 
     def notes(self) -> "list[Note]": ...
 
-    def timeline(self, pair: "Pair | None" = None) -> "Timeline": ...
+    def timeline(self, pair: "Pair") -> "Timeline": ...
+
+    def recording(self) -> "Timeline": ...
 
     def figures(self) -> dict[str, int]: ...
 
@@ -109,7 +114,9 @@ class Reporter:
         watcher.run()
         self._end(wish, watcher)
         if path is not None:
-            reason = save_recording(watcher.timeline(), path, self._translator)
+            timeline = watcher.recording()
+            small = len(timeline.frames) + len(timeline.events) <= _MOST_EXPLAINED
+            reason = save_recording(timeline, path, self._translator, explained=small)
             if reason:
                 raise FourtupleError(NOT_KEPT, {"file": str(path), "reason": reason})
             print(clean(self._say(Message(_KEPT, {"file": str(path)}))), file=sys.stderr)

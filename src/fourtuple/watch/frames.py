@@ -92,6 +92,11 @@ class Frames:
             self._bytes += len(frame.data)
             self._kept.setdefault(key, []).append(frame)
 
+    @property
+    def many(self) -> bool:
+        """Whether half of the room is taken."""
+        return self._bytes > _MOST_BYTES // 2
+
     def of(self, key: bytes) -> list[Tapped]:
         """The frames between two endpoints, so far."""
         return self._kept.get(key, [])
