@@ -1,4 +1,4 @@
-"""What is kept of connections that are over: given in any order, put in order of time at the end."""
+"""What is kept of connections that are over comes in any order, and leaves in order of time."""
 
 import os
 from pathlib import Path

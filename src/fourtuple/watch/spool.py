@@ -11,7 +11,7 @@ import os
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import IO, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class Spool:
     """
 
     def __init__(self, folder: str | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - see close()
         self._end = 0
         self._frames = array("q")  # start, captured, original, t_ns, vantage of each
         self._events = array("q")  # t_ns, start, length of each
