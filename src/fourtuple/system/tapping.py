@@ -10,7 +10,7 @@ import mmap
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.refusals import N_
@@ -28,11 +28,10 @@ _USER = 1
 _BLOCK = struct.Struct("=IIII")
 _BLOCK_STATUS_AT = 8
 #: of a frame: distance to the next, seconds, nanoseconds, captured, length, status, where the link
-#: header is; then the VLAN tag, then where struct sockaddr_ll has interface, hardware type, kind
-_FRAME = struct.Struct("=IIIIIIH")
+#: header is; then, in its struct sockaddr_ll, interface, hardware type and kind
+_FRAME = struct.Struct("=IIIIIIH26xiHB")
 _VLAN_AT, _VLAN = 32, struct.Struct("=IH")
 _VLAN_VALID = 0x10
-_LINK_AT, _LINK = 48 + 4, struct.Struct("=iHB")
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 772, 65534
 _LINK_TYPES = {_ARPHRD_ETHER: 1, _ARPHRD_LOOPBACK: 1, _ARPHRD_NONE: 101}
 
@@ -71,8 +70,7 @@ TRANSPORT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tapped:
+class Tapped(NamedTuple):
     """A frame: when (CLOCK_REALTIME, ns), the index of the interface, its LINKTYPE_ number, how
     long it was, and what was kept of it."""
 
@@ -145,21 +143,23 @@ class FrameTap:
 
 def frames_of(block: bytes) -> Iterator[Tapped]:
     """The frames of a block, but for those of links that are not decoded."""
-    at = 0
-    while at + _LINK_AT + _LINK.size <= len(block):
-        following, seconds, nanoseconds, captured, length, status, mac = _FRAME.unpack_from(
-            block, at
-        )
-        interface, hardware, kind = _LINK.unpack_from(block, at + _LINK_AT)
-        twice = hardware == _ARPHRD_LOOPBACK and kind == _OUTGOING
-        if hardware in _LINK_TYPES and not twice:
+    at, last = 0, len(block) - _FRAME.size
+    unpack, kinds = _FRAME.unpack_from, _LINK_TYPES
+    while at <= last:
+        (
+            following, seconds, nanoseconds, captured, length, status, mac,
+            interface, hardware, kind,
+        ) = unpack(block, at)  # fmt: skip
+        link_type = kinds.get(hardware)
+        twice = kind == _OUTGOING and hardware == _ARPHRD_LOOPBACK
+        if link_type is not None and not twice:
             data = block[at + mac : at + mac + captured]
             if status & _VLAN_VALID:  # the kernel has taken the tag out
                 tag, protocol = _VLAN.unpack_from(block, at + _VLAN_AT)
                 head = struct.pack("!HH", protocol or _VLAN_TAG, tag & 0xFFFF)
                 data, length = data[:12] + head + data[12:], length + 4
             t_ns = seconds * 1_000_000_000 + nanoseconds
-            yield Tapped(t_ns, interface, _LINK_TYPES[hardware], length, data)
+            yield Tapped(t_ns, interface, link_type, length, data)
         if not following:
             return
         at += following

@@ -82,15 +82,20 @@ class Frames:
     def add(self, frames: Iterable[Tapped]) -> None:
         """Sort these in."""
         wanted = {port.to_bytes(2, "big") for port in self.ports}
+        kept = self._kept
         for frame in frames:
-            key = key_of(frame.data, frame.link_type)
+            data = frame.data
+            key = key_of(data, frame.link_type)
             if key is None or (wanted and wanted.isdisjoint(_ports_in(key))):
                 continue
-            if self._bytes + len(frame.data) > _MOST_BYTES:
+            if self._bytes + len(data) > _MOST_BYTES:
                 self.left_out += 1
                 continue
-            self._bytes += len(frame.data)
-            self._kept.setdefault(key, []).append(frame)
+            self._bytes += len(data)
+            if key in kept:
+                kept[key].append(frame)
+            else:
+                kept[key] = [frame]
 
     @property
     def many(self) -> bool:

@@ -42,6 +42,7 @@ class Pair:
     opened_told: bool = False
     accepted_told: bool = False
     ended_told: bool = False
+    _key: bytes = b""
 
     @property
     def socks(self) -> list[Sock]:
@@ -54,7 +55,8 @@ class Pair:
 
     @property
     def key(self) -> bytes:
-        return pair_key(*self.ends, self.protocol)
+        self._key = self._key or pair_key(*self.ends, self.protocol)
+        return self._key
 
     def may_have(self, sock: Sock, role: str) -> bool:
         """Whether a socket with these ends may be the one of that role."""

@@ -9,7 +9,7 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ from fourtuple.source.trace.join import Joiner
 from fourtuple.source.trace.sockets import Changed, Sock, call_event, events_of
 from fourtuple.system.packet import WallClock
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
-from fourtuple.system.tapping import FrameTap, Tapped, frames_of
+from fourtuple.system.tapping import FrameTap, frames_of
 from fourtuple.system.tracefs import ending_in_order
 from fourtuple.watch import looking
 from fourtuple.watch.command import Command
@@ -175,18 +175,15 @@ class Session:
             batch, blocks = self._backlog.popleft()
             self._behind -= batch.size + sum(map(len, blocks))
             for block in blocks:
-                self.frames.add(self._counted(block))
+                found = list(frames_of(block))
+                self.frames_seen += len(found)
+                self.frames.add(found)
             records = self._feed.records(batch)
             self.events += len(records)
             self.joiner.take(records)
             self._tell_news(batch.until_ns)
             if limit_s is not None and time.monotonic() - began_s > limit_s:
                 return
-
-    def _counted(self, block: bytes) -> Iterator[Tapped]:
-        for frame in frames_of(block):
-            self.frames_seen += 1
-            yield frame
 
     def _tell_news(self, until_ns: int) -> None:
         for news in self.pairs.update(self.joiner.fresh()):
