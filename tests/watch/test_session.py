@@ -18,7 +18,7 @@ import pytest
 
 from fourtuple.analyze import connections
 from fourtuple.errors import CapabilityMissing, UsageError
-from fourtuple.event.model import Call, State
+from fourtuple.event.model import Call, Endpoint, State
 from fourtuple.event.timeline import Datagram, Segment, Timeline
 from fourtuple.explain.model import Message
 from fourtuple.explain.rules.resets import findings
@@ -262,6 +262,83 @@ def told_once_traced(stdin: IO[str]) -> None:
         time.sleep(0.02)
     stdin.write("\n")
     stdin.flush()
+
+
+GIVING = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+with socket.socket(socket.AF_UNIX) as way:
+    way.connect(sys.argv[1])
+    socket.send_fds(way, [b"x"], [server.fileno()])
+    server.close()
+    way.recv(1)
+"""
+
+
+def test_a_connection_that_is_given_to_a_process_that_nobody_follows_is_said(
+    tmp_path: Path,
+) -> None:
+    """SCM_RIGHTS: to this very process."""
+    given: list[int] = []
+    with socket.socket(socket.AF_UNIX) as way:
+        way.bind(str(tmp_path / "way"))
+        way.listen()
+
+        def take() -> None:
+            peer, _ = way.accept()
+            with peer:
+                given.extend(socket.recv_fds(peer, 10, 1)[1])
+
+        taking = threading.Thread(target=take)
+        taking.start()
+        session, news = watching(Wish(script(GIVING, tmp_path / "way")))
+        taking.join()
+    (last,) = [one.pair for one in news if one.what == "open"]
+    assert last and last.server and os.getpid() in [one.pid for one in last.server.holders]
+    assert [note.params for note in session.notes() if "passed on" in note.message] == [
+        {"count": 1}
+    ]
+    os.close(given[0])
+
+
+SAME = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 4000))
+client = socket.create_connection(listener.getsockname(), source_address=("127.0.0.1", 4001))
+server, _ = listener.accept()
+client.send(b"x" * int(input()))
+server.recv(100)
+print("said", flush=True)
+sys.stdin.read()
+client.close()
+"""
+TWICE = """
+import subprocess, sys
+alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "-"]
+both = [subprocess.Popen([*alone, sys.executable, "-c", sys.argv[1]], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+for size, one in enumerate(both, 5):
+    print(size, file=one.stdin, flush=True)
+for one in both:
+    one.stdout.readline()
+for one in both:
+    one.communicate()
+"""
+
+
+def test_two_network_namespaces_with_the_same_four_tuple_are_kept_apart() -> None:
+    _, news = watching(Wish(script(TWICE, SAME)))
+    pairs = [one.pair for one in ended(news) if one.pair]
+    assert {pair.ends for pair in pairs} == {
+        (Endpoint("127.0.0.1", 4001), Endpoint("127.0.0.1", 4000))
+    }
+    assert sorted(pair.sent() or () for pair in pairs) == [(5, 0), (6, 0)]
+    for pair in pairs:
+        assert pair.client and pair.client.owner and pair.server and pair.server.owner
+        assert pair.client.owner.pid == pair.server.owner.pid
+    assert len({pair.netns for pair in pairs}) == 2
 
 
 def test_a_process_that_is_not_there_is_refused() -> None:

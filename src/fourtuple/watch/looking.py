@@ -24,6 +24,7 @@ __all__ = [
     "process_of",
     "queues_of",
     "receiving_processes",
+    "row_of",
     "socket_rows",
     "source_of",
     "threads_of",
@@ -194,8 +195,8 @@ def inode_behind(pid: int, fd: int) -> int:
     return 0
 
 
-def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
-    """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
+def row_of(diag: SockDiag, sock: Sock) -> DiagSocket | None:
+    """What the table says of a TCP socket now; None where it is gone."""
     local, remote = sock.local, None if sock.role == "listener" else sock.remote
     if local is None or sock.protocol != "tcp":
         return None
@@ -206,5 +207,11 @@ def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
         message = diag.find(family, (local.address, local.port), (there.address, there.port))
         row = parse_row(message) if message else None
         if row is not None and (row.state == "LISTEN") == (remote is None):
-            return row.state, row.recv_q, row.send_q
+            return row
     return None
+
+
+def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
+    """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
+    row = row_of(diag, sock)
+    return (row.state, row.recv_q, row.send_q) if row else None

@@ -38,8 +38,8 @@ LOST_EVENTS = N_("{count} events of the kernel's trace found no room: calls or s
 LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
 LEFT_OUT_CALLS = N_("{count} calls were left out: more than can be kept")
 HANDED = N_(
-    "{count} connections were passed on to a process that is not followed: its calls on them are "
-    "missing"
+    "connections that were passed on to a process that is not followed: {count}; its calls on them "
+    "are missing"
 )
 URING = N_("a program uses io_uring: what it does through that is no system call, and is not seen")
 STEPPED = N_("the wall clock stepped: times of frames before and after do not fit together")
@@ -273,11 +273,13 @@ class Session:
                 self._handed += self._found_elsewhere(pair)
                 self._tell(News(now_ns, "open", pair))
 
-    @staticmethod
-    def _found_elsewhere(pair: Pair) -> bool:
+    def _found_elsewhere(self, pair: Pair) -> bool:
         """Whether a process that nobody follows has a socket of it; who that is, the kernel's
         table of descriptors tells."""
         socks = [sock for sock in pair.socks if sock.elsewhere]
+        for sock in socks:
+            row = looking.row_of(self._diag, sock) if sock.netns in (0, self._netns) else None
+            sock.inode = sock.inode or (row.inode if row else 0)
         holders = looking.holders_of([sock.inode for sock in socks if sock.inode])
         for sock in socks:
             for holder in holders.get(sock.inode, ()):
