@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from fourtuple.cli.values import LANGUAGES, NARROWEST, WIDEST, number_between
 from fourtuple.errors import CapabilityMissing, FourtupleError, UsageError
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.explain.text import N_, Translator, language_from, language_of
 from fourtuple.render.terminal import ASCII, UNICODE, Terminal
 from fourtuple.render.text import clean

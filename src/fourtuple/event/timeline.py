@@ -5,7 +5,7 @@ a trace told are a list of events sorted by time. Objects for frames are made on
 `segment()` and by iterating.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,7 +76,7 @@ class Timeline:
 
     vantages: tuple[Vantage, ...] = (Vantage("capture"),)
     frames: FrameTable = field(default_factory=_no_frames)
-    events: tuple[Event, ...] = ()
+    events: Sequence[Event] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     epoch_ns: int = 0
     complete: bool = False
