@@ -13,10 +13,10 @@ from fourtuple.talk.app import App
 from fourtuple.talk.apps import STREAM_APPS
 from fourtuple.talk.codecs import Codec, Lines, Plain
 from fourtuple.talk.hall import Hall, Limits
-from fourtuple.talk.models import MODELS, Listener, Stop
+from fourtuple.talk.models import MODELS, Listener, Stop, listener
 
 TOGETHER = sorted(set(MODELS) - {"one-at-a-time"})
-WAIT_S = 10.0
+WAIT_S = 100.0
 
 
 class Service:
@@ -194,6 +194,20 @@ def test_a_server_that_is_full_turns_clients_away(together: str) -> None:
         assert first.recv(1) == b"a"
         with server.client() as second, suppress(ConnectionResetError):
             assert second.recv(1) == b""
+
+
+def test_a_client_that_stays_does_not_keep_it_from_ending(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told the end and given a moment to close: less than sending what waits may take."""
+    monkeypatch.setattr(listener, "DRAIN_S", 3600.0)
+    with service(model, "echo") as server, server.client() as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
+        server.stop.set()
+        assert client.recv(100) == b""
+        server.thread.join(WAIT_S)
+        assert not server.thread.is_alive()
 
 
 def test_stopping_sends_what_waits_and_closes(model: str) -> None:

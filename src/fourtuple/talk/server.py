@@ -55,7 +55,7 @@ class Service:
 
     urls: tuple[Url, ...]
     app: str = ""
-    model: str = "asyncio"
+    model: str = "epoll"
     limits: Limits = field(default_factory=Limits)
     authorized: bool = False
     compress: bool = True
