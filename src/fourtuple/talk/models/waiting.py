@@ -59,10 +59,10 @@ class _NotedWaiter:
         self._waiter.forget(descriptor)
         self._watched.pop(descriptor, None)
 
-    def wait(self, seconds: float) -> Iterable[Ready]:
+    def wait(self, seconds: float) -> list[Ready]:
         name, args = self._written()
         return self._journal.wait(
-            name, args, lambda: list(self._waiter.wait(seconds)), lambda ready: ready[0]
+            name, args, lambda: self._waiter.wait(seconds), lambda ready: ready[0]
         )
 
     def _written(self) -> tuple[str, tuple[int, ...]]:
