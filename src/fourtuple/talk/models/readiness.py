@@ -19,13 +19,14 @@ Ready = tuple[int, int]
 
 
 class Waiter(Protocol):
-    """Watches descriptors, each for reading, writing, both or neither."""
+    """Watches descriptors, each for reading, writing, both or neither; waits for any of them, for
+    ever if need be."""
 
     def watch(self, descriptor: int, read: bool, write: bool) -> None: ...
 
     def forget(self, descriptor: int) -> None: ...
 
-    def wait(self, seconds: float) -> list[Ready]: ...
+    def wait(self, seconds: float | None) -> list[Ready]: ...
 
     def close(self) -> None: ...
 
@@ -47,7 +48,7 @@ class SelectWaiter:
         self._readers.discard(descriptor)
         self._writers.discard(descriptor)
 
-    def wait(self, seconds: float) -> list[Ready]:
+    def wait(self, seconds: float | None) -> list[Ready]:
         readable, writable, _ = select.select(self._readers, self._writers, (), seconds)
         found = dict.fromkeys(writable, select.POLLOUT)
         found.update(dict.fromkeys(readable, select.POLLIN))
@@ -74,8 +75,8 @@ class PollWaiter:
         del self._watched[descriptor]
         self._poll.unregister(descriptor)
 
-    def wait(self, seconds: float) -> list[Ready]:
-        return self._poll.poll(seconds * 1000)
+    def wait(self, seconds: float | None) -> list[Ready]:
+        return self._poll.poll(None if seconds is None else seconds * 1000)
 
     def close(self) -> None:
         pass
@@ -103,7 +104,7 @@ class EpollWaiter:
         del self._watched[descriptor]
         self._epoll.unregister(descriptor)
 
-    def wait(self, seconds: float) -> list[Ready]:
+    def wait(self, seconds: float | None) -> list[Ready]:
         return self._epoll.poll(seconds)
 
     def close(self) -> None:

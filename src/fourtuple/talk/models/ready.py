@@ -32,10 +32,12 @@ def serve_ready(waiter: Waiter, listeners: Sequence[Listener], hall: Hall, stop:
     """Serve until told to stop, and until all has been sent then."""
     with closing(waiter), closing(_Loop(waiter, listeners, hall, stop)) as loop:
         while not (stop.asked and (not loop.places or stop.late)):
-            for descriptor, events in waiter.wait(_TICK_S):
+            ticks = stop.asked or loop.minds_clock
+            for descriptor, events in waiter.wait(_TICK_S if ticks else None):
                 loop.ready(descriptor, events)
             loop.look_after_woken()
-            loop.look_at_clock(time.monotonic())
+            if loop.minds_clock:
+                loop.look_at_clock(time.monotonic())
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +66,8 @@ class _Loop:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._end = stop.fileno()
         self._next_look_s = 0.0
+        #: those that were told our end and have not closed yet
+        self._leaving: set[_Place] = set()
         self.places: dict[int, _Place] = {}
         waiter.watch(self._bell, True, False)
         waiter.watch(self._end, True, False)
@@ -95,18 +99,27 @@ class _Loop:
                 self._write(place)
                 self._look_after(place)
 
+    @property
+    def minds_clock(self) -> bool:
+        """Whether anybody's time may run out; else the loop rests until something happens."""
+        return bool(self._leaving or self._hall.limits.idle_s)
+
     def look_at_clock(self, now_s: float) -> None:
         """Clients that said nothing for too long, and ones that do not close after our end."""
         if now_s < self._next_look_s:
             return
         self._next_look_s = now_s + _TICK_S
-        idle_s = self._hall.limits.idle_s
+        for place in list(self._leaving):
+            if now_s - place.shut_s > LINGER_S:
+                self._close(place)
+        if self._hall.limits.idle_s:
+            self._drop_silent(now_s)
+
+    def _drop_silent(self, now_s: float) -> None:
         for place in list(self.places.values()):
             if place.heard:
                 place.heard, place.heard_s = False, now_s
-            if place.shut_s and now_s - place.shut_s > LINGER_S:
-                self._close(place)
-            elif idle_s and now_s - place.heard_s > idle_s:
+            elif now_s - place.heard_s > self._hall.limits.idle_s:
                 self._hall.drop(place.seat, silent(self._hall.limits))
                 self._look_after(place)
 
@@ -203,6 +216,7 @@ class _Loop:
             return
         if seat.over and not place.shut_s:
             place.shut_s = time.monotonic()
+            self._leaving.add(place)
             with suppress(OSError):
                 place.socket.shutdown(socket.SHUT_WR)
         read = not seat.ended and len(seat.waiting) < ENOUGH_BYTES
@@ -213,5 +227,6 @@ class _Loop:
         if self.places.pop(descriptor, None) is not None:
             with suppress(KeyError, OSError):
                 self._waiter.forget(descriptor)
+            self._leaving.discard(place)
             place.socket.close()
             self._hall.close(place.seat)

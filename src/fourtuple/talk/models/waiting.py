@@ -59,7 +59,7 @@ class _NotedWaiter:
         self._waiter.forget(descriptor)
         self._watched.pop(descriptor, None)
 
-    def wait(self, seconds: float) -> list[Ready]:
+    def wait(self, seconds: float | None) -> list[Ready]:
         name, args = self._written()
         return self._journal.wait(
             name, args, lambda: self._waiter.wait(seconds), lambda ready: ready[0]
