@@ -87,10 +87,10 @@ class Journal:
             reached = error.errno is not None or name == "connect"
             raise
         finally:
-            end_ns = time.monotonic_ns()
+            span_ns = begin_ns, time.monotonic_ns()
             named = {key: value for key, value in _identity(who).items() if value}
             if reached:
-                self._keep(name, args, size, begin_ns, end_ns, {**before, **named, **found})
+                self._keep(name, args, size, span_ns, {**before, **named, **found})
 
     def wait(
         self,
@@ -103,18 +103,13 @@ class Journal:
         `descriptor` each."""
         begin_ns = time.monotonic_ns()
         found = function()
-        end_ns = time.monotonic_ns()
         if found:
-            self._keep_wait(name, args, begin_ns, end_ns, [descriptor(each) for each in found])
+            span_ns = begin_ns, time.monotonic_ns()
+            self._keep_wait(name, args, span_ns, list(map(descriptor, found)))
         return found
 
     def _keep_wait(
-        self,
-        name: str,
-        args: tuple[int, ...],
-        begin_ns: int,
-        end_ns: int,
-        descriptors: list[int],
+        self, name: str, args: tuple[int, ...], span_ns: tuple[int, int], descriptors: list[int]
     ) -> None:
         inodes = (os.fstat(each).st_ino for each in descriptors)
         ready = tuple(inode for inode in inodes if inode in self._sockets)
@@ -125,7 +120,7 @@ class Journal:
                 self.left_out += 1
                 return
             known = {"result": len(descriptors), "ready": ready}
-            self.calls.append(self._call(name, args, begin_ns, end_ns, known))
+            self.calls.append(self._call(name, args, span_ns, known))
             for ends in map(self._sockets.get, ready):
                 if ends is not None:
                     self._look_at(ends)
@@ -141,11 +136,10 @@ class Journal:
         name: str,
         args: tuple[str | int, ...],
         size: int | None,
-        begin_ns: int,
-        end_ns: int,
+        span_ns: tuple[int, int],
         known: dict[str, Any],
     ) -> None:
-        call = self._call(name, args, begin_ns, end_ns, {"size": size, **known})
+        call = self._call(name, args, span_ns, {"size": size, **known})
         with self._lock:
             self.calls.append(call)
             self._sockets.setdefault(call.inode)
@@ -159,13 +153,12 @@ class Journal:
         self,
         name: str,
         args: tuple[str | int, ...],
-        begin_ns: int,
-        end_ns: int,
+        span_ns: tuple[int, int],
         known: dict[str, Any],
     ) -> Call:
         return Call(
-            t_ns=begin_ns,
-            end_ns=end_ns,
+            t_ns=span_ns[0],
+            end_ns=span_ns[1],
             host=self._host,
             program=self._program,
             pid=os.getpid(),
