@@ -139,11 +139,11 @@ def all_echoers() -> list[Echoer]:
 
     return [
         Echoer("fourtuple tcp", "tcp", ours("tcp")),
-        Echoer("fourtuple tcp, epoll", "tcp", ours("tcp", "--model", "epoll")),
+        Echoer("fourtuple tcp, asyncio", "tcp", ours("tcp", "--model", "asyncio")),
         Echoer("uvloop Protocol", "tcp", script(UVLOOP)),
         Echoer("asyncio BufferedProtocol", "tcp", script(BUFFERED)),
         Echoer("fourtuple ws", "ws", ours("ws")),
-        Echoer("fourtuple ws, epoll", "ws", ours("ws", "--model", "epoll")),
+        Echoer("fourtuple ws, asyncio", "ws", ours("ws", "--model", "asyncio")),
         Echoer("websockets", "ws", script(WEBSOCKETS)),
         Echoer("aiohttp", "ws", script(AIOHTTP)),
         Echoer("picows", "ws", script(PICOWS)),

@@ -1,11 +1,12 @@
 """Run Autobahn's fuzzing client against `fourtuple serve ws://`, and write what came of it.
 
-    python scripts/autobahn.py [--cases 1.*,2.*,...] [--resume] [--write]
+    python scripts/autobahn.py [--cases 1.*,2.*,...] [--jobs N] [--resume] [--write]
 
 The suite (autobahntestsuite 0.8.2) needs a Python 2.7. Where a distribution has none any more,
 Jython is one (Debian: apt install jython). What it needs is fetched from pip's index, as sources,
 into build/autobahn. Each case is run against a server with compression and one without, each part
-of --cases with a server and a client of its own; chapters 12 and 13 exchange 20 GB and take hours.
+of --cases with a server and a client of its own, `--jobs` parts at a time; chapters 12 and 13
+exchange 20 GB and take hours of processor time.
 `--resume` runs only those parts whose results are not in build/autobahn. `--write` writes the
 summary into docs/explanation/websocket.md. Ends with status 1 if any case failed.
 """
@@ -13,6 +14,7 @@ summary into docs/explanation/websocket.md. Ends with status 1 if any case faile
 import argparse
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +22,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,28 +108,35 @@ def prepared() -> Path:
     return site
 
 
-def results_of(
-    site: Path, cases: Iterable[str], flags: Iterable[str], into: Path, resume: bool
-) -> dict[str, Any]:
-    """What the suite says of each case, part by part."""
-    results: dict[str, Any] = {}
-    for part in cases:
-        reports = into / part.replace("*", "all")
-        if not (resume and (reports / "index.json").exists()):
-            run_against(site, part, flags, reports)
-        results |= json.loads((reports / "index.json").read_text())["fourtuple"]
-    return results
+@dataclass(frozen=True)
+class Part:
+    """Cases that one client tries on one server, and where it reports."""
+
+    cases: str
+    flags: tuple[str, ...]
+    reports: Path
+
+    def results(self) -> dict[str, Any]:
+        """What the suite says of each case."""
+        found: dict[str, Any] = json.loads((self.reports / "index.json").read_text())["fourtuple"]
+        return found
 
 
-def run_against(site: Path, part: str, flags: Iterable[str], reports: Path) -> None:
+def parts_of(title: str, cases: Sequence[str], flags: tuple[str, ...]) -> list[Part]:
+    into = BUILD / title.split()[0].lower()
+    return [Part(each, flags, into / each.replace("*", "all")) for each in cases]
+
+
+def run(site: Path, part: Part) -> None:
+    reports = part.reports
     shutil.rmtree(reports, ignore_errors=True)
     serve = [sys.executable, "-u", "-m", "fourtuple", "serve", "ws://127.0.0.1:0"]
-    serve += ["--max-message", "20000000", "--send-queue", "40000000", *flags]
+    serve += ["--max-message", "20000000", "--send-queue", "40000000", *part.flags]
     with tempfile.NamedTemporaryFile("w+") as log:
         server = subprocess.Popen(serve, stdout=log)
         try:
             port = port_of(Path(log.name))
-            subprocess.run(["jython", CLIENT, site, port, part, reports], check=True)
+            subprocess.run(["jython", CLIENT, site, port, part.cases, reports], check=True)
         finally:
             server.terminate()
             server.wait()
@@ -138,7 +150,7 @@ def port_of(log: Path) -> str:
     raise SystemExit("the server did not start")
 
 
-def without_compression(cases: Iterable[str]) -> list[str]:
+def without_compression(cases: Sequence[str]) -> list[str]:
     """Chapters 12 and 13 are about nothing else."""
     return [case for case in cases if case.split(".")[0] not in ("12", "13")]
 
@@ -174,23 +186,41 @@ def main() -> int:
     parser.add_argument("--cases", default=CASES)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     if not shutil.which("jython"):
         raise SystemExit("jython is not installed: sudo apt install jython")
     site = prepared()
+    cases = options.cases.split(",")
+    chapters = {
+        "With compression": parts_of("With compression", cases, ()),
+        "Without compression": parts_of(
+            "Without compression", without_compression(cases), ("--no-compress",)
+        ),
+    }
+    todo = [
+        part
+        for parts in chapters.values()
+        for part in parts
+        if not (options.resume and (part.reports / "index.json").exists())
+    ]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(partial(run, site), todo))
+    return summed_up(chapters, options.write)
+
+
+def summed_up(chapters: Mapping[str, Sequence[Part]], write: bool) -> int:
+    """Print a table for each, and the cases that failed; the exit status."""
     failed: list[str] = []
-    parts = []
-    for title, flags in (("With compression", ()), ("Without compression", ("--no-compress",))):
-        cases = options.cases.split(",")
-        cases = without_compression(cases) if flags else cases
-        into = BUILD / title.split()[0].lower()
-        results = results_of(site, cases, flags, into, options.resume)
+    told = []
+    for title, parts in chapters.items():
+        results = {case: result for part in parts for case, result in part.results().items()}
         failed += bad_cases(results)
-        parts.append(f"## {title}\n\n{len(results)} cases.\n\n{table(results)}\n")
-    print("\n".join(parts))
-    if options.write:
+        told.append(f"## {title}\n\n{len(results)} cases.\n\n{table(results)}\n")
+    print("\n".join(told))
+    if write:
         head = SUMMARY.read_text().split("\n## ")[0]
-        SUMMARY.write_text(head + "\n" + "\n".join(parts))
+        SUMMARY.write_text(head + "\n" + "\n".join(told))
     for case in failed:
         print(f"failed: {case}")
     return 1 if failed else 0

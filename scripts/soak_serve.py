@@ -1,6 +1,6 @@
 """Servers under trouble: many clients, slow ones, vanished ones, and no descriptors left.
 
-    python scripts/soak_serve.py [--model asyncio epoll ...] [--clients 10000] [--trial NAME ...]
+    python scripts/soak_serve.py [--model epoll asyncio ...] [--clients 10000] [--trial NAME ...]
 
 Every model but one-at-a-time, which serves one; select with fewer clients, as it can watch no
 descriptor above 1023, and threads with fewer, as each takes two. Each server is a `fourtuple serve`
@@ -33,7 +33,7 @@ MOST_BYTES_A_CLIENT = 32 * 1024
 MOST_BYTES_WITH_THREADS = 64 * 1024
 MOST_DELAY_S = 0.1
 TCP_REPAIR = 19
-MODELS = ("asyncio", "epoll", "poll", "select", "threads")
+MODELS = ("epoll", "asyncio", "poll", "select", "threads")
 #: how many clients stay in a crowd, where that is not for the options to say
 MOST_CLIENTS = {"select": 400, "threads": 2000}
 

@@ -2,6 +2,7 @@
 
 @pytest.mark.kernel                         needs what `fourtuple doctor` calls the lab
 @pytest.mark.oracle("tshark", "editcap")    needs these programs (tshark where none is named)
+@pytest.mark.root                           only root may
 @pytest.mark.slow                           waits for minutes; left out without --slow
 """
 
@@ -64,6 +65,8 @@ def missing_for(item: pytest.Item) -> str:
             require_lab()
         except CapabilityMissing as missing:
             return str(missing)
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        return "only root may"
     return ""
 
 

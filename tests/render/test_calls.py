@@ -50,6 +50,26 @@ def test_the_listeners_calls_are_the_servers() -> None:
     assert names(story) == ([], ["socket", "bind", "listen", "accept"])
 
 
+def test_a_wait_is_whose_socket_it_reported() -> None:
+    story = opened()
+    story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
+    story.server.calls("poll", 5, inode=0, ready=(77, 22), result=2)
+    story.server.calls("poll", 5, inode=0, ready=(77,), result=1)
+    assert names(story) == ([], ["poll"])
+
+
+def test_of_the_waits_for_a_listener_the_last_before_accept_told_of_the_connection() -> None:
+    story = opened()
+    story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
+    for new_inode in (77, 22, 78):
+        story.server.calls("select", new_inode, inode=0, ready=(99,), result=1)
+        story.server.calls("accept", inode=99, new_inode=new_inode, result=5)
+    timeline = story.timeline()
+    found = connections(timeline)
+    own = own_calls(timeline, life_of(found[0], found))
+    assert [(call.name, call.args) for call in own.server] == [("select", (22,)), ("accept", ())]
+
+
 def test_an_accept_that_took_another_connection_is_not_shown() -> None:
     story = opened()
     story.server.table(story.server.row("ESTABLISHED"), story.server.listener())
@@ -135,6 +155,7 @@ def test_a_call_is_written_as_its_reader_would(call: Call, long: str | None, sho
         (made("recv", size=9, result=1), "1 byte"),
         (made("recv", size=9, result=0), "0: the end"),
         (made("accept", result=9), "fd 9"),
+        (made("poll", 5, ready=(22,), result=2), "2 ready"),
         (made("send", size=14, result=14), "14"),
         (made("connect", result=None, errno="ECONNREFUSED"), "ECONNREFUSED"),
         (made("recv", result=None, end_ns=None), "has not returned"),

@@ -48,7 +48,8 @@ def test_a_browser_shows_the_greeting_and_the_404(
     browser: "playwright.Browser", model: str
 ) -> None:
     """Row A14. A browser opens connections ahead of need: one at a time has to bear that too."""
-    with served("http://127.0.0.1:0", "--model", model, "--idle", "1") as server:
+    patience = ("--idle", "5") if model == "one-at-a-time" else ()
+    with served("http://127.0.0.1:0", "--model", model, *patience) as server:
         page = page_of(browser)
         response = page.goto(server.urls[0])
         assert response is not None and response.status == 200

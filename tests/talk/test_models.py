@@ -13,7 +13,9 @@ from fourtuple.talk.app import App
 from fourtuple.talk.apps import STREAM_APPS
 from fourtuple.talk.codecs import Codec, Lines, Plain
 from fourtuple.talk.hall import Hall, Limits
-from fourtuple.talk.models import MODELS, Listener, Stop
+from fourtuple.talk.models import MODELS, Listener, Stop, listener
+from fourtuple.talk.models.readiness import EpollWaiter, Ready
+from fourtuple.talk.models.ready import serve_ready
 
 TOGETHER = sorted(set(MODELS) - {"one-at-a-time"})
 WAIT_S = 90.0
@@ -194,6 +196,53 @@ def test_a_server_that_is_full_turns_clients_away(together: str) -> None:
         assert first.recv(1) == b"a"
         with server.client() as second, suppress(ConnectionResetError):
             assert second.recv(1) == b""
+
+
+def test_a_client_that_stays_does_not_keep_it_from_ending(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told the end and given a moment to close: less than sending what waits may take."""
+    monkeypatch.setattr(listener, "DRAIN_S", 3600.0)
+    with service(model, "echo") as server, server.client() as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
+        server.stop.set()
+        assert client.recv(100) == b""
+        server.thread.join(WAIT_S)
+        assert not server.thread.is_alive()
+
+
+class Overheard(EpollWaiter):
+    """Remembers how long it was to wait each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[float | None] = []
+
+    def wait(self, seconds: float | None) -> list[Ready]:
+        self.told.append(seconds)
+        return super().wait(seconds)
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 60.0])
+def test_a_readiness_loop_looks_at_the_clock_only_if_somebodys_time_may_run_out(
+    idle_s: float,
+) -> None:
+    waiter, stop, hall = Overheard(), Stop(), Hall(STREAM_APPS["echo"](), Limits(idle_s=idle_s))
+    listening = socket.create_server(("127.0.0.1", 0))
+    address, listeners = listening.getsockname(), [Listener(listening, "tcp", Plain)]
+    thread = threading.Thread(target=serve_ready, args=(waiter, listeners, hall, stop))
+    thread.start()
+    try:
+        with socket.create_connection(address, timeout=WAIT_S) as client:
+            client.sendall(b"hello")
+            assert client.recv(100) == b"hello"
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(100) == b""
+        assert {seconds is None for seconds in waiter.told} == {not idle_s}
+    finally:
+        stop.set()
+        thread.join(WAIT_S)
 
 
 def test_stopping_sends_what_waits_and_closes(model: str) -> None:

@@ -103,14 +103,15 @@ def test_a_signal_ends_it_in_order(model: str, number: signal.Signals) -> None:
 
 
 def test_a_signal_that_is_sent_twice_is_one_wish(tmp_path: Path) -> None:
-    """timeout(1) sends to the process and to its group: what was seen is kept all the same."""
+    """As timeout(1) sends to the process and to its group: what was seen is kept all the same. Both
+    wait for the process, so that it meets them together."""
     kept = tmp_path / "kept.pcapng"
     with served("tcp://127.0.0.1:0", "--save", str(kept)) as server, client(server) as sock:
         sock.sendall(b"hello")
         assert sock.recv(100) == b"hello"
         sock.close()
-        for _ in range(2):
-            server.process.send_signal(signal.SIGTERM)
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            server.process.send_signal(number)
         assert server.process.wait(WAIT_S) == 0
         assert server.stop() == 0
     assert kept.stat().st_size > 1000
@@ -225,8 +226,8 @@ def test_a_socket_file_that_was_left_behind_is_in_nobodys_way(tmp_path: Path) ->
 @pytest.mark.skipif(os.geteuid() != 0, reason="a raw socket needs CAP_NET_RAW")
 def test_raw_packets_are_answered_once_though_all_are_at_one_address() -> None:
     with (
-        served("raw://127.0.0.1:253", "--app", "upper") as server,
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, 253) as sock,
+        served("raw://127.0.0.1:254", "--app", "upper") as server,
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, 254) as sock,
     ):
         sock.settimeout(WAIT_S)
         sock.connect(("127.0.0.1", 0))

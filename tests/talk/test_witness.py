@@ -93,6 +93,41 @@ def test_the_calls_of_every_model_are_those_of_a_server(model: str) -> None:  # 
     assert (NO_UVLOOP in notes(timeline)) == (model == "asyncio")
 
 
+#: what each model waits in: Python's selectors, and so asyncio, are epoll
+WAITS = {"select": "select", "poll": "poll"}
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_what_a_model_waits_in_is_told_by_the_sockets_that_it_reported(model: str) -> None:  # C8
+    calls = recorded(hello, model=model, app="upper").of(Call)
+    waits = [call for call in calls if call.ready]
+    assert {call.name for call in waits} == {WAITS.get(model, "epoll_wait")}
+    accepted = next(call for call in calls if call.new_inode)
+    heard = next(call for call in calls if call.name == "recv" and call.data)
+    told = [accepted] if model == "threads" else [accepted, heard]  # a thread waits in recv()
+    for call in told:
+        before = [wait for wait in waits if call.inode in wait.ready and wait.t_ns < call.t_ns]
+        assert before and before[-1].end_ns is not None and before[-1].end_ns <= call.t_ns
+    assert all(isinstance(call.result, int) and call.result >= len(call.ready) for call in waits)
+    if model == "select":  # looks at all numbers up to the highest that it was given
+        assert all(accepted.fd is not None and call.args[0] > accepted.fd for call in waits)
+    if model == "poll":  # is handed all of them each time: the listener, two of the loop's own
+        assert [call.args for call in waits if accepted.inode in call.ready] == [(3,)]
+
+
+def test_a_wait_is_drawn_with_whom_it_reported_and_with_no_other() -> None:
+    def one_after_the_other(address: Address) -> None:
+        for _ in range(2):
+            hello(address)
+
+    timeline = recorded(one_after_the_other, app="upper")
+    for shown in picture(timeline).split("four-tuple  ")[1:]:
+        waits = [line for line in shown.splitlines() if "epoll_wait()" in line]
+        # who has come, what it says, its end
+        assert len(waits) == 3, shown
+        assert "1 ready" in shown
+
+
 @pytest.mark.parametrize("model", ["epoll", "threads", "asyncio"])
 def test_states_go_from_listening_to_the_end_of_the_connection(model: str) -> None:
     timeline = recorded(hello, model=model, app="upper")
@@ -204,6 +239,19 @@ def test_memory_is_bounded_and_what_is_left_out_is_counted(
     assert [call.name for call in timeline.of(Call)][-1] == "close"
     (left_out,) = [note for note in timeline.of(Note) if "calls were left out" in note.message]
     assert left_out.params["count"] >= 80
+
+
+def test_clients_that_come_when_no_more_is_kept_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crowd(address: Address) -> None:
+        for _ in range(20):
+            hello(address)
+
+    monkeypatch.setattr(journal_module, "MOST_CALLS", 20)
+    timeline = recorded(crowd, app="upper")
+    assert len(timeline.of(Call)) <= 22
+    assert len({state.remote for state in timeline.of(State)}) < 10
 
 
 def test_a_program_that_has_the_socket_is_said_to_be_out_of_sight() -> None:

@@ -72,7 +72,7 @@ def serve(
                 "How many clients are served: one-at-a-time, threads, select, poll, epoll, asyncio."
             ),
         ),
-    ] = "asyncio",
+    ] = "epoll",
     command: Annotated[
         str,
         typer.Option(

@@ -92,6 +92,8 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     `result` is what the kernel answered (bytes moved, a new descriptor), None with an `errno`
     (its symbol, "ECONNREFUSED"). `inode` names the socket, `new_inode` the one accept() made:
     sock_diag's rows carry the same numbers. One below 0 stands for a socket whose inode nobody saw.
+    A call that waits for many descriptors at once, as select() does, is on none of them: `ready`
+    are the inodes of the sockets that it reported.
     """
 
     t_ns: int
@@ -111,6 +113,7 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     data: bytes = b""
     local: Endpoint | None = None
     remote: Endpoint | None = None
+    ready: tuple[int, ...] = ()
 
 
 class SocketRow(msgspec.Struct, frozen=True, array_like=True):

@@ -1,8 +1,8 @@
 """The program lanes: which calls belong to a connection, and how a call is written.
 
 A call is the connection's where it was made on one of its sockets (told by inode, or by both
-addresses). The listener's calls belong to the server's lane: it is how the server came to be
-there. It does not know where in the picture a call goes.
+addresses), or waited for one of them and reported it. The listener's calls belong to the server's
+lane: it is how the server came to be there. It does not know where in the picture a call goes.
 """
 
 import msgspec
@@ -21,6 +21,9 @@ __all__ = ["OwnCalls", "brief", "full", "listens_for", "outcome", "own_calls"]
 _ADDRESSING = frozenset(("bind", "connect", "connect_ex"))
 _SENDING = frozenset(("send", "sendall", "sendto", "sendmsg", "write"))
 _RECEIVING = frozenset(("recv", "recvfrom", "recv_into", "recvmsg", "read"))
+_WAITING = frozenset(
+    ("select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2")
+)
 _ANY_ADDRESS = frozenset(("0.0.0.0", "::", "*"))
 
 #: a socket of a host: inodes of different hosts may be equal
@@ -41,13 +44,15 @@ def own_calls(timeline: Timeline, life: Life) -> OwnCalls:
     client = _sockets(timeline, life, connection.client, connection.server)
     server = _sockets(timeline, life, connection.server, connection.client)
     listener = _listeners(timeline, calls, connection, server)
+    arrival = _arrival(calls, listener, server)
 
     def of_server(call: Call) -> bool:
-        return _on(call, server) or (_on(call, listener) and not _accepts_another(call, server))
+        heard = _on(call, listener) and not _accepts_another(call, server)
+        return heard or call is arrival or _concerns(call, server)
 
     there, back = connection.server, connection.client
     return OwnCalls(
-        tuple(c for c in calls if _on(c, client) and not _sent_elsewhere(c, there)),
+        tuple(c for c in calls if _concerns(c, client) and not _sent_elsewhere(c, there)),
         tuple(c for c in calls if of_server(c) and not _sent_elsewhere(c, back)),
     )
 
@@ -83,7 +88,8 @@ def _of_other_kinds(calls: list[Call]) -> frozenset[_Socket]:
         (call.host, inode)
         for call in calls
         if call.name in ("listen", "accept")
-        or (call.name == "socket" and "SOCK_DGRAM" not in call.args)
+        # flags may stand beside the kind: SOCK_DGRAM|SOCK_CLOEXEC
+        or (call.name == "socket" and not any("SOCK_DGRAM" in str(arg) for arg in call.args))
         for inode in (call.inode, call.new_inode)
     )
 
@@ -120,8 +126,26 @@ def _listeners(
     )
 
 
+def _arrival(
+    calls: list[Call], listeners: frozenset[_Socket], server: frozenset[_Socket]
+) -> Call | None:
+    """The wait that told of the connection: the last one to report its listener before accept()
+    took it."""
+    accepted = next((c.t_ns for c in calls if (c.host, c.new_inode) in server), 0)
+    told = (c for c in calls if c.ready and c.t_ns < accepted and _reported(c, listeners))
+    return max(told, key=lambda call: call.t_ns, default=None)
+
+
 def _on(call: Call, sockets: frozenset[_Socket]) -> bool:
     return (call.host, call.inode) in sockets or (call.host, call.new_inode) in sockets
+
+
+def _concerns(call: Call, sockets: frozenset[_Socket]) -> bool:
+    return _on(call, sockets) or _reported(call, sockets)
+
+
+def _reported(call: Call, sockets: frozenset[_Socket]) -> bool:
+    return any((call.host, inode) in sockets for inode in call.ready)
 
 
 def _sent_elsewhere(call: Call, remote: Endpoint) -> bool:
@@ -174,6 +198,8 @@ def outcome(call: Call) -> Text:
         return call.result or "0"
     if call.name in _RECEIVING:
         return _received(call.result)
+    if call.name in _WAITING:
+        return Message("{count} ready", {"count": call.result})
     return f"fd {call.result}" if call.name in ("socket", "accept") else str(call.result)
 
 

@@ -5,7 +5,8 @@ Rules: a call is carried out whether or not it can be noted; only the first `MOS
 States are looked up in the kernel's socket table after a call, and only where somebody wants them
 (`watch`): those of the connection that the call was made on, at both ends if both are here, and of
 some that were closed and have not come to rest. What comes and goes between two calls is not seen.
-Calls may come from several threads.
+Calls may come from several threads. A wait for many sockets is noted if it reported one of those
+whose calls are: what ended by its time-out concerns nobody.
 """
 
 import errno
@@ -54,6 +55,8 @@ class Journal:
         self._lock = threading.Lock()
         self._diag = SockDiag() if watch else None
         self._known: dict[Ends, str] = {}
+        #: the sockets whose calls are noted, by inode, and what they connect
+        self._sockets: dict[int, Ends | None] = {}
         self._restless: deque[Ends] = deque()
 
     def call(
@@ -84,10 +87,43 @@ class Journal:
             reached = error.errno is not None or name == "connect"
             raise
         finally:
-            end_ns = time.monotonic_ns()
+            span_ns = begin_ns, time.monotonic_ns()
             named = {key: value for key, value in _identity(who).items() if value}
             if reached:
-                self._keep(name, args, size, begin_ns, end_ns, {**before, **named, **found})
+                self._keep(name, args, size, span_ns, {**before, **named, **found})
+
+    def wait(
+        self,
+        name: str,
+        args: tuple[int, ...],
+        function: Callable[[], list[T]],
+        descriptor: Callable[[T], int],
+    ) -> list[T]:
+        """Carry out `function`, which waits for any of many descriptors and gives what is ready, a
+        `descriptor` each."""
+        begin_ns = time.monotonic_ns()
+        found = function()
+        if found:
+            span_ns = begin_ns, time.monotonic_ns()
+            self._keep_wait(name, args, span_ns, list(map(descriptor, found)))
+        return found
+
+    def _keep_wait(
+        self, name: str, args: tuple[int, ...], span_ns: tuple[int, int], descriptors: list[int]
+    ) -> None:
+        inodes = (os.fstat(each).st_ino for each in descriptors)
+        ready = tuple(inode for inode in inodes if inode in self._sockets)
+        if not ready:
+            return
+        with self._lock:
+            if len(self.calls) >= MOST_CALLS:
+                self.left_out += 1
+                return
+            known = {"result": len(descriptors), "ready": ready}
+            self.calls.append(self._call(name, args, span_ns, known))
+            for ends in map(self._sockets.get, ready):
+                if ends is not None:
+                    self._look_at(ends)
 
     def _keeps(self, sock: socket.socket | None, name: str) -> bool:
         if len(self.calls) < MOST_CALLS:
@@ -100,39 +136,50 @@ class Journal:
         name: str,
         args: tuple[str | int, ...],
         size: int | None,
-        begin_ns: int,
-        end_ns: int,
+        span_ns: tuple[int, int],
         known: dict[str, Any],
     ) -> None:
-        call = Call(
-            t_ns=begin_ns,
-            end_ns=end_ns,
+        call = self._call(name, args, span_ns, {"size": size, **known})
+        with self._lock:
+            self.calls.append(call)
+            self._sockets.setdefault(call.inode)
+            if call.local and call.remote and name != "recvfrom":
+                self._meet(call.inode, (call.local, call.remote), ended=name == "close")
+            if name == "listen" and call.local and call.errno is None:
+                self._look_at_listener(call.local)
+            self._look_at_restless()
+
+    def _call(
+        self,
+        name: str,
+        args: tuple[str | int, ...],
+        span_ns: tuple[int, int],
+        known: dict[str, Any],
+    ) -> Call:
+        return Call(
+            t_ns=span_ns[0],
+            end_ns=span_ns[1],
             host=self._host,
             program=self._program,
             pid=os.getpid(),
             thread=threading.get_native_id(),
             name=name,
             args=args,
-            size=size,
             **known,
         )
-        with self._lock:
-            self.calls.append(call)
-            if call.local and call.remote and name != "recvfrom":
-                self._meet((call.local, call.remote), ended=name == "close")
-            if name == "listen" and call.local and call.errno is None:
-                self._look_at_listener(call.local)
-            self._look_at_restless()
 
     def meet(self, sock: socket.socket) -> None:
         """There is a connection that none of its own calls has told of yet: accept() made it."""
         known = _identity(sock)
-        if known["local"] and known["remote"]:
-            with self._lock:
-                self._meet((known["local"], known["remote"]), ended=False)
+        with self._lock:
+            if len(self.calls) < MOST_CALLS:  # else its accept() was left out, too
+                self._sockets.setdefault(known["inode"])
+                if known["local"] and known["remote"]:
+                    self._meet(known["inode"], (known["local"], known["remote"]))
 
-    def _meet(self, ends: Ends, *, ended: bool) -> None:
+    def _meet(self, inode: int, ends: Ends, *, ended: bool = False) -> None:
         self.ends.setdefault(ends)
+        self._sockets[inode] = ends
         self._look_at(ends)
         if ended and self._diag is not None:
             self._restless.append(ends)

@@ -1,17 +1,17 @@
 """The standard socket class, each call of which a journal notes.
 
 A server that is given such sockets to listen with needs no other code to be recorded: what accept()
-gives is of this class too. Not noted: what the program waits in (select(), poll(), epoll_wait()),
-and questions after names and options.
+gives is of this class too. Not noted: questions after names and options. What a server waits in is
+noted by `talk.models.waiting`.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from fourtuple.talk.journal import Journal
 
-__all__ = ["NotedSocket"]
+__all__ = ["NotedSocket", "journal_of"]
 
 T = TypeVar("T")
 _HOW = ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")
@@ -108,6 +108,11 @@ class NotedSocket(socket.socket):
         if self.fileno() < 0:
             return
         self._note("close", (), super().close)
+
+
+def journal_of(sockets: Iterable[socket.socket]) -> Journal | None:
+    """The journal that notes the calls of these sockets, if one does."""
+    return next((each.journal for each in sockets if isinstance(each, NotedSocket)), None)
 
 
 def _text(address: Any) -> str:

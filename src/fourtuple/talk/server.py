@@ -55,7 +55,7 @@ class Service:
 
     urls: tuple[Url, ...]
     app: str = ""
-    model: str = "asyncio"
+    model: str = "epoll"
     limits: Limits = field(default_factory=Limits)
     authorized: bool = False
     compress: bool = True
@@ -244,10 +244,14 @@ def _signals(stop: Stop) -> Iterator[None]:
             signal.raise_signal(number)
 
     before = {number: signal.getsignal(number) for number in numbers}
+    # asked() runs once the main thread is back from the kernel: a signal that another thread got,
+    # or that came just before a wait without end, has to end that wait by itself
+    woken_by = signal.set_wakeup_fd(stop.wake_fd, warn_on_full_buffer=False)
     for number in numbers:
         signal.signal(number, asked)
     try:
         yield
     finally:
+        signal.set_wakeup_fd(woken_by)
         for number in numbers:
             signal.signal(number, before[number])

@@ -4,9 +4,11 @@ import os
 import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 
 from fourtuple.event.model import Endpoint
-from fourtuple.source.trace.sockets import Holder, Sock, plain
+from fourtuple.source.trace.sockets import Holder, Sock, endpoint, plain
+from fourtuple.system.inet_dump import InetRow, Tables
 from fourtuple.system.owners import look_for_owners, owners_of, sockets_of
 from fourtuple.system.sock_diag import DiagSocket, SockDiag, parse_row
 
@@ -21,9 +23,18 @@ __all__ = [
     "namespace_of",
     "process_of",
     "queues_of",
+    "receiving_processes",
+    "row_of",
     "socket_rows",
+    "source_of",
     "threads_of",
+    "udp_ends",
 ]
+
+
+#: of a UDP socket: it has no peer
+_UNCONNECTED = 7
+_ANY_PORT = 9
 
 
 def process_of(thread: int) -> tuple[int, str] | None:
@@ -91,6 +102,44 @@ def listening_processes(rows: Iterable[DiagSocket]) -> set[int]:
     return {owner.pid for owners in owners_of(inodes).values() for owner in owners}
 
 
+def receiving_processes() -> set[int]:
+    """The processes that hold a UDP socket of this namespace to which anybody may send."""
+    inodes = {row.inode for row in _udp_rows() if row.state == _UNCONNECTED} - {0}
+    return {owner.pid for owners in owners_of(inodes).values() for owner in owners}
+
+
+def _udp_rows() -> list[InetRow]:
+    with suppress(OSError), Tables() as tables:
+        return list(tables.inet(socket.IPPROTO_UDP))
+    return []
+
+
+def udp_ends(holder: Holder) -> tuple[Endpoint, Endpoint | None] | None:
+    """Local and remote end of a UDP socket; None where it is gone."""
+    inode = inode_behind(holder.pid, holder.fd)
+    for row in _udp_rows() if inode else ():
+        if row.inode == inode:
+            here = _end(row.family, row.local_address, row.local_port)
+            there = _end(row.family, row.remote_address, row.remote_port)
+            return (here, there if there and there.port else None) if here else None
+    return None
+
+
+def _end(family: int, address: bytes, port: bytes) -> Endpoint | None:
+    size = 4 if family == socket.AF_INET else 16
+    return endpoint(family, address[:size], int.from_bytes(port, "big"))
+
+
+@cache
+def source_of(address: str) -> str:
+    """The address from which this namespace would send to another; "" where it has no route."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect((address, _ANY_PORT))  # which sends nothing
+        return str(sock.getsockname()[0])
+    return ""
+
+
 def holders_of_port(rows: Iterable[DiagSocket], port: int) -> set[int]:
     """The processes that hold a socket with this port at either end."""
     inodes = {row.inode for row in rows if port in (row.local[1], row.remote[1])} - {0}
@@ -146,10 +195,10 @@ def inode_behind(pid: int, fd: int) -> int:
     return 0
 
 
-def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
-    """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
+def row_of(diag: SockDiag, sock: Sock) -> DiagSocket | None:
+    """What the table says of a TCP socket now; None where it is gone."""
     local, remote = sock.local, None if sock.role == "listener" else sock.remote
-    if local is None:
+    if local is None or sock.protocol != "tcp":
         return None
     anyone = Endpoint("::" if ":" in local.address else "0.0.0.0", 0)
     there = remote or anyone
@@ -158,5 +207,11 @@ def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
         message = diag.find(family, (local.address, local.port), (there.address, there.port))
         row = parse_row(message) if message else None
         if row is not None and (row.state == "LISTEN") == (remote is None):
-            return row.state, row.recv_q, row.send_q
+            return row
     return None
+
+
+def queues_of(diag: SockDiag, sock: Sock) -> tuple[str, int, int] | None:
+    """State, receive and send queue of a socket; of a listener the accept queue and its limit."""
+    row = row_of(diag, sock)
+    return (row.state, row.recv_q, row.send_q) if row else None

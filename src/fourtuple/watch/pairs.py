@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fourtuple.event.model import Endpoint
+from fourtuple.source.trace.datagrams import SILENT
 from fourtuple.source.trace.sockets import Sock, at_home
 from fourtuple.watch.frames import pair_key
 
@@ -22,7 +23,8 @@ _GRACE_NS = 50_000_000
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a connection ended: `code` is one of refused, unanswered, reset, timed-out, error,
-    given-up, closed; `by` "client", "server" or ""; `detail` the kernel's word, if it gave one."""
+    given-up, silent (UDP), closed; `by` "client", "server" or ""; `detail` the kernel's word, if
+    it gave one."""
 
     code: str
     by: str = ""
@@ -40,18 +42,26 @@ class Pair:
     opened_told: bool = False
     accepted_told: bool = False
     ended_told: bool = False
+    _key: bytes = b""
 
     @property
     def socks(self) -> list[Sock]:
         return [sock for sock in (self.client, self.server) if sock is not None]
 
     @property
+    def protocol(self) -> str:
+        """tcp, or udp: a conversation."""
+        return self.socks[0].protocol
+
+    @property
     def key(self) -> bytes:
-        return pair_key(*self.ends)
+        self._key = self._key or pair_key(*self.ends, self.protocol)
+        return self._key
 
     def may_have(self, sock: Sock, role: str) -> bool:
         """Whether a socket with these ends may be the one of that role."""
-        if (self.client if role == "client" else self.server) is not None:
+        taken = self.client if role == "client" else self.server
+        if taken is not None or self.protocol != sock.protocol:
             return False
         return not at_home(*self.ends) or not sock.netns or self.netns in (0, sock.netns)
 
@@ -104,6 +114,8 @@ class Pair:
         told = [(one, side) for side, sock in self._sides() for one in sock.told]
         sent = next((one for one, _ in told if one.what == "reset-sent"), None)
         error = next((sock.error for sock in self.socks if sock.error), "")
+        if error == SILENT:
+            return Cause("silent")
         if not self.established:
             return self._unopened(error, sent.reason if sent else "")
         if sent is not None:
@@ -175,7 +187,7 @@ class Pairs:
         for sock in sorted({sock.latest for sock in socks}, key=_begun):
             if sock.role == "listener":
                 yield from self._listener(sock)
-            elif sock.local and sock.remote and sock.local.port and sock.remote.port:
+            elif _is_connection(sock):
                 changed[self._pair(sock)] = None
         for pair in changed:
             yield from self._news(pair)
@@ -194,7 +206,8 @@ class Pairs:
             return known
         there = self._current.setdefault(ends, [])
         role = "client" if client else "server"
-        pair = next((one for one in reversed(there) if one.may_have(sock, role)), None)
+        fits = (one for one in reversed(there) if one.may_have(sock, role))
+        pair = next(fits, None)
         if pair is None:  # a new one, or the ports are used again
             pair = Pair(ends)
             there.append(pair)
@@ -213,7 +226,8 @@ class Pairs:
             return
         if pair.established and not pair.opened_told:
             pair.opened_told = True
-            pair.accepted_told = pair.server is None or pair.owners_known
+            accepted = pair.server is None or pair.owners_known
+            pair.accepted_told = accepted or pair.protocol != "tcp"
             t_ns = max(sock.established_ns for sock in pair.socks)
             yield News(t_ns, "opened" if pair.begun_ns else "present", pair)
         elif pair.opened_told and not pair.accepted_told and pair.server and pair.server.owner:
@@ -243,6 +257,14 @@ class Pairs:
             self._current.pop(pair.ends, None)
         for sock in pair.socks:
             self._of.pop(sock, None)
+
+
+def _is_connection(sock: Sock) -> bool:
+    """Whether it has two ends. A UDP socket has as many peers as it likes: its conversations are
+    what is told of (source.trace.datagrams)."""
+    if not (sock.local and sock.remote and sock.local.port and sock.remote.port):
+        return False
+    return sock.protocol == "tcp" or sock.established
 
 
 def _begun(sock: Sock) -> int:

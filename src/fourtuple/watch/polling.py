@@ -166,8 +166,13 @@ class Poller:
         """What is missing was said at the start."""
         return []
 
-    def timeline(self, pair: Pair | None = None) -> Timeline:
+    def timeline(self, pair: Pair) -> Timeline:
         """There are no frames to draw."""
+        del pair
+        return Timeline()
+
+    def recording(self) -> Timeline:
+        """Nothing was kept."""
         return Timeline()
 
 

@@ -9,7 +9,7 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -18,16 +18,17 @@ from fourtuple.event.model import Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.source.trace.feed import Batch, Feed
 from fourtuple.source.trace.join import Joiner
-from fourtuple.source.trace.sockets import Changed, Sock
+from fourtuple.source.trace.sockets import Changed, Sock, call_event, events_of
 from fourtuple.system.packet import WallClock
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
-from fourtuple.system.tapping import FrameTap, Tapped, frames_of
+from fourtuple.system.tapping import FrameTap, frames_of
 from fourtuple.system.tracefs import ending_in_order
 from fourtuple.watch import looking
 from fourtuple.watch.command import Command
 from fourtuple.watch.frames import Frames
 from fourtuple.watch.pairs import News, Pair, Pairs
-from fourtuple.watch.record import timeline_of
+from fourtuple.watch.record import recorded, timeline_of
+from fourtuple.watch.spool import Spool
 from fourtuple.watch.wish import Wish
 
 __all__ = ["Session"]
@@ -37,8 +38,8 @@ LOST_EVENTS = N_("{count} events of the kernel's trace found no room: calls or s
 LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
 LEFT_OUT_CALLS = N_("{count} calls were left out: more than can be kept")
 HANDED = N_(
-    "{count} connections were passed on to a process that is not followed: its calls on them are "
-    "missing"
+    "connections that were passed on to a process that is not followed: {count}; its calls on them "
+    "are missing"
 )
 URING = N_("a program uses io_uring: what it does through that is no system call, and is not seen")
 STEPPED = N_("the wall clock stepped: times of frames before and after do not fit together")
@@ -50,6 +51,8 @@ _LINGER_S = 0.15
 #: work for so long, then take again what the kernel has
 _WORK_S = 0.05
 _MOST_BACKLOG_BYTES = 512 << 20
+#: connections that are over, and of which a program may still call something
+_MOST_OVER = 1000
 #: frames of what nobody watches are kept for as long as a trace may take to tell whose they are
 _IDLE_NS = 3_000_000_000
 
@@ -70,7 +73,8 @@ class Session:
     frames_lost: int = 0
     connections: int = 0
     status: int | None = None
-    kept: list[Pair] = field(default_factory=list)
+    _over: dict[Pair, None] = field(default_factory=dict)
+    _listeners: dict[Sock, None] = field(default_factory=dict)
     _backlog: deque[tuple[Batch, list[bytes]]] = field(default_factory=deque)
     _handed: int = 0
     _behind: int = 0
@@ -85,9 +89,12 @@ class Session:
         self.joiner = Joiner(
             looking.process_of,
             looking.namespace_of,
+            source_of=looking.source_of,
+            ends_of=looking.udp_ends,
             all_watched=wish.everything,
             all_matter=wish.port is not None,
         )
+        self._spool = Spool(wish.keep) if wish.keep else None
         self.pairs = Pairs(self.wish.wants, self.wish.wants_listener, self._forget)
 
     def run(self) -> None:
@@ -115,7 +122,8 @@ class Session:
     def _armed(self, roots: Sequence[int], rows: list[DiagSocket]) -> Feed:
         """The feed, not started, and the joiner told of all that is there already."""
         everybody = self.wish.everything or self.wish.port is not None
-        peers = looking.listening_processes(rows) - set(roots) - {os.getpid()}
+        peers = looking.listening_processes(rows) | looking.receiving_processes()
+        peers -= {*roots, os.getpid()}
         if self.wish.port is not None:
             peers |= looking.holders_of_port(rows, self.wish.port) - {os.getpid()}
         known = looking.known_sockets([*roots, *peers], rows)
@@ -168,7 +176,9 @@ class Session:
             batch, blocks = self._backlog.popleft()
             self._behind -= batch.size + sum(map(len, blocks))
             for block in blocks:
-                self.frames.add(self._counted(block))
+                found = list(frames_of(block))
+                self.frames_seen += len(found)
+                self.frames.add(found)
             records = self._feed.records(batch)
             self.events += len(records)
             self.joiner.take(records)
@@ -176,23 +186,17 @@ class Session:
             if limit_s is not None and time.monotonic() - began_s > limit_s:
                 return
 
-    def _counted(self, block: bytes) -> Iterator[Tapped]:
-        for frame in frames_of(block):
-            self.frames_seen += 1
-            yield frame
-
     def _tell_news(self, until_ns: int) -> None:
         for news in self.pairs.update(self.joiner.fresh()):
             self._tell(news)
         for news in self.pairs.settled(until_ns):
             self.connections += 1
             self._tell(news)
-            self._over(news)
-        if self.wish.frames:
-            wanted = frozenset(pair.key for pair in (*self.pairs, *self.kept))
-            idle_ns = time.time_ns() - _IDLE_NS
-            if not self._behind:
-                self.frames.forget_idle(idle_ns, wanted)
+            self._ended(news)
+        self._keep_what_is_over()
+        if self.wish.frames and not self._behind:
+            wanted = frozenset(pair.key for pair in (*self.pairs, *self._over))
+            self.frames.forget_idle(time.time_ns() - _IDLE_NS, wanted)
 
     def _tell(self, news: News) -> None:
         for sock in news.pair.socks if news.pair else ():
@@ -202,13 +206,41 @@ class Session:
             self._look_for_time_wait(news.pair)
         self.tell(news)
 
-    def _over(self, news: News) -> None:
+    def _ended(self, news: News) -> None:
         assert news.pair is not None
         self._handed += any(sock.elsewhere for sock in news.pair.socks)
-        if self.wish.keep:
-            self.kept.append(news.pair)
+        if self._spool is None:
+            self._forget(news.pair)
+        else:
+            self._over[news.pair] = None
+
+    def _keep_what_is_over(self) -> None:
+        """Write what will not change any more: connections whose descriptors are closed, those that
+        ended first where there are many, and frames where they take too much room."""
+        if self._spool is None:
             return
-        self._forget(news.pair)
+        too_many = len(self._over) - _MOST_OVER
+        closed = [pair for place, pair in enumerate(self._over)
+                  if place < too_many or all(sock.open_at <= 0 for sock in pair.socks)]  # fmt: skip
+        for pair in closed:
+            self._keep(pair, self._spool)
+            del self._over[pair]
+        if self.frames.many and not self.wish.draw:
+            for pair in self.pairs:
+                self._keep_frames(pair, self._spool)
+
+    def _keep(self, pair: Pair, spool: Spool) -> None:
+        for sock in pair.socks:
+            spool.add_events(events_of(sock))
+            if sock.listener is not None:
+                self._listeners[sock.listener] = None
+        self._keep_frames(pair, spool)
+        self._forget(pair)
+
+    def _keep_frames(self, pair: Pair, spool: Spool) -> None:
+        if pair.seen_from(self._netns):
+            spool.add_frames(self.frames.of(pair.key), self.clock)
+            self.frames.forget([pair.key])
 
     def _forget(self, pair: Pair) -> None:
         """Nobody will ask for it again."""
@@ -238,15 +270,17 @@ class Session:
         now_ns = time.monotonic_ns()
         for pair in self.pairs:
             if self.wish.wants(pair):
-                self.kept += [pair] if self.wish.keep else []
+                self._over[pair] = None
                 self._handed += self._found_elsewhere(pair)
                 self._tell(News(now_ns, "open", pair))
 
-    @staticmethod
-    def _found_elsewhere(pair: Pair) -> bool:
+    def _found_elsewhere(self, pair: Pair) -> bool:
         """Whether a process that nobody follows has a socket of it; who that is, the kernel's
         table of descriptors tells."""
         socks = [sock for sock in pair.socks if sock.elsewhere]
+        for sock in socks:
+            row = looking.row_of(self._diag, sock) if sock.netns in (0, self._netns) else None
+            sock.inode = sock.inode or (row.inode if row else 0)
         holders = looking.holders_of([sock.inode for sock in socks if sock.inode])
         for sock in socks:
             for holder in holders.get(sock.inode, ()):
@@ -290,17 +324,21 @@ class Session:
         t_ns = time.monotonic_ns()
         return [Note(t_ns=t_ns, kind="degraded", message=m, params=p) for m, p in said]
 
-    def timeline(self, pair: Pair | None = None) -> Timeline:
-        """What was seen of one connection, or of all that were kept."""
-        pairs = self.kept if pair is None else [pair]
-        here = {one.key for one in pairs if one.seen_from(self._netns)}
-        frames = [frame for key in here for frame in self.frames.of(key)]
-        whole = pair is None
-        return timeline_of(
-            self.wish.title,
-            pairs,
-            frames,
-            self.clock,
-            self.notes() if whole else (),
-            self.joiner.unjoined if whole else (),
-        )
+    def timeline(self, pair: Pair) -> Timeline:
+        """What was seen of a connection; of one that is kept on disk already, nothing."""
+        frames = self.frames.of(pair.key) if pair.seen_from(self._netns) else ()
+        return timeline_of(self.wish.title, pair, frames, self.clock)
+
+    def recording(self) -> Timeline:
+        """All that was kept, once watching is over; its frames and events stay on disk."""
+        assert self._spool is not None
+        for pair in self._over:
+            self._keep(pair, self._spool)
+        self._over.clear()
+        for listener in self._listeners:
+            self._spool.add_events(events_of(listener))
+        self._spool.add_events(map(call_event, self.joiner.unjoined))
+        self._spool.add_events(self.notes())
+        timeline = recorded(self.wish.title, self._spool, self.clock)
+        self._spool.close()
+        return timeline

@@ -20,7 +20,7 @@ def test_a_patient_sender_sends_nothing_again_for_a_while() -> None:
         row = lab.connection(client)
         lab.expect(row.timer, "retransmit", "the timer that runs")
         lab.expect(
-            row.timer_ms > 1_000, True, "and it has long to go: without patience 200 ms at most"
+            row.timer_ms > 1_000, True, "and it has long to go: without patience a second at most"
         )
         ack.stop()
         lab.settle()

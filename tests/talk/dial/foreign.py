@@ -4,13 +4,14 @@ The textbook programs are what textbooks print: blocking calls, one client at a 
 """
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -168,10 +169,11 @@ def await_listener(port: int) -> None:
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port that nobody has just now."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port that nobody has, of those that the kernel gives to nobody who asks for any."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+            return int(sock.getsockname()[1])
 
 
 def talk(
@@ -186,6 +188,23 @@ def talk(
         timeout=WAIT_S,
         env=environment,
     )
+
+
+@contextmanager
+def talking(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`fourtuple talk` while it runs: what it prints can be waited for."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fourtuple", "talk", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "COLUMNS": "120"},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def words(result: "subprocess.CompletedProcess[bytes]") -> str:

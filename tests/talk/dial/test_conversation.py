@@ -25,6 +25,7 @@ from .foreign import (
     free_port,
     needs_root,
     talk,
+    talking,
     textbook,
     words,
 )
@@ -47,17 +48,17 @@ def test_clients_one_after_another(  # A3, E9
 
 
 def test_a_textbook_udp_server_answers_each_datagram() -> None:  # A2
-    with textbook(UDP_ECHO) as server:
-        arguments = ("--send", "hello", "--count", "3", "--interval", "0.01", "--wait", "0.5")
-        result = talk(server.udp, *arguments)
-    assert (result.returncode, result.stdout) == (0, b"HELLO" * 3)
+    thrice = ("--send", "hello", "--count", "3", "--interval", "0.01", "--wait", "600")
+    with textbook(UDP_ECHO) as server, talking(server.udp, *thrice) as running:
+        assert running.stdout is not None
+        assert running.stdout.read(15) == b"HELLO" * 3
 
 
 @needs_root
 def test_a_raw_ip_server_answers_and_our_own_packet_is_not_taken_for_it() -> None:  # A2
     program = """
 import socket
-server = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
+server = socket.socket(socket.AF_INET, socket.SOCK_RAW, 252)
 server.bind(("127.0.0.1", 0))
 print(1, flush=True)
 while True:
@@ -66,9 +67,10 @@ while True:
     if data.islower():
         server.sendto(data.upper(), address)
 """
-    with textbook(program):
-        result = talk("raw://127.0.0.1:253", "--send", "hello", "--wait", "0.5")
-    assert (result.returncode, result.stdout) == (0, b"HELLO")
+    once = ("--send", "hello", "--wait", "600")
+    with textbook(program), talking("raw://127.0.0.1:252", *once) as running:
+        assert running.stdout is not None
+        assert running.stdout.read(5) == b"HELLO"
 
 
 def test_identity_and_name_are_exchanged() -> None:  # A4
@@ -123,9 +125,25 @@ def test_the_other_sides_end_does_not_keep_us_from_sending() -> None:  # as ncat
 
 
 def test_no_shutdown_keeps_the_end_of_input_to_itself() -> None:
-    with textbook(ECHO) as server:
-        result = talk(server.tcp, "--no-shutdown", "--wait", "0.5", "--explain", given=b"a")
-    assert (result.returncode, result.stdout) == (0, b"A")
+    program = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+connection, address = listener.accept()
+connection.sendall(connection.recv(1).upper())
+connection.settimeout(0.3)
+try:
+    connection.recv(1)
+    print("it ended", flush=True)
+except TimeoutError:
+    print("no end came", flush=True)
+connection.close()
+input()
+"""
+    with textbook(program) as server:
+        result = talk(server.tcp, "--no-shutdown", "--wait", "600", given=b"a")
+        assert (result.returncode, result.stdout) == (0, b"A")
+        assert server.line() == "no end came"
 
 
 def test_a_file_and_a_size_go_out_as_they_are(tmp_path: Path) -> None:
@@ -263,9 +281,14 @@ def test_websocket_messages_are_lines_and_their_frames_are_shown(
     options = [] if compress else ["--no-compress"]
     with textbook(program) as server:
         url = f"ws://127.0.0.1:{server.port}/"
-        result = talk(url, "--explain", "--wait", "4", *options, given=b"hello\n\nyou there")
-    assert (result.returncode, result.stdout) == (0, b"HELLO\n\nYOU THERE\n")
-    said = words(result)
+        with talking(url, "--explain", "--wait", "0.1", *options) as running:
+            assert running.stdin and running.stdout and running.stderr
+            running.stdin.write(b"hello\n\nyou there\n")
+            running.stdin.flush()
+            answers = [running.stdout.readline() for _ in range(3)]
+            assert answers == [b"HELLO\n", b"\n", b"YOU THERE\n"]
+            said = " ".join(running.communicate()[1].decode().split())
+            assert running.returncode == 0
     assert "101 Switching Protocols" in said
     assert ("permessage-deflate" in said) == compress
     assert "received: text frame, 9 bytes" in said

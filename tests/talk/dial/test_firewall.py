@@ -28,7 +28,7 @@ SCRIPT = """
 ip link set lo up
 nft -f - || exit 9
 for url in "$@"; do
-    "$PYTHON" -m fourtuple talk "$url" --explain --timeout 2 2>&1 </dev/null
+    "$PYTHON" -m fourtuple talk "$url" --explain --timeout 5 2>&1 </dev/null
     echo "=== $?"
 done
 """

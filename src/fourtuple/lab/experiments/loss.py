@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts.baseline import PATIENT
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN, PATIENT
 from fourtuple.lab.hosts.gauges import counters, grown, tcp_info
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import data, pure_ack
@@ -28,7 +28,7 @@ LETTER = b"one segment of data"
     mutation=Mutation(N_("the wire loses nothing"), values={"lose": False}),
 )
 def lost_segment(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=LINUX_RTO_MIN)
     sock, peer = lab.connected(client, server)
     before, rto_ns = counters(client), tcp_info(sock).rto_us * 1000
     if lab.value("lose", True):
@@ -166,7 +166,7 @@ def cumulative_ack(lab: Lab) -> None:
     mutation=Mutation(N_("the wire leaves the bits alone"), values={"damage": False}),
 )
 def corrupted_segment(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=LINUX_RTO_MIN)
     sock, peer = lab.connected(client, server)
     before = counters(server)
     if lab.value("damage", True):
@@ -208,7 +208,7 @@ def corrupted_segment(lab: Lab) -> None:
     mutation=Mutation(N_("the path is not cut"), values={"cut": False}),
 )
 def rto_back_off(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=LINUX_RTO_MIN)
     sock, peer = lab.connected(client, server)
     looks = [tcp_info(sock)]
     copies = lab.wire.watch(data.sent_by(client))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts.baseline import PATIENT
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN, PATIENT
 from fourtuple.lab.hosts.gauges import counters, grown, tcp_info
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
@@ -174,7 +174,7 @@ def tail_loss_probe(lab: Lab) -> None:
     mutation=Mutation(N_("the ACKs are not held"), values={"hold": False}),
 )
 def spurious_time_out(lab: Lab) -> None:
-    client, server = lab.pair(congestion="reno")
+    client, server = lab.pair(congestion="reno", sysctls=LINUX_RTO_MIN)
     listener = server.socket().listen(8888)
     for timestamps, undone_by, copies in ((1, "TCPLossUndo", 1), (0, "TCPDSACKUndo", 3)):
         client.sysctl("net.ipv4.tcp_timestamps", timestamps)

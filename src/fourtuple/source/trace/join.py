@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from types import MappingProxyType
 
+from fourtuple.source.trace.datagrams import Datagrams, EndsOf, Route
 from fourtuple.source.trace.feed import Record
 from fourtuple.source.trace.formats import Value
 from fourtuple.source.trace.naming import arguments, call_name, error_name, long, offered, whole
 from fourtuple.source.trace.network import Network
 from fourtuple.source.trace.programs import LookUp, Process, Programs
-from fourtuple.source.trace.sockets import CallMade, Sock
+from fourtuple.source.trace.sockets import CallMade, Sock, endpoint
 
 __all__ = ["Joiner"]
 
@@ -62,6 +63,8 @@ class _Pending:
         self.process = process
         self.fd = fd
         self.touched: list[int] = []
+        self.sizes: list[int] = []
+        self.route: Route | None = None
         self.changed: list[Sock] = []
         self.descriptor: Sock | None = None
 
@@ -94,6 +97,8 @@ class Joiner:
         look_up: LookUp,
         namespace_of: Callable[[int], int] = lambda pid: 0,
         *,
+        source_of: Callable[[str], str] = lambda address: "",
+        ends_of: EndsOf = lambda holder: None,
         all_watched: bool = False,
         all_matter: bool = False,
     ) -> None:
@@ -103,10 +108,13 @@ class Joiner:
         self.left_out = 0
         self.uring = False
         self.network = Network()
+        self.datagrams = Datagrams(lambda sock: self.network.fresh.add(sock), source_of, ends_of)
         self._pending: dict[int, _Pending] = {}
         self._handlers: Mapping[str, Callable[[Record], None]] = {
             "sock_send_length": self._length,
             "sock_recv_length": self._length,
+            "fib_table_lookup": self._routed,
+            "fib6_table_lookup": self._routed,
             "task_newtask": self._born,
             "sched_process_exec": self._executed,
             "sched_process_exit": self._ended,
@@ -185,6 +193,8 @@ class Joiner:
         sock = process.sock(fd) if fd is not None else None
         if sock is None:
             return name not in _OF_FILES
+        if sock.protocol == "udp":
+            return True  # it may have any number of peers
         if sock.concern is None and sock.remote is not None:
             sock.concern = sock.watched or self.network.other_is_watched(sock)
         return sock.concern is not False
@@ -238,10 +248,13 @@ class Joiner:
         result, made = long(record.values(), "ret"), pending.made
         made.end_ns = record.t_ns
         made.result, made.errno = (result, None) if result >= 0 else (None, error_name(-result))
+        talk = None
+        if sock is not None and sock.protocol == "udp":
+            talk = self.datagrams.joined(sock, made, pending.route, pending.sizes)
         handle = _OUTCOMES.get(name)
         if handle is not None:
             handle(self, pending, sock)
-        self._keep(pending, sock)
+        self._keep(pending, talk or sock)
 
     def _keep(self, pending: _Pending, sock: Sock | None) -> None:
         if sock is None and pending.name not in _MAKING and pending.name not in _WAITS:
@@ -334,6 +347,7 @@ class Joiner:
                 self._let_go(sock, made.end_ns or made.t_ns)
         if sock is not None and sock.protocol != "tcp" and not sock.open_at:
             self.network.by_address.pop(sock.address, None)
+        self.datagrams.look(made.end_ns or made.t_ns)
 
     @staticmethod
     def _let_go(sock: Sock, t_ns: int) -> None:
@@ -348,6 +362,7 @@ class Joiner:
             sock = process.close(fd)
             if sock is not None:
                 self._let_go(sock, made.end_ns or made.t_ns)
+        self.datagrams.look(made.end_ns or made.t_ns)
 
     def _moved(self, pending: _Pending, _: Sock | None) -> None:
         self.programs.moved(pending.made.thread)
@@ -368,11 +383,29 @@ class Joiner:
         if sock is None:
             return
         sock.protocol = _PROTOCOLS.get(whole(values, "protocol"), sock.protocol)
+        if sock.protocol == "udp":
+            if moved >= 0 and not whole(values, "flags") & socket.MSG_PEEK:
+                pending.sizes.append(moved)
+            return
         if moved > 0 and not whole(values, "flags") & socket.MSG_PEEK:
             if record.name == "sock_send_length":
                 sock.sent_bytes += moved
             else:
                 sock.received_bytes += moved
+
+    def _routed(self, record: Record) -> None:
+        """The kernel looked for the way of a datagram, or of all that connect() may send."""
+        pending = None if record.interrupted else self._pending.get(record.task)
+        if pending is None or pending.fd is None:
+            return
+        values = record.values()
+        family = socket.AF_INET if record.name == "fib_table_lookup" else socket.AF_INET6
+        ends = [
+            endpoint(family, _octets(values, address), whole(values, port))
+            for address, port in (("src", "sport"), ("dst", "dport"))
+        ]
+        if ends[0] is not None and ends[1] is not None and ends[1].port:
+            pending.route = ends[0], ends[1]
 
     def _born(self, record: Record) -> None:
         values = record.values()
@@ -384,17 +417,26 @@ class Joiner:
         if pending is not None:
             self._keep(pending, self._on(pending))
         self.programs.ended(record.task)
+        self.datagrams.look(record.t_ns)
 
     def _executed(self, record: Record) -> None:
         values = record.values()
         self._pending.pop(record.task, None)
         before = whole(values, "old_pid") or record.task
         self.programs.executed(record.task, before, str(values.get("filename", "")))
+        self.datagrams.look(record.t_ns)
+
+
+def _octets(values: Values, name: str) -> bytes:
+    value = values.get(name, b"")
+    return bytes(value) if isinstance(value, bytes | tuple) else b""
 
 
 def _another_s_now(over: Sock, sock: Sock | None) -> bool:
     """Whether bytes at the address of a socket whose life is over are a later one's, of which the
     trace was to say nothing: unless they are on what came through the same listener's port."""
+    if over.protocol != "tcp":  # nothing but its last close() tells the end of it
+        return over.open_at <= 0
     if not over.ended_ns or over is sock:
         return False
     if sock is None or sock.listener is None or over.role != "server":

@@ -90,6 +90,7 @@ class Sock:
     waiting    a listener's connections that no accept() has taken
     ended_ns   0 while it lives
     first_end  who closed first: "own" or "peer"
+    peer       of a conversation (UDP): the other end of it, where that is on this machine
     concern    whether it matters though its own process is not watched; None: not known yet
     """
 
@@ -111,6 +112,7 @@ class Sock:
     begun_ns: int = 0
     ended_ns: int = 0
     first_end: str = ""
+    peer: "Sock | None" = None
     concern: bool | None = None
     established: bool = False
     established_ns: int = 0

@@ -13,13 +13,22 @@ from types import MappingProxyType
 from fourtuple.talk.hall import Hall
 from fourtuple.talk.models.listener import Listener, Stop
 from fourtuple.talk.models.one_at_a_time import serve_one_at_a_time
-from fourtuple.talk.models.readiness import EpollWaiter, PollWaiter, SelectWaiter
+from fourtuple.talk.models.readiness import EpollWaiter, PollWaiter, SelectWaiter, Waiter
 from fourtuple.talk.models.ready import serve_ready
 from fourtuple.talk.models.threads import serve_threads
+from fourtuple.talk.models.waiting import noted_waiter
 
 __all__ = ["MODELS", "Listener", "Model", "Stop"]
 
 Model = Callable[[Sequence[Listener], Hall, Stop], None]
+
+
+def _by_readiness(make: Callable[[], Waiter]) -> Model:
+    def serve(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
+        waiter = noted_waiter(make(), [each.socket for each in listeners])
+        serve_ready(waiter, listeners, hall, stop)
+
+    return serve
 
 
 def _asyncio(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
@@ -32,9 +41,9 @@ MODELS: Mapping[str, Model] = MappingProxyType(
     {
         "one-at-a-time": serve_one_at_a_time,
         "threads": serve_threads,
-        "select": lambda listeners, hall, stop: serve_ready(SelectWaiter(), listeners, hall, stop),
-        "poll": lambda listeners, hall, stop: serve_ready(PollWaiter(), listeners, hall, stop),
-        "epoll": lambda listeners, hall, stop: serve_ready(EpollWaiter(), listeners, hall, stop),
+        "select": _by_readiness(SelectWaiter),
+        "poll": _by_readiness(PollWaiter),
+        "epoll": _by_readiness(EpollWaiter),
         "asyncio": _asyncio,
     }
 )

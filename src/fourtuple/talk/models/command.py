@@ -17,6 +17,7 @@ from fourtuple.explain.model import Message
 from fourtuple.talk.codecs.stream import Plain
 from fourtuple.talk.hall import GONE, Hall, Seat
 from fourtuple.talk.models.listener import DRAIN_S, Door, Listener, Stop
+from fourtuple.talk.models.waiting import noted_selector
 
 __all__ = ["serve_command"]
 
@@ -27,9 +28,10 @@ def serve_command(
     command: Sequence[str], listeners: Sequence[Listener], hall: Hall, stop: Stop
 ) -> None:
     """Start `command` for each client until told to stop; then its programs are ended."""
+    sockets = [each.socket for each in listeners]
     running: dict[subprocess.Popen[bytes], Seat] = {}
     try:
-        with selectors.DefaultSelector() as selector, closing(Door(hall)) as door:
+        with noted_selector(sockets) as selector, closing(Door(hall)) as door:
             selector.register(stop, selectors.EVENT_READ)
             for listener in listeners:
                 selector.register(listener.socket, selectors.EVENT_READ, listener)

@@ -115,6 +115,12 @@ class Stop:
     def fileno(self) -> int:
         return self._read
 
+    @property
+    def wake_fd(self) -> int:
+        """A byte that is written here ends a wait: once a signal has come, `set()` is about to be
+        called."""
+        return self._write
+
     def set(self) -> None:
         """Refuse new clients, send what waits, close."""
         if self.deadline_s is None:

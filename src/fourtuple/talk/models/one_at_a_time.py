@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 
 from fourtuple.talk.hall import Hall, Seat, gone, silent
 from fourtuple.talk.models.listener import CHUNK_BYTES, LINGER_S, Door, Listener, Stop
+from fourtuple.talk.models.waiting import noted_selector
 
 __all__ = ["serve_one_at_a_time"]
 
@@ -21,7 +22,8 @@ _TICK_S = 0.2
 
 def serve_one_at_a_time(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve one client after the other until told to stop."""
-    with selectors.DefaultSelector() as selector, closing(Door(hall)) as door:
+    sockets = [each.socket for each in listeners]
+    with noted_selector(sockets) as selector, closing(Door(hall)) as door:
         selector.register(stop, selectors.EVENT_READ)
         for listener in listeners:
             selector.register(listener.socket, selectors.EVENT_READ, listener)
@@ -54,7 +56,7 @@ def _serve_next(door: Door, listener: Listener, hall: Hall, stop: Stop) -> None:
 def _converse(connection: socket.socket, seat: Seat, hall: Hall, stop: Stop) -> None:
     """Answer, listen, answer, until either side has had enough."""
     heard_s = time.monotonic()
-    with selectors.DefaultSelector() as selector:
+    with noted_selector([connection]) as selector:
         selector.register(stop, selectors.EVENT_READ)
         selector.register(connection, selectors.EVENT_READ)
         while not (seat.over or stop.late):

@@ -6,28 +6,27 @@ epoll     keeps the list in the kernel: the work grows with what is ready, not w
 """
 
 import select
-from collections.abc import Iterable
 from typing import Protocol
 
-__all__ = ["EpollWaiter", "PollWaiter", "Ready", "SelectWaiter", "Waiter"]
+__all__ = ["READABLE", "EpollWaiter", "PollWaiter", "Ready", "SelectWaiter", "Waiter"]
 
 _FD_SETSIZE = 1024
-#: a connection that has failed or ended is read from: recv() tells how
-_POLL_READABLE = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
-_EPOLL_READABLE = select.EPOLLIN | select.EPOLLERR | select.EPOLLHUP
+#: a connection that has failed or ended is read from: recv() tells how. epoll has the same bits
+READABLE = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
 
-#: descriptor, and whether it can be read or has ended; else it can be written
-Ready = tuple[int, bool]
+#: a descriptor, and what it is ready for in poll()'s bits
+Ready = tuple[int, int]
 
 
 class Waiter(Protocol):
-    """Watches descriptors, each for reading, writing, both or neither."""
+    """Watches descriptors, each for reading, writing, both or neither; waits for any of them, for
+    ever if need be."""
 
     def watch(self, descriptor: int, read: bool, write: bool) -> None: ...
 
     def forget(self, descriptor: int) -> None: ...
 
-    def wait(self, seconds: float) -> Iterable[Ready]: ...
+    def wait(self, seconds: float | None) -> list[Ready]: ...
 
     def close(self) -> None: ...
 
@@ -49,10 +48,11 @@ class SelectWaiter:
         self._readers.discard(descriptor)
         self._writers.discard(descriptor)
 
-    def wait(self, seconds: float) -> Iterable[Ready]:
+    def wait(self, seconds: float | None) -> list[Ready]:
         readable, writable, _ = select.select(self._readers, self._writers, (), seconds)
-        can_read = set(readable)
-        return [(each, each in can_read) for each in can_read.union(writable)]
+        found = dict.fromkeys(writable, select.POLLOUT)
+        found.update(dict.fromkeys(readable, select.POLLIN))
+        return list(found.items())
 
     def close(self) -> None:
         pass
@@ -75,9 +75,8 @@ class PollWaiter:
         del self._watched[descriptor]
         self._poll.unregister(descriptor)
 
-    def wait(self, seconds: float) -> Iterable[Ready]:
-        for descriptor, events in self._poll.poll(seconds * 1000):
-            yield descriptor, events & _POLL_READABLE != 0
+    def wait(self, seconds: float | None) -> list[Ready]:
+        return self._poll.poll(None if seconds is None else seconds * 1000)
 
     def close(self) -> None:
         pass
@@ -105,9 +104,8 @@ class EpollWaiter:
         del self._watched[descriptor]
         self._epoll.unregister(descriptor)
 
-    def wait(self, seconds: float) -> Iterable[Ready]:
-        for descriptor, events in self._epoll.poll(seconds):
-            yield descriptor, events & _EPOLL_READABLE != 0
+    def wait(self, seconds: float | None) -> list[Ready]:
+        return self._epoll.poll(seconds)
 
     def close(self) -> None:
         self._epoll.close()

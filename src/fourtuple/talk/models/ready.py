@@ -17,7 +17,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.hall import Hall, Seat, gone, silent
 from fourtuple.talk.models.listener import CHUNK_BYTES, ENOUGH_BYTES, LINGER_S, Door, Listener, Stop
-from fourtuple.talk.models.readiness import Waiter
+from fourtuple.talk.models.readiness import READABLE, Waiter
 
 __all__ = ["serve_ready"]
 
@@ -30,18 +30,14 @@ TOO_HIGH = N_("select() watches descriptors below {limit} only; --model epoll wa
 
 def serve_ready(waiter: Waiter, listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
-    with closing(waiter), closing(_Loop(waiter, listeners, hall)) as loop:
-        end = stop.fileno()
-        waiter.watch(end, True, False)
+    with closing(waiter), closing(_Loop(waiter, listeners, hall, stop)) as loop:
         while not (stop.asked and (not loop.places or stop.late)):
-            for descriptor, readable in waiter.wait(_TICK_S):
-                if descriptor == end:
-                    waiter.forget(end)
-                    loop.refuse()
-                else:
-                    loop.ready(descriptor, readable)
+            ticks = stop.asked or loop.minds_clock
+            for descriptor, events in waiter.wait(_TICK_S if ticks else None):
+                loop.ready(descriptor, events)
             loop.look_after_woken()
-            loop.look_at_clock(time.monotonic())
+            if loop.minds_clock:
+                loop.look_at_clock(time.monotonic())
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +53,9 @@ class _Place:
 
 
 class _Loop:
-    def __init__(self, waiter: Waiter, listeners: Sequence[Listener], hall: Hall) -> None:
+    def __init__(
+        self, waiter: Waiter, listeners: Sequence[Listener], hall: Hall, stop: Stop
+    ) -> None:
         self._waiter = waiter
         self._hall = hall
         self._door = Door(hall)
@@ -66,16 +64,21 @@ class _Loop:
         self._thread = threading.get_ident()
         #: readable when another thread (that of datagrams) has woken somebody
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._end = stop.fileno()
         self._next_look_s = 0.0
+        #: those that were told our end and have not closed yet
+        self._leaving: set[_Place] = set()
         self.places: dict[int, _Place] = {}
         waiter.watch(self._bell, True, False)
+        waiter.watch(self._end, True, False)
         for descriptor, listener in self._listeners.items():
             listener.socket.setblocking(False)
             waiter.watch(descriptor, True, False)
 
-    def ready(self, descriptor: int, readable: bool) -> None:
-        if place := self.places.get(descriptor):
-            if readable and self._read(place):
+    def ready(self, descriptor: int, events: int) -> None:
+        place = self.places.get(descriptor)
+        if place is not None:
+            if events & READABLE and self._answer(place):
                 return
             if place.seat.waiting:
                 self._write(place)
@@ -84,6 +87,9 @@ class _Loop:
             self._accept(listener)
         elif descriptor == self._bell:
             os.eventfd_read(self._bell)
+        elif descriptor == self._end:
+            self._waiter.forget(self._end)
+            self._refuse()
 
     def look_after_woken(self) -> None:
         """Those for whom another client's words brought something."""
@@ -93,22 +99,31 @@ class _Loop:
                 self._write(place)
                 self._look_after(place)
 
+    @property
+    def minds_clock(self) -> bool:
+        """Whether anybody's time may run out; else the loop rests until something happens."""
+        return bool(self._leaving or self._hall.limits.idle_s)
+
     def look_at_clock(self, now_s: float) -> None:
         """Clients that said nothing for too long, and ones that do not close after our end."""
         if now_s < self._next_look_s:
             return
         self._next_look_s = now_s + _TICK_S
-        idle_s = self._hall.limits.idle_s
+        for place in list(self._leaving):
+            if now_s - place.shut_s > LINGER_S:
+                self._close(place)
+        if self._hall.limits.idle_s:
+            self._drop_silent(now_s)
+
+    def _drop_silent(self, now_s: float) -> None:
         for place in list(self.places.values()):
             if place.heard:
                 place.heard, place.heard_s = False, now_s
-            if place.shut_s and now_s - place.shut_s > LINGER_S:
-                self._close(place)
-            elif idle_s and now_s - place.heard_s > idle_s:
+            elif now_s - place.heard_s > self._hall.limits.idle_s:
                 self._hall.drop(place.seat, silent(self._hall.limits))
                 self._look_after(place)
 
-    def refuse(self) -> None:
+    def _refuse(self) -> None:
         """Whoever connects from now on is refused; who is here gets what waits."""
         for descriptor, listener in self._listeners.items():
             self._waiter.forget(descriptor)
@@ -117,7 +132,7 @@ class _Loop:
         self._hall.finish_all()
 
     def close(self) -> None:
-        self.refuse()
+        self._refuse()
         for place in list(self.places.values()):
             self._close(place)
         self._door.close()
@@ -151,28 +166,24 @@ class _Loop:
             with suppress(OSError):  # the loop has ended
                 os.eventfd_write(self._bell, 1)
 
-    def _read(self, place: _Place) -> bool:
-        """Hear what came; whether it is answered and nothing is left to do."""
+    def _answer(self, place: _Place) -> bool:
+        """Hear what came; whether it is answered and nothing is left to do. What need not queue in
+        the hall is given to the kernel here, without a further call: a message is mostly that."""
+        seat = place.seat
         try:
             data = place.socket.recv(CHUNK_BYTES)
         except BlockingIOError:
             return False
         except OSError as error:  # ECONNRESET, ETIMEDOUT
-            self._hall.drop(place.seat, gone(error))
+            self._hall.drop(seat, gone(error))
             return False
         place.heard = True
-        seat = place.seat
-        if seat.direct is not None and data and not seat.waiting:
-            answer = seat.direct(data)
-            if answer is not None:
-                seat.received_bytes += len(data)
-                return self._send_at_once(place, answer)
-        self._hall.receive(seat, data)
-        return False
-
-    def _send_at_once(self, place: _Place, answer: bytes) -> bool:
-        """Give the kernel an answer that need not queue in the hall; whether it took all of it."""
-        seat = place.seat
+        direct = None if seat.waiting or not data else seat.direct
+        answer = None if direct is None else direct(data)
+        if answer is None:
+            self._hall.receive(seat, data)
+            return False
+        seat.received_bytes += len(data)
         try:
             sent = place.socket.send(answer)
         except BlockingIOError:
@@ -181,10 +192,10 @@ class _Loop:
             self._hall.drop(seat, gone(error))
             return False
         seat.sent_bytes += sent
-        if sent == len(answer):
-            return True
-        seat.put(answer[sent:])
-        return False
+        if sent < len(answer):
+            seat.put(answer[sent:])
+            return False
+        return True
 
     def _write(self, place: _Place) -> None:
         seat = place.seat
@@ -205,6 +216,7 @@ class _Loop:
             return
         if seat.over and not place.shut_s:
             place.shut_s = time.monotonic()
+            self._leaving.add(place)
             with suppress(OSError):
                 place.socket.shutdown(socket.SHUT_WR)
         read = not seat.ended and len(seat.waiting) < ENOUGH_BYTES
@@ -215,5 +227,6 @@ class _Loop:
         if self.places.pop(descriptor, None) is not None:
             with suppress(KeyError, OSError):
                 self._waiter.forget(descriptor)
+            self._leaving.discard(place)
             place.socket.close()
             self._hall.close(place.seat)

@@ -21,6 +21,7 @@ from fourtuple.talk.models.listener import (
     Listener,
     Stop,
 )
+from fourtuple.talk.models.waiting import noted_selector
 
 __all__ = ["serve_threads"]
 
@@ -32,10 +33,11 @@ NO_THREAD = N_("the kernel gave no further thread")
 
 def serve_threads(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve each client in threads of its own until told to stop."""
+    sockets = [each.socket for each in listeners]
     usual = threading.stack_size(_STACK_BYTES)
     here: set[_Served] = set()
     try:
-        with selectors.DefaultSelector() as selector, closing(Door(hall)) as door:
+        with noted_selector(sockets) as selector, closing(Door(hall)) as door:
             selector.register(stop, selectors.EVENT_READ)
             for listener in listeners:
                 selector.register(listener.socket, selectors.EVENT_READ, listener)

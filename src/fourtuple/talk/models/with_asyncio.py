@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from fourtuple.talk.hall import Hall, Seat, gone, silent
@@ -22,7 +23,8 @@ from fourtuple.talk.models.listener import (
     no_descriptor,
     peer_text,
 )
-from fourtuple.talk.noted import NotedSocket
+from fourtuple.talk.models.waiting import noted_selector
+from fourtuple.talk.noted import journal_of
 
 __all__ = ["serve_asyncio"]
 
@@ -33,10 +35,14 @@ _BACKLOG = 4096
 def serve_asyncio(listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
     # uvloop takes the descriptor and makes its calls in C, where nobody can note them
-    noted = any(isinstance(each.socket, NotedSocket) for each in listeners)
-    make = asyncio.new_event_loop if noted else _fastest_loop
+    sockets = [each.socket for each in listeners]
+    make = _fastest_loop if journal_of(sockets) is None else partial(_noted_loop, sockets)
     with asyncio.Runner(loop_factory=make) as runner:
         runner.run(_serve(listeners, hall, stop))
+
+
+def _noted_loop(sockets: Sequence[socket.socket]) -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(noted_selector(sockets))
 
 
 def _fastest_loop() -> asyncio.AbstractEventLoop:
