@@ -30,7 +30,7 @@ BY_FRAMES = {
 BY_HOST = {"user-timeout", "destroyed"}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("letter", ["a", "b"])
 def test_what_is_said_of_resets_is_what_was_done(letter: str, family: int) -> None:
@@ -43,10 +43,10 @@ def test_what_is_said_of_resets_is_what_was_done(letter: str, family: int) -> No
 
 def provoked(letter: str, family: int) -> Timeline:
     """A run of a generator. Whole programs are at work in it, side by side: where the machine was
-    so busy that one of them came to no reset, it is made again."""
+    so busy that one of them did not come to its reset, it is made again."""
     for _ in range(3):
         timeline: Timeline = import_module(f"resets.generator_{letter}").provoke(family)
-        if came(letter, timeline) == all_of(letter):
+        if not failures(timeline) and came(letter, timeline) == all_of(letter):
             break
     assert failures(timeline) == []
     return timeline

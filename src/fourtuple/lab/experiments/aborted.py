@@ -2,6 +2,7 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 
 MESSAGE = b"still there?"
@@ -23,7 +24,7 @@ MESSAGE = b"still there?"
     mutation=Mutation(N_("the client calls shutdown(SHUT_WR) instead"), values={"close": False}),
 )
 def data_after_close(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
     lab.settle()
@@ -93,7 +94,7 @@ def data_after_close(lab: Lab) -> None:
     mutation=Mutation(N_("SO_LINGER is left alone"), values={"linger": False}),
 )
 def linger_zero(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     peer.send(MESSAGE)
     lab.settle()
@@ -136,7 +137,7 @@ def linger_zero(lab: Lab) -> None:
     mutation=Mutation(N_("the socket is left connected"), values={"disconnect": False}),
 )
 def disconnected(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
     lab.settle()
@@ -178,7 +179,7 @@ def disconnected(lab: Lab) -> None:
     mutation=Mutation(N_("the socket is not destroyed"), values={"destroy": False}),
 )
 def destroyed(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     if lab.value("destroy", True):
         lab.destroy(client, lab.connection(client))

@@ -2,6 +2,7 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 
 MESSAGE = b"are you there?"
@@ -23,7 +24,7 @@ MESSAGE = b"are you there?"
     mutation=Mutation(N_("the program calls accept() at once"), values={"at_once": True}),
 )
 def before_accept(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888, backlog=5)
     (listening,) = lab.sockets(server, listening=True)
     lab.expect(listening.state, "LISTEN", "the listener after listen(), before any accept()")

@@ -6,6 +6,7 @@ from typing import Any
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
 
@@ -57,7 +58,7 @@ def queue_length(lab: Lab, server: Host) -> Any:
     mutation=Mutation(N_("the client is left alive"), values={"kill": False}),
 )
 def client_killed(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     for unread in (False, True):
         doomed = client.program("doomed")
@@ -110,7 +111,7 @@ def client_killed(lab: Lab) -> None:
     mutation=Mutation(N_("the first server is the cured one too"), values={"cured": True}),
 )
 def spinning_server(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     spinning = server.run(upper_casing_server, server.address, lab.value("cured", False))
     lab.settle()
     first, second = client.program("first client"), client.program("second client")

@@ -5,6 +5,7 @@ import time
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import fin
 
@@ -27,7 +28,7 @@ REQUEST, REPLY = b"the question", b"the answer"
     mutation=Mutation(N_("the server closes first"), values={"closes_first": "server"}),
 )
 def close(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
     lab.settle()
@@ -126,7 +127,7 @@ def answer_until_the_end(address: str, wait_s: float) -> None:
     mutation=Mutation(N_("the server's program closes 0.2 s later"), values={"wait_s": 0.2}),
 )
 def close_three(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     program = server.run(answer_until_the_end, server.address, lab.value("wait_s", 0.0))
     lab.until(lambda: program.output, "The server's program does not listen yet.")
     sock = client.socket().connect(server, 8888)
@@ -174,7 +175,7 @@ def close_three(lab: Lab) -> None:
     mutation=Mutation(N_("TCP_CORK is off, so the data leaves at once"), values={"cork": 0}),
 )
 def close_with_data(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     before = len(lab.segments())
     sock.set_option(socket.IPPROTO_TCP, socket.TCP_CORK, lab.value("cork", 1))
@@ -218,7 +219,7 @@ def close_with_data(lab: Lab) -> None:
     mutation=Mutation(N_("the client calls close() instead"), values={"call": "close"}),
 )
 def half_close(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     sock.send(REQUEST)
     lab.settle()
@@ -271,7 +272,7 @@ def half_close(lab: Lab) -> None:
     mutation=Mutation(N_("the server closes after the FIN has come"), values={"crossing": False}),
 )
 def close_simultaneous(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     before = len(lab.segments())
     crossing = lab.value("crossing", True)

@@ -2,6 +2,7 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 
 CLIENT_SAYS = b"20240001 Alice"
@@ -23,7 +24,7 @@ SERVER_SAYS = b"20240002 Chloe"
     mutation=Mutation(N_("the client's name is longer"), values={"name": b"20240001 Alexandra"}),
 )
 def exchange(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     sock = client.socket().connect(server, 8888)
     lab.settle()

@@ -5,6 +5,7 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 
 REUSE_PORT = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -26,7 +27,7 @@ REUSE_PORT = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     mutation=Mutation(N_("another socket listens at the very address"), values={"exact": True}),
 )
 def who_gets_it(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     anywhere = "::" if lab.family == 6 else "0.0.0.0"
     everywhere = server.socket()
     if lab.value("exact", False):
@@ -89,7 +90,7 @@ def who_gets_it(lab: Lab) -> None:
     mutation=Mutation(N_("SO_REUSEPORT is not set"), values={"share": 0}, error="CallFailed"),
 )
 def same_port_twice(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     first = server.socket().listen(8888)
     second = server.socket()
     lab.expect_error("EADDRINUSE", lambda: second.bind(8888), "bind() to a port that is taken")
@@ -135,7 +136,7 @@ def same_port_twice(lab: Lab) -> None:
     mutation=Mutation(N_("the listener stays open"), values={"close": False}),
 )
 def listener_closed(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
     served = client.socket().connect(server, 8888)
     lab.settle()

@@ -12,6 +12,7 @@ from typing import Any
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
@@ -122,7 +123,7 @@ def upper_casing_server(address: str, port: int, model: str) -> None:
     mutation=Mutation(N_("each client has a thread"), values={"model": "a thread each"}),
 )
 def one_at_a_time_server(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     model = lab.value("model", "one at a time")
     server.run(upper_casing_server, server.address, 8888, model)
     lab.settle()
@@ -200,7 +201,7 @@ def greet(sock: socket.socket, number: int, lock: AbstractContextManager[Any]) -
     mutation=Mutation(N_("the second server has the lock too"), values={"locked": True}),
 )
 def many_clients(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     server.run(numbering_server, server.address, 8888, True)
     lab.settle()
     silent, eager = (client.socket().connect(server, 8888) for _ in range(2))
@@ -257,7 +258,7 @@ def many_clients(lab: Lab) -> None:
     mutation=Mutation(N_("no client is silent"), values={"silent": 0}),
 )
 def concurrency_models(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     answered, threads = {}, {}
     for port, model in enumerate(MODELS, 8001):
         program = server.run(upper_casing_server, server.address, port, model)

@@ -8,6 +8,7 @@ from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
 from fourtuple.lab.experiments.client_gone import upper_casing_server
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.programs import RunningProgram
 from fourtuple.lab.script import Lab
 
@@ -66,7 +67,7 @@ def minimal_client(address: str) -> None:
     mutation=Mutation(N_("SO_REUSEADDR is not set"), values={"reuse": 0}),
 )
 def minimal_programs(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     for run in (1, 2):
         waiting = server.run(minimal_server, server.address, lab.value("reuse", 1))
         lab.settle()
@@ -116,7 +117,7 @@ def line_client(address: str, lines: tuple[str, ...]) -> None:
     mutation=Mutation(N_("the client sends all lines at once"), values={"lines": ("onetwothree",)}),
 )
 def echo_loop(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     server.run(upper_casing_server, server.address, True)
     lab.settle()
     lines = lab.value("lines", ("one", "two", "three"))
@@ -219,7 +220,7 @@ KINDS = {
     mutation=Mutation(N_("the clients do not quit"), values={"lines": ("hello",)}),
 )
 def talk_over_each(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     lines = lab.value("lines", ("hello", "q"))
     before_data, further, running = {}, {}, {}
     for kind, (serving, asking) in KINDS.items():

@@ -8,6 +8,7 @@ from typing import Any
 from fourtuple.errors import N_, CallFailed
 from fourtuple.lab.evidence import ObservedSocket
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.hosts.owners import owners
 from fourtuple.lab.hosts.recorded_socket import errno_symbol
@@ -51,7 +52,7 @@ def as_netstat_has_it(row: ObservedSocket) -> tuple[Any, ...]:
     mutation=Mutation(N_("the server reads what came"), values={"reads": True}),
 )
 def socket_table(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     program = server.program("server's program")
     listener = program.socket().listen(8888, 7)
     first, second = (client.socket().connect(server, 8888) for _ in range(2))
@@ -119,7 +120,7 @@ def socket_table(lab: Lab) -> None:
     mutation=Mutation(N_("the holder is left alive"), values={"kill": False}),
 )
 def port_in_use(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     reuse = (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder = server.program("holder")
     listener = holder.socket().set_option(*reuse).listen(8888)

@@ -6,6 +6,7 @@ import socket
 
 from fourtuple.errors import N_, CallFailed
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.sockets import HostSocket
 from fourtuple.lab.script import Lab
 
@@ -32,7 +33,7 @@ LARGE = 40_000
     mutation=Mutation(N_("the server reads after each send"), values={"read_between": True}),
 )
 def stream(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
 
     sock.send(HELLO)
@@ -86,7 +87,7 @@ def stream(lab: Lab) -> None:
     mutation=Mutation(N_("the buffers hold all of it"), values={"buffer": 100_000}),
 )
 def full_buffer(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     buffer = lab.value("buffer", SMALL_BUFFER)
     listener = server.socket().set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer).listen(8888)
     sock = client.socket().set_option(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
@@ -169,7 +170,7 @@ def _send_now(sock: HostSocket, message: bytes) -> int:
     mutation=Mutation(N_("each message ends in a line feed"), values={"end": b"\n"}),
 )
 def empty_input(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     before = len(lab.segments())
 

@@ -2,6 +2,7 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.script import Lab
 
 MESSAGE = b"nobody reads me"
@@ -23,7 +24,7 @@ MESSAGE = b"nobody reads me"
     mutation=Mutation(N_("the server reads before it closes"), values={"read": True}),
 )
 def unread_data(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     listener = server.socket().listen(8888)
 
     sock = client.socket().connect(server, 8888)

@@ -7,6 +7,7 @@ import threading
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.hosts.programs import RunningProgram
 from fourtuple.lab.needs import program_path
@@ -69,7 +70,7 @@ def answer_request(sock: socket.socket) -> None:
     mutation=Mutation(N_("one thread serves all"), values={"thread_each": False, "patience_s": 1}),
 )
 def web_server_and_curl(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     server.run(web_server, server.address, 8888, lab.value("thread_each", True))
     lab.settle()
     client.socket().connect(server, 8888)
@@ -168,7 +169,7 @@ def browser(name: str, name_server: str) -> None:
     mutation=Mutation(N_("the name is unknown"), values={"name": "www.nowhere.test"}),
 )
 def page(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     names = server.add_address(53)
     server.run(name_server, names, server.address)
     server.run(web_server, server.address, 80, True)
