@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fourtuple.system.tapping import FrameTap, frames_of
 from fourtuple.system.tracefs import place
+from fourtuple.watch.frames import Frames
 from fourtuple.watch.pairs import News
 from fourtuple.watch.session import Session
 from fourtuple.watch.wish import Wish
@@ -66,9 +67,7 @@ def attribution(count: int) -> None:
 def requests(rate: int) -> None:
     """nginx with one worker, watched by its process."""
     with tempfile.TemporaryDirectory() as folder:
-        load = Path(folder, "load")
-        source = Path(__file__).resolve().parents[1] / "bench" / "requests.c"
-        subprocess.run(["cc", "-O2", source, "-o", load], check=True)
+        load = _compiled("requests.c", folder)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         conf = Path(folder, "conf")
@@ -81,8 +80,8 @@ def requests(rate: int) -> None:
             nginx.terminate()
 
 
-def _loaded(load: Path, port: int, rate: int) -> tuple[int, int]:
-    words = [str(load), str(port), str(rate), str(SECONDS)]
+def _loaded(load: str, port: int, rate: int) -> tuple[int, int]:
+    words = [load, str(port), str(rate), str(SECONDS)]
     answered, failed = subprocess.run(words, capture_output=True, check=True).stdout.split()
     return int(answered), int(failed)
 
@@ -95,7 +94,7 @@ def _armed(pid: int) -> bool:
     return False
 
 
-def _watched(load: Path, port: int, rate: int, pid: int) -> None:
+def _watched(load: str, port: int, rate: int, pid: int) -> None:
     words = [sys.executable, "-m", "fourtuple", "watch", "--json", "--pid", str(pid)]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as watch:
         while not _armed(watch.pid):
@@ -117,28 +116,42 @@ def _watched(load: Path, port: int, rate: int, pid: int) -> None:
 
 
 def frames() -> None:
-    """As many small segments as one core sends over loopback, for some seconds."""
-    with FrameTap() as tap:
-        listener = socket.create_server(("127.0.0.1", 0))
-        client = socket.create_connection(listener.getsockname())
-        server, _ = listener.accept()
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sender = os.fork()
-        if not sender:
-            until = time.monotonic() + SECONDS
-            while time.monotonic() < until:
-                for _ in range(1000):
-                    client.send(b"x")
-                    server.recv(100)
-            os._exit(0)
-        blocks, seen, began = [], 0, time.monotonic()
-        while time.monotonic() - began < SECONDS + 1:
-            blocks += tap.blocks()
-            time.sleep(0.01)
-        os.waitpid(sender, 0)
-        blocks += tap.blocks()
-        seen = sum(1 for block in blocks for _ in frames_of(block))
-        print(f"{seen / SECONDS:.0f} frames/s taken, {tap.dropped()} dropped")
+    """As many small datagrams as one core sends over loopback, for some seconds; each must be taken
+    or counted."""
+    with tempfile.TemporaryDirectory() as folder, FrameTap() as tap:
+        flood = _compiled("flood.c", folder)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unread:
+            unread.bind(("127.0.0.1", 0))
+            port = unread.getsockname()[1]
+            words = [flood, str(port), str(SECONDS)]
+            with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as sender:
+                kept, taken = Frames(frozenset([port])), 0
+                while sender.poll() is None:
+                    taken += _taken(tap, kept, port)
+                    time.sleep(0.02)
+                assert sender.stdout
+                sent = int(sender.stdout.read())
+        time.sleep(0.1)
+        taken += _taken(tap, kept, port)
+        print(f"{sent / SECONDS:.0f} sent a second: {sent}")
+        print(f"{taken} taken, {tap.dropped()} dropped (of all frames of this machine)")
+
+
+def _taken(tap: FrameTap, kept: Frames, port: int) -> int:
+    """How many frames of that port wait; they are worked through as watch does."""
+    ends, count = port.to_bytes(2, "big"), 0
+    for block in tap.blocks():
+        found = list(frames_of(block))
+        kept.add(found)
+        count += sum(1 for one in found if one.data[36:38] == ends)
+        kept.forget_idle(time.time_ns() - 10**9, frozenset())
+    return count
+
+
+def _compiled(name: str, folder: str) -> str:
+    source, program = Path(__file__).resolve().parents[1] / "bench" / name, f"{folder}/program"
+    subprocess.run(["cc", "-O2", source, "-o", program], check=True)
+    return program
 
 
 if __name__ == "__main__":

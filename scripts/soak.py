@@ -44,6 +44,7 @@ BY_TIME = {
     "many-clients": _DELAYED_ACK,
     "polling-vs-websocket": _DELAYED_ACK,
     "read-write": _DELAYED_ACK,
+    "rto-back-off": "how often a segment is sent again before the path is restored",
     "silly-window": _PROBES,
     "spinning-server": "how often its loop goes round",
     "write-write-read": _DELAYED_ACK,

@@ -4,9 +4,9 @@ A kernel is a function over arrays without Python objects (see wire._kernels). `
 of one module, ready to be called with numpy arrays: compiled by numba with bounds checks, running
 without the interpreter lock. What was compiled is kept as object code in a directory of ours, by
 a hash of all sources that went into it, of the versions and of the processor; the next process
-links it with llvmlite in a hundredth of a second and does not import numba, which alone would cost
-a quarter of one. `interpreted` gives the same functions as Python runs them: for small inputs,
-where that costs less, and where numba is not installed.
+puts it into memory in a few thousandths of a second (objectcode) and does not import numba, which
+alone would cost a quarter of one. `interpreted` gives the same functions as Python runs them: for
+small inputs, where that costs less, and where numba is not installed.
 
 Rules: what Python sees of a kernel is its public functions, whose parameters are annotated Bytes
 (uint8[n]), Column (int64[n]), Table (int64[n, m]), Rows (the same, taken row by row) or int, all
@@ -16,13 +16,9 @@ Nothing here knows what the kernels do.
 """
 
 import ctypes
-import hashlib
-import inspect
 import os
-import platform
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -35,6 +31,7 @@ from typing import Any
 import msgspec
 
 from fourtuple.errors import N_
+from fourtuple.objectcode import linked
 
 __all__ = ["COMPILING", "NOT_KEPT", "Kernel", "available", "interpreted", "kernels"]
 
@@ -59,6 +56,11 @@ _OPTIONS = MappingProxyType(
     }
 )
 _IMPORT = re.compile(r"^from (fourtuple[\w.]*) import (\w*)", re.MULTILINE)
+#: in /proc/cpuinfo: how much tells of one processor, its lines that do not change, and those of
+#: its instructions (x86, ARM)
+_ONE_PROCESSOR = 16_384
+_ABLE = ("flags", "Features")
+_TELLING = ("vendor_id", "cpu family", "model", "stepping", "CPU ", *_ABLE)
 _DIMENSIONS = MappingProxyType({"Bytes": 1, "Column": 1, "Table": 2, "Rows": 2, "int": 0})
 
 
@@ -146,12 +148,27 @@ def _source(module: ModuleType) -> str:
 
 
 def _hash(module: ModuleType) -> str:
+    seen = [*_sources(module).values(), _source(sys.modules[__name__])]
+    seen += [_version("numba"), _version("llvmlite"), sys.version, os.uname().machine, _processor()]
+    return _digest("\0".join(seen).encode()).hex()[:32]
+
+
+def _digest(data: bytes) -> bytes:
+    from hashlib import sha256  # loads a library that those do not need who compile nothing
+
+    return sha256(data).digest()
+
+
+def _processor() -> str:
+    """Which processor this is and what it can do, as the kernel or else LLVM says."""
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        first = file.read(_ONE_PROCESSOR).partition("\n\n")[0].splitlines()
+        lines = [line for line in first if line.startswith(_TELLING)]
+        if any(line.startswith(_ABLE) for line in lines):
+            return "\n".join(lines)
     import llvmlite.binding as llvm
 
-    seen = [*_sources(module).values(), _source(sys.modules[__name__])]
-    seen += [_version("numba"), _version("llvmlite"), sys.version, platform.machine()]
-    seen += [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    return hashlib.sha256("\0".join(seen).encode()).hexdigest()[:32]
+    return f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
 
 
 def _version(package: str) -> str:
@@ -174,18 +191,20 @@ def _read(path: Path) -> dict[str, _Entry] | None:
             if kept.st_uid != os.geteuid() or kept.st_mode & 0o022:
                 return None
             data = file.read()
-        if hashlib.sha256(data[32:]).digest() == data[:32]:
+        if _digest(data[32:]) == data[:32]:
             return msgspec.msgpack.decode(data[32:], type=dict[str, _Entry])
     return None
 
 
 def _write(path: Path, entries: Mapping[str, _Entry]) -> bool:
     """Keep them, all at once or not at all; whether that went well."""
+    import tempfile
+
     data = msgspec.msgpack.encode(entries)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(data).digest() + data)
+            file.write(_digest(data) + data)
         os.replace(file.name, path)
     except OSError:
         return False
@@ -227,7 +246,8 @@ def _jitted(module: ModuleType, done: dict[str, dict[str, Any]]) -> dict[str, An
 
 def _kinds(function: FunctionType) -> list[str]:
     """The annotation of each parameter, as the source has it (kernel modules postpone them)."""
-    return [str(one.annotation) for one in inspect.signature(function).parameters.values()]
+    kinds = function.__annotations__
+    return [str(kind) for name, kind in kinds.items() if name != "return"]
 
 
 def _signature(function: FunctionType) -> tuple[Any, ...]:
@@ -250,14 +270,14 @@ def _linked(function: FunctionType, entry: _Entry) -> Kernel:
     an exception, then each argument; of an array its owner (none), its parent (none), how many
     items of how many bytes, where, and its shape and strides. The result is 0 where all went well.
     """
-    engine = _engine(entry.code)
+    code = linked(entry.code, entry.symbol)
     kinds = _kinds(function)
     count = sum(5 + 2 * _DIMENSIONS[kind] if _DIMENSIONS[kind] else 1 for kind in kinds)
     prototype = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * count)
-    native = prototype(engine.get_function_address(entry.symbol))
+    native = prototype(code.address)
 
     def call(*arguments: Any) -> int:
-        assert engine is not None  # it owns the code
+        assert code is not None  # lives as long as this function
         result, error = ctypes.c_int64(), ctypes.c_void_p()
         words = [
             word for kind, one in zip(kinds, arguments, strict=True) for word in _words(kind, one)
@@ -279,17 +299,3 @@ def _words(kind: str, argument: Any) -> tuple[int, ...]:
     if not fits or not argument.flags.c_contiguous:
         raise TypeError(f"a kernel wants {kind}")
     return (0, 0, argument.size, width, argument.ctypes.data, *argument.shape, *argument.strides)
-
-
-def _engine(code: bytes) -> Any:
-    """The object code, linked into this process."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    machine = target.create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return engine

@@ -152,6 +152,19 @@ def test_a_fin_may_wait_behind_data_once_the_program_has_closed():
     assert found(story.timeline()) == ()
 
 
+def test_a_program_whose_calls_nobody_recorded_may_have_given_up_its_attempt():
+    """As a scanner does: it closes a socket that waits in connect(), and nothing is sent."""
+    story = Story()
+    story.client.syn()
+    story.client.table(story.client.row("SYN_SENT"))
+    story.wait(3000)
+    story.client.table()
+    (given_up,) = found(story.timeline())
+    assert (given_up.inferred, given_up.kernel) == (("SYN_SENT",), "CLOSED")
+    story.note("program", host="client", params={"pid": 77, "program": "scanner"})
+    assert found(story.timeline()) == ()
+
+
 def test_a_snapshot_that_had_not_settled_may_lag_behind_what_was_delivered():
     story = opened()
     story.client.fin()

@@ -4,27 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fourtuple.analyze import connections
-from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts.host import Host, RunningProgram
-from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
-from fourtuple.render.verdicts import failures_of, passed
+from lab.running import held, run_script
 
 pytestmark = [pytest.mark.kernel, pytest.mark.oracle("tcpdump", "curl", "tshark")]
 
 PAGE = "<p>Hello, world!</p>\n" * 400  # several segments
-
-
-def run_script(script: Callable[[Lab], None], family: int) -> None:
-    timeline = run(Experiment(name="capture", question="?", script=script), Options(family=family))
-    assert passed(timeline), failures_of(timeline, connections(timeline))
 
 
 def tcpdump(host: Host, interface: str, file: Path) -> RunningProgram:
@@ -84,7 +75,7 @@ def test_curl_and_a_web_server_on_loopback(directory: Path, family: int, address
         capture.kill(2)
         capture.wait()
 
-    run_script(script, family)
+    held(run_script(script, family=family))
     connection = only_connection(file)
     assert connection["client"]["address"] == connection["server"]["address"] == address
     assert connection["server"]["port"] == 8000
@@ -113,7 +104,7 @@ def test_curl_and_a_web_server_between_two_namespaces(directory: Path, family: i
         capture.kill(2)
         capture.wait()
 
-    run_script(script, family)
+    held(run_script(script, family=family))
     connection = only_connection(file)
     address = "10.77.0." if family == 4 else "fd77::"
     assert connection["client"]["address"] == f"{address}1"

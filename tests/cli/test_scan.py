@@ -199,7 +199,7 @@ def interrupted(number: signal.Signals, directory: Path) -> tuple[str, str, int]
         assert program.stdout is not None
         first = program.stdout.readline()
         program.send_signal(number)
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=100)
         return first + out, err, program.returncode
 
 
@@ -386,7 +386,7 @@ def test_one_port_is_explained_with_its_frames(
 def test_who_has_no_choice_of_method_is_told_what_the_others_need(
     port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fourtuple.cli.scan.may_sniff", lambda: False)
+    monkeypatch.setattr("fourtuple.cli.scanning.may_sniff", lambda: False)
     assert run("127.0.0.1", "-p", f"{port}") == 0
     assert "need CAP_NET_RAW" in capsys.readouterr().err
     assert run("127.0.0.1", "-p", f"{port}", "--method", "connect") == 0

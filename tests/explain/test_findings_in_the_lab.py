@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from fourtuple.analyze import connections
-from fourtuple.event.model import Note
 from fourtuple.explain.catalog import findings
 from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment, all_experiments
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host, HostSocket
-from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.parcel import Onward, Parcel
 from fourtuple.lab.wire.select import segment
 from fourtuple.render.leftover import leftover_of
+from lab.running import ran
 from resets.generator_a import Cutting, Stage, forgotten, stale_syn_and_waiting_server
 
 pytestmark = pytest.mark.kernel
@@ -31,8 +31,7 @@ PORT = 8888
 def found(script: Callable[[Lab], None], family: int = 4) -> dict[str, Finding]:
     """The findings of a run by their codes."""
     experiment = Experiment(name=script.__name__, question="?", script=script)
-    timeline = run(experiment, Options(family=family, limit_s=20))
-    assert [note.params for note in timeline.of(Note) if note.kind == "failure"] == []
+    timeline = ran(experiment, family)
     return {one.code: one for one in findings(timeline, connections(timeline))}
 
 
@@ -133,7 +132,7 @@ def test_a_receiver_that_reads_nothing_stands_still() -> None:
 @families
 def test_two_writes_before_a_read_wait_for_a_delayed_ack(family: int) -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab)
+        _, ours, theirs = connected(lab, sysctls=PATIENT)
         for _ in range(4):
             ours.send(b"head")
             ours.send(b"body")
@@ -148,7 +147,7 @@ def test_two_writes_before_a_read_wait_for_a_delayed_ack(family: int) -> None:
 
 def test_with_tcp_nodelay_nothing_is_held_back() -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab)
+        _, ours, theirs = connected(lab, sysctls=PATIENT)
         ours.set_option(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(4):
             ours.send(b"head")
@@ -205,12 +204,13 @@ def test_who_refuses_an_answer_and_asks_again_has_not_asked_in_vain() -> None:
 def test_a_capture_at_a_host_that_leaves_work_to_its_card_shows_what_no_wire_carries(
     family: int,
 ) -> None:
-    timeline = run(all_experiments()["offload"], Options(family=family))
+    timeline = ran(all_experiments()["offload"], family)
     at_client = findings(timeline, connections(timeline, vantage="at client"))
     assert "larger-than-mss" in {one.code for one in at_client}
     said = [Translator("en").text(message) for message in leftover_of(timeline)]
     assert "before their checksums were computed (offload)" in " ".join(said)
-    assert list(leftover_of(run(all_experiments()["segments"], Options(family=family)))) == []
+    segments = ran(all_experiments()["segments"], family)
+    assert list(leftover_of(segments)) == []
 
 
 def test_a_datagram_that_is_answered_leaves_nothing_to_say() -> None:
@@ -237,7 +237,7 @@ def test_a_port_that_is_used_again_meets_the_other_s_time_wait() -> None:
 
 def test_an_orderly_run_gives_no_warning() -> None:
     def script(lab: Lab) -> None:
-        _, ours, theirs = connected(lab)
+        _, ours, theirs = connected(lab, sysctls=PATIENT)
         ours.send(b"hello")
         theirs.recv_exactly(5)
         theirs.send(b"hello")

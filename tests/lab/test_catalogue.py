@@ -9,9 +9,9 @@ from fourtuple.event.model import Call
 from fourtuple.lab.catalogue import CLAIMS, ROWS, Row, rows
 from fourtuple.lab.claims import judged_by, judges_of
 from fourtuple.lab.experiment import Experiment, all_experiments, find_experiment
-from fourtuple.lab.runner import run
 from fourtuple.lab.script import Lab
 from fourtuple.render.verdicts import checks_of
+from lab.running import ran
 
 EXPERIMENTS = tuple(all_experiments().values())
 OUTPUT = Path(__file__).parents[2] / "docs" / "reference" / "output.md"
@@ -85,7 +85,7 @@ def test_what_is_judged_is_read_from_a_script_and_the_functions_that_it_calls() 
 def test_each_call_of_the_documents_table_is_made_in_an_experiment() -> None:
     """Row E11; what each returns, and what follows, is what these experiments assert."""
     names = ("calls-of-names", "calls-of-data", "calls-that-wait")
-    runs = [run(find_experiment(name)) for name in names]
+    runs = [ran(find_experiment(name)) for name in names]
     made = {call.name for timeline in runs for call in timeline.of(Call)}
     asked_of_the_kernel = (
         "bind listen accept connect connect_ex recv send sendall recvfrom sendto getpeername"

@@ -12,11 +12,10 @@ import pytest
 from fourtuple.analyze import connections
 from fourtuple.analyze.trace import Trace, trace
 from fourtuple.lab.experiment import find_experiment
-from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.stillness import Stillness
 from fourtuple.lab.wire.select import segment
-from lab.running import held, run_script, talk
+from lab.running import held, ran, run_script, talk
 
 pytestmark = pytest.mark.kernel
 
@@ -30,7 +29,7 @@ NAMES = (
 
 
 def traced(name: str, family: int) -> Trace:
-    timeline = run(find_experiment(name), Options(family=family, seed=5))
+    timeline = ran(find_experiment(name), family, seed=5)
     return trace(timeline, connections(timeline))
 
 
@@ -100,7 +99,7 @@ def child(code: str) -> subprocess.Popen[bytes]:
 def test_who_computes_is_not_still_and_who_waits_is() -> None:
     with child("import sys; sys.stdin.read()") as waiting:
         still = Stillness(waiting.pid)
-        end_s = time.monotonic() + 10
+        end_s = time.monotonic() + 60
         while not still.wait():  # it starts first
             assert time.monotonic() < end_s
         waiting.kill()
@@ -116,7 +115,7 @@ def test_a_grandchild_counts_and_the_asker_does_not() -> None:
             while True:
                 pass
         select.select([], [], [])
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 60
     children = Path(f"/proc/{parent}/task/{parent}/children")
     while not (found := children.read_text().split()):
         assert time.monotonic() < end_s
@@ -132,7 +131,7 @@ def test_of_a_crowd_nobody_is_waited_for() -> None:
     code = "import threading as t; [t.Thread(target=t.Event().wait).start() for _ in range(99)]"
     with child(code) as crowd:
         tasks = Path(f"/proc/{crowd.pid}/task")
-        end_s = time.monotonic() + 10
+        end_s = time.monotonic() + 60
         while len(list(tasks.iterdir())) < 100:
             assert time.monotonic() < end_s
         assert not Stillness(crowd.pid).wait()

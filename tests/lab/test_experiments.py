@@ -3,6 +3,7 @@
 import dataclasses
 import io
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
 from fourtuple.render.verdicts import checks_of, failures_of, passed
 from fourtuple.source import read
+from lab.causes import resets_are_what_the_script_did
+from lab.running import LIMIT_S, ran
 
 EXPERIMENTS = tuple(all_experiments().values())
 
@@ -45,9 +48,11 @@ def skip_where_something_is_lacking(experiment: Experiment) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(("experiment", "family"), list(runs()))
-def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, family: int) -> None:
+def test_it_passes_and_what_it_shows_is_what_happened(
+    experiment: Experiment, family: int, kept_runs: Path
+) -> None:
     skip_where_something_is_lacking(experiment)
-    timeline = run(experiment, Options(family=family, limit_s=300 if experiment.slow else 30))
+    timeline = run(experiment, Options(family=family, limit_s=300 if experiment.slow else LIMIT_S))
     found = connections(timeline)
     english = Translator("en")
     assert [english.text(failure) for failure in failures_of(timeline, found)] == []
@@ -56,7 +61,11 @@ def test_it_passes_and_what_it_shows_is_what_happened(experiment: Experiment, fa
     the_inferred_states_are_the_kernels(timeline, found)
     all_views_are_there(timeline)
     every_state_is_shown(timeline, found)
-    a_recording_reads_as_the_run_did(timeline)
+    resets_are_what_the_script_did(experiment, found)
+    recording = a_recording_reads_as_the_run_did(timeline)
+    unfinished = kept_runs / f"{experiment.name}-{family}"
+    unfinished.write_bytes(recording)
+    unfinished.rename(unfinished.with_suffix(".pcapng"))
 
 
 def the_inferred_states_are_the_kernels(timeline: Timeline, found: Sequence[Connection]) -> None:
@@ -82,13 +91,14 @@ def every_state_is_shown(timeline: Timeline, found: Sequence[Connection]) -> Non
     assert {s.new for s in timeline.of(State) if s.remote.port} <= set(" ".join(shown).split())
 
 
-def a_recording_reads_as_the_run_did(timeline: Timeline) -> None:
+def a_recording_reads_as_the_run_did(timeline: Timeline) -> bytes:
     for language in ("en", "zh"):
         translator, terminal = Translator(language), Terminal(120)
         file = io.BytesIO()
         write_recording(timeline, file, comments(timeline, translator))
         again = read(io.BytesIO(file.getvalue()))
         assert report(again, translator, terminal) == report(timeline, translator, terminal)
+    return file.getvalue()
 
 
 @pytest.mark.kernel
@@ -102,7 +112,8 @@ def test_its_expectations_fail_under_its_mutation(experiment: Experiment) -> Non
     assert experiment.mutation is not None
     family = experiment.families[0]
     timeline = run(
-        experiment, Options(family=family, limit_s=300 if experiment.slow else 20, mutated=True)
+        experiment,
+        Options(family=family, limit_s=300 if experiment.slow else LIMIT_S, mutated=True),
     )
     notes = [note for note in timeline.of(Note) if note.kind == "failure"]
     assert [note.params["error"] for note in notes[:1]] == [experiment.mutation.error]
@@ -120,7 +131,7 @@ def test_it_tells_a_student_what_to_know_and_where_to_go_on(experiment: Experime
 
 @pytest.mark.kernel
 def test_a_state_that_the_kernel_contradicts_fails_the_run_and_is_named() -> None:
-    timeline = run(find_experiment("close"))
+    timeline = ran(find_experiment("close"))
     at, snapshot = next(
         (index, event)
         for index, event in enumerate(timeline.events)

@@ -7,10 +7,9 @@ import pytest
 
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.own import own_experiments
-from fourtuple.lab.runner import run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.rules import Wire
-from lab.running import failures, fates, held, run_script, talk
+from lab.running import fates, held, ran, run_script, talk
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "script-the-wire.md"
 FIRST, LAST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -25,9 +24,7 @@ def test_an_experiment_that_drops_the_second_data_segment_takes_less_than_15_lin
     file.write_text(FIRST)
     (experiment,) = own_experiments(str(file))
     assert isinstance(experiment, Experiment)
-    timeline = run(experiment)
-    assert failures(timeline) == []
-    assert fates(timeline) == ["dropped"]
+    assert fates(ran(experiment)) == ["dropped"]
 
 
 @pytest.mark.kernel

@@ -7,16 +7,16 @@ import pytest
 from fourtuple.analyze import connections
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import find_experiment
-from fourtuple.lab.runner import Options, run
 from fourtuple.render.summary import report
 from fourtuple.render.terminal import Terminal
+from lab.running import ran
 
 pytestmark = pytest.mark.kernel
 
 
 def picture(name: str, family: int, connection: int = 0) -> list[str]:
     """The lines of an experiment's report, blanks and arrows drawn together."""
-    timeline = run(find_experiment(name), Options(family=family))
+    timeline = ran(find_experiment(name), family)
     found = connections(timeline)
     text = report(
         timeline, Translator("en"), Terminal(160), connections=[found[connection]], every=len(found)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,17 +19,14 @@ from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment
+from fourtuple.lab.hosts import processes
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.session import NO_MORE
 from fourtuple.render.verdicts import failures_of, passed
+from lab.running import held, run_script
 
 pytestmark = pytest.mark.kernel
-
-
-def run_script(script: Callable[[Lab], None], limit_s: float = 20, family: int = 4) -> Timeline:
-    experiment = Experiment(name=script.__name__, question="?", script=script)
-    return run(experiment, Options(family=family, limit_s=limit_s))
 
 
 def failure(timeline: Timeline) -> Any:
@@ -79,7 +75,7 @@ def test_a_call_that_never_returns_ends_the_run_at_its_limit() -> None:
         _, server = lab.pair()
         server.socket().listen(8888).accept()
 
-    timeline = run_script(script, limit_s=1)
+    timeline = run_script(script, limit_s=5)
     assert failure(timeline) == {
         "error": "OutOfTime",
         "text": "server: accept() has not returned in time.",
@@ -94,7 +90,7 @@ def test_a_program_that_goes_on_is_named_when_time_is_up() -> None:
         server.run(["sh", "-c", "while :; do :; done"])
         lab.settle()
 
-    timeline = run_script(script, limit_s=1)
+    timeline = run_script(script, limit_s=5)
     told = failure(timeline)["text"]
     assert told == "The lab did not come to rest in time: on server, sh is running."
     remedy = failures_of(timeline, connections(timeline))[-1]
@@ -127,9 +123,7 @@ def test_a_script_that_never_ends_is_stopped_from_outside() -> None:
         del lab
         signal.pause()
 
-    begin_s = time.monotonic()
     assert failure(run_script(script, limit_s=0.5))["text"] == "The run was stopped after 0.5 s."
-    assert time.monotonic() - begin_s < 15
 
 
 def test_a_refused_call_is_an_error_with_the_kernels_number() -> None:
@@ -189,7 +183,7 @@ def test_a_call_can_be_begun_and_awaited() -> None:
 
     timeline = run_script(script)
     assert values(timeline) == ["False", "3 bytes: now", "True"]
-    assert passed(timeline)
+    held(timeline)
 
 
 def test_a_slow_reply_does_not_settle_before_it_came() -> None:
@@ -247,7 +241,7 @@ def test_textbook_programs_run_beside_each_other_and_every_call_is_kept(family: 
         lab.expect(calling.output, "HELLO\n", "what it printed")
 
     timeline = run_script(script, family=family)
-    assert passed(timeline), failures_of(timeline, connections(timeline))
+    held(timeline)
     calls = {
         host: [c for c in timeline.of(Call) if c.host == host] for host in ("client", "server")
     }
@@ -358,7 +352,7 @@ def test_a_program_that_raises_ends_as_a_program_does_and_the_run_goes_on() -> N
         lab.expect("ConnectionRefusedError" in program.output, True, "its traceback")
 
     timeline = run_script(script)
-    assert passed(timeline)
+    held(timeline)
     assert values(timeline) == ["1", "True"]
 
 
@@ -375,7 +369,7 @@ def test_half_a_connection_can_be_closed_and_an_option_set() -> None:
         lab.expect(lab.state(server), "CLOSE_WAIT", "the server has not closed")
 
     timeline = run_script(script)
-    assert passed(timeline), failures_of(timeline, connections(timeline))
+    held(timeline)
     arguments = {call.name: call.args for call in timeline.of(Call)}
     assert arguments["setsockopt"] == ("IPPROTO_TCP", "TCP_NODELAY", 1)
     assert arguments["shutdown"] == ("SHUT_WR",)
@@ -415,10 +409,10 @@ def test_what_a_call_cannot_take_fails_the_call_and_not_the_lab() -> None:
             client.socket().bind(70_000)
         pending = client.socket().begin.recv(-1)
         with pytest.raises(CallFailed, match="ValueError: negative buffersize"):
-            pending.result(5)
+            pending.result()
         client.socket().listen(8888)
 
-    assert passed(run_script(script))
+    held(run_script(script))
 
 
 def test_calls_with_odd_arguments_are_recorded() -> None:
@@ -435,7 +429,7 @@ def test_calls_with_odd_arguments_are_recorded() -> None:
         lab.expect(lab.pair()[0].run(odd).wait(), 0, "exit status")
 
     timeline = run_script(script)
-    assert passed(timeline)
+    held(timeline)
     listens = [call.args for call in timeline.of(Call) if call.name == "listen"]
     assert listens == [("True",), ("None",)]
 
@@ -453,7 +447,7 @@ def test_a_program_may_end_with_exit(code: Any, status: int, output: str) -> Non
         lab.expect(program.wait(), status, "exit status")
         lab.expect(program.output, output, "what it printed")
 
-    assert passed(run_script(script))
+    held(run_script(script))
 
 
 def test_a_program_ends_when_its_threads_have() -> None:
@@ -469,18 +463,20 @@ def test_a_program_ends_when_its_threads_have() -> None:
         lab.expect(program.wait(), 0, "exit status")
         lab.expect(program.output, "from a thread\n", "what it printed")
 
-    assert passed(run_script(script))
+    held(run_script(script))
 
 
-def test_a_program_that_prints_without_end_is_ended() -> None:
+def test_a_program_that_prints_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_MOST_BYTES", 1 << 24)
+
     def endless() -> None:
         while True:
             os.write(1, bytes(1 << 20))
 
     def script(lab: Lab) -> None:
-        lab.expect(lab.pair()[0].run(endless).wait(10), 128 + signal.SIGXFSZ, "exit status")
+        lab.expect(lab.pair()[0].run(endless).wait(), 128 + signal.SIGXFSZ, "exit status")
 
-    assert passed(run_script(script))
+    held(run_script(script))
 
 
 def test_a_process_of_the_lab_that_is_interrupted_leaves_no_traceback() -> None:
@@ -501,7 +497,7 @@ def test_a_limit_beyond_all_measure_is_none() -> None:
     def script(lab: Lab) -> None:
         lab.expect(1, 1, "one")
 
-    assert passed(run_script(script, limit_s=1e308))
+    held(run_script(script, limit_s=1e308))
 
 
 def test_what_a_shell_does_not_allow_is_named() -> None:
@@ -540,4 +536,4 @@ def test_many_connections_may_wait_in_time_wait_at_once() -> None:
         lab.expect(states.count("TIME_WAIT"), 40, "connections in TIME_WAIT")
 
     timeline = run_script(script)
-    assert passed(timeline), failures_of(timeline, connections(timeline))[:3]
+    held(timeline)

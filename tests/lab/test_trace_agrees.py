@@ -10,11 +10,11 @@ from fourtuple.errors import CapabilityMissing
 from fourtuple.event.model import State
 from fourtuple.lab.experiment import all_experiments
 from fourtuple.lab.needs import lacking
-from fourtuple.lab.runner import run
 from fourtuple.source.trace.feed import Feed
 from fourtuple.source.trace.join import Joiner
 from fourtuple.source.trace.sockets import Sock
 from fourtuple.system.tracefs import place
+from lab.running import ran
 
 pytestmark = [pytest.mark.kernel, pytest.mark.root]
 
@@ -33,7 +33,7 @@ def test_every_state_of_the_table_is_in_the_trace_in_the_same_order(name: str) -
         pytest.skip(str(lacked))
     with Feed([os.getpid()]) as feed:
         feed.start()
-        timeline = run(experiment)
+        timeline = ran(experiment)
         socks = told(feed)
     (connection,) = connections(timeline)
     for ends in (

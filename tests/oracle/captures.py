@@ -9,11 +9,11 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from fourtuple.event.model import Note, Verdict
+from fourtuple.event.model import Verdict
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
+from lab.running import ran
 from octets import PCAP_NANO, pcap, pcap_record
 
 __all__ = [
@@ -42,9 +42,7 @@ BEGIN_S, APART_S = 1_700_000_000, 300
 def made(script: Callable[[Lab], None], family: int = 4) -> Timeline:
     """The timeline of a run of a script."""
     experiment = Experiment(name="transfer", question="?", script=script)
-    timeline = run(experiment, Options(family=family, limit_s=60))
-    assert [note.params for note in timeline.of(Note) if note.kind == "failure"] == []
-    return timeline
+    return ran(experiment, family)
 
 
 def transfer(lab: Lab, size: int, rule: Callable[[Lab], object] | None = None) -> None:

@@ -29,7 +29,7 @@ _AMOUNTS = {"packets", "payload_bytes", "resets", *_TIMES}
 def surveyed(path: Path) -> list[Connection]:
     """What `fourtuple read --json` prints."""
     with Capture.of(str(path)) as capture:
-        text = "".join(connection_lines(Overview.of(capture), Translator("en"), ["x.pcap"]))
+        text = b"".join(connection_lines(Overview.of(capture), Translator("en"), ["x.pcap"]))
     return [json.loads(line) for line in text.splitlines()]
 
 

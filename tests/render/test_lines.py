@@ -1,4 +1,4 @@
-"""Connections and frames of a survey as JSON Lines: what the whole way says, value by value."""
+"""Connections and frames of a survey as JSON Lines: what the whole way says, byte by byte."""
 
 import io
 import json
@@ -33,22 +33,21 @@ def captured(timeline: Timeline) -> bytes:
     return pcap(magic=PCAP_NANO) + b"".join(records)
 
 
-def decoded(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+def decoded(lines: list[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines]
 
 
-def whole(data: bytes, language: str = "en") -> list[dict[str, Any]]:
+def whole(data: bytes, language: str = "en") -> list[bytes]:
     timeline = read(io.BytesIO(data))
     found = connections(timeline)
     said = findings(timeline, found)
-    return decoded(
-        json_lines(connection_objects(timeline, found, said, Translator(language), NAME))
-    )
+    objects = connection_objects(timeline, found, said, Translator(language), NAME)
+    return json_lines(objects).splitlines()
 
 
-def surveyed(data: bytes, language: str = "en") -> list[dict[str, Any]]:
+def surveyed(data: bytes, language: str = "en") -> list[bytes]:
     overview = Overview.of(Capture.of(io.BytesIO(data)))
-    return decoded("".join(connection_lines(overview, Translator(language), [NAME])))
+    return b"".join(connection_lines(overview, Translator(language), [NAME])).splitlines()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -68,8 +67,8 @@ def test_so_they_do_over_ipv6_and_in_chinese(seed: int) -> None:
 def test_both_ways_print_the_same_frames(seed: int) -> None:
     data = captured(crowd(seed, size=10))
     timeline = read(io.BytesIO(data))
-    expected = decoded(json_lines(frame_objects(timeline, connections(timeline))))
-    assert decoded("".join(frame_lines(Overview.of(Capture.of(io.BytesIO(data)))))) == expected
+    expected = json_lines(frame_objects(timeline, connections(timeline)))
+    assert b"".join(frame_lines(Overview.of(Capture.of(io.BytesIO(data))))) == expected
 
 
 def test_a_full_buffer_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +122,7 @@ def test_a_plain_refusal_is_told_without_a_second_look() -> None:
     assert surveyed(data, "zh") == whole(data, "zh")
     overview = Overview.of(Capture.of(io.BytesIO(data)))
     looked_at = {number for detail in overview.undecided() for number in detail.connections}
-    decided = [one for one in whole(data) if one["connection"] not in looked_at]
+    decided = [one for one in decoded(whole(data)) if one["connection"] not in looked_at]
     # the fourth life of a port is refused like the others
     assert [one["server"]["port"] for one in decided] == [101, 102, 103, 110, 110]
     assert {reset["cause"] for one in decided for reset in one["resets"]} == {"port-closed"}

@@ -127,6 +127,16 @@ def test_a_run_that_failed_says_what_was_expected_and_why_it_ended() -> None:
     assert text.endswith("  - A larger limit gives the run more time: --limit SECONDS\n")
 
 
+def test_a_long_name_of_a_run_that_failed_goes_on_below() -> None:
+    story = opened()
+    story.note("failure", message="{text}", params={"text": "no wire", "error": "OutOfTime"})
+    for name in ("\x01" * 30, "名" * 30, "a name of many words " * 3):
+        for width in (40, 41, 60):
+            lines = told(story.timeline(experiment=name), width).splitlines()
+            assert max(map(width_of, lines)) <= width
+            assert ": the run failed - no wire" in " ".join(" ".join(lines).split())
+
+
 def test_what_could_not_be_had_or_was_lost_is_said() -> None:
     scene = Scene()
     scene.note(50_000, "degraded", "Frames lost: {count}.", count=3)

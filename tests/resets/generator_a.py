@@ -592,5 +592,5 @@ def script(lab: Lab) -> None:
 def provoke(family: int) -> Timeline:
     """A run of all scenarios."""
     return run(
-        Experiment(name="resets-a", question="?", script=script), Options(family, limit_s=30)
+        Experiment(name="resets-a", question="?", script=script), Options(family, limit_s=100)
     )

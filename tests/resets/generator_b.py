@@ -956,7 +956,7 @@ def script(lab: Lab) -> None:
 
 def provoke(family: int) -> Timeline:
     """A run of all scenes."""
-    options = Options(family, limit_s=60)
+    options = Options(family, limit_s=100)
     return run(Experiment(name="resets-b", question="?", script=script), options)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from fourtuple.analyze import connections
 from fourtuple.event.timeline import Timeline
+from lab.running import failures
 from resets.case import Judged, captured, judged
 
 pytestmark = pytest.mark.kernel
@@ -28,26 +29,27 @@ BY_FRAMES = {
 }
 BY_HOST = {"user-timeout", "destroyed"}
 
-each = pytest.mark.parametrize("run", [("a", 4), ("a", 6), ("b", 4), ("b", 6)], indirect=True)
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("letter", ["a", "b"])
+def test_what_is_said_of_resets_is_what_was_done(letter: str, family: int) -> None:
+    timeline = provoked(letter, family)
+    assert came(letter, timeline) == all_of(letter)
+    nothing_certain_is_wrong(letter, timeline)
+    ten_kinds_and_more_are_named_right_by_frames_alone(letter, timeline)
+    what_the_host_knows_names_the_others_and_errs_in_nothing(letter, timeline)
 
 
-@pytest.fixture(scope="module")
-def runs() -> dict[tuple[str, int], Timeline]:
-    return {}
-
-
-@pytest.fixture
-def run(
-    request: pytest.FixtureRequest, runs: dict[tuple[str, int], Timeline]
-) -> tuple[str, Timeline]:
-    """One run of a generator serves every test in this file. Whole programs are at work in it, side
-    by side: where the machine was so busy that one of them came to no reset, it is made again."""
-    letter, family = request.param
-    for _ in range(3 if request.param not in runs else 0):
-        runs[request.param] = import_module(f"resets.generator_{letter}").provoke(family)
-        if came(letter, runs[request.param]) == all_of(letter):
+def provoked(letter: str, family: int) -> Timeline:
+    """A run of a generator. Whole programs are at work in it, side by side: where the machine was
+    so busy that one of them came to no reset, it is made again."""
+    for _ in range(3):
+        timeline: Timeline = import_module(f"resets.generator_{letter}").provoke(family)
+        if came(letter, timeline) == all_of(letter):
             break
-    return letter, runs[request.param]
+    assert failures(timeline) == []
+    return timeline
 
 
 def all_of(letter: str) -> set[str]:
@@ -77,28 +79,20 @@ def mistakes(found: list[Judged], confidence: str) -> list[tuple[str, str, str]]
     return [(one.truth.name, one.cause, one.reset.cause) for one in wrong]
 
 
-@each
-def test_every_scenario_came_to_its_reset(run: tuple[str, Timeline]) -> None:
-    assert came(*run) == all_of(run[0])
+def nothing_certain_is_wrong(letter: str, timeline: Timeline) -> None:
+    assert mistakes(by_frames(letter, timeline), "certain") == []
+    assert mistakes(by_all(letter, timeline), "certain") == []
 
 
-@each
-def test_nothing_certain_is_wrong(run: tuple[str, Timeline]) -> None:
-    assert mistakes(by_frames(*run), "certain") == []
-    assert mistakes(by_all(*run), "certain") == []
-
-
-@each
-def test_ten_kinds_and_more_are_named_right_by_frames_alone(run: tuple[str, Timeline]) -> None:
-    right = {one.cause for one in by_frames(*run) if one.right}
+def ten_kinds_and_more_are_named_right_by_frames_alone(letter: str, timeline: Timeline) -> None:
+    right = {one.cause for one in by_frames(letter, timeline) if one.right}
     assert right <= BY_FRAMES
     assert len(right) >= 10
 
 
-@each
-def test_what_the_host_knows_names_the_others_and_errs_in_nothing(
-    run: tuple[str, Timeline],
+def what_the_host_knows_names_the_others_and_errs_in_nothing(
+    letter: str, timeline: Timeline
 ) -> None:
-    found = by_all(*run)
+    found = by_all(letter, timeline)
     assert mistakes(found, "likely") == []
     assert {one.cause for one in found if one.right} >= BY_HOST

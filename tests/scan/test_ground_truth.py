@@ -14,10 +14,10 @@ import pytest
 
 from fourtuple.event.model import Note
 from fourtuple.lab.experiment import Experiment
-from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import segment
 from fourtuple.system.namespaces import inside
+from lab.running import ran
 
 from .ground import (
     CLOSED,
@@ -243,9 +243,7 @@ def on_wire(
         lab.expect(status, 0, "the exit status of the scan")
 
     experiment = Experiment(name="scan", question="?", script=script)
-    timeline = run(experiment, Options(limit_s=60))
-    notes = timeline.of(Note)
-    assert not [note.params for note in notes if note.kind == "failure"]
+    notes = ran(experiment).of(Note)
     printed = next(n.params["values"]["output"] for n in notes if n.kind == "check")
     found: dict[str, dict[int, str]] = {}
     for line in printed.splitlines():
@@ -272,7 +270,7 @@ def test_a_wire_that_loses_5_percent_hides_no_port() -> None:
 
 def test_an_answer_that_is_late_counts_if_it_comes_within_the_time_out() -> None:
     ports = [8000, 8001, 8002, 8050]
-    found = on_wire(late, ports, "--timeout", "2")
+    found = on_wire(late, ports, "--timeout", "20")
     assert found == {"connect": truth_of(ports), "syn": truth_of(ports)}
 
 

@@ -36,6 +36,22 @@ def test_very_many_rows_are_all_there_and_stand_in_columns() -> None:
     assert body[4999].split()[5] == "0.0.19.135:5000"
 
 
+def test_a_line_for_a_program_is_the_same_as_one_for_a_wide_terminal() -> None:
+    """They are made in two ways, one of them for 40,000 rows."""
+    loopback = socket.if_nametoindex("lo")
+    rows = []
+    for n in range(500):
+        one = row(n, state=n % 14, timer=n % 6, inode=n % 5, family=(2, 10)[n % 2])
+        bound = loopback if n % 11 == 10 else 0
+        rows.append(one._replace(recv_q=n % 7 * 1000, send_q=n % 3, interface=bound))
+    one, other, third = Owner(1, 2, "a"), Owner(3, 4, "b"), Owner(5, 6, "守")
+    unix = [UnixRow(b"/run/x", 1, 0, 5, None, 8)]
+    listing = Listing({"tcp": rows, "udp": rows[:50]}, unix)
+    listing.owners = {1: (one,), 2: (one, other), 3: (third,)}
+    for listing.owners_asked in (True, False):
+        assert lines(listing) == lines(listing, 10_000)
+
+
 def test_every_number_of_the_kernel_s_has_a_name_or_is_shown() -> None:
     odd = [row(number, state=number, timer=number) for number in (0, 14, 99, 255)]
     text = "\n".join(lines(Listing({"tcp": odd, "udp": odd})))

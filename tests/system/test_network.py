@@ -27,7 +27,7 @@ def in_session(story: Callable[[], Any]) -> Any:
     def main() -> None:
         log.write(Note(t_ns=0, kind="result", params={"value": story()}))
 
-    assert Session(main, log).wait(20)
+    assert Session(main, log).wait(60)
     notes = [record for record in log.news() if isinstance(record, Note)]
     failures = [note.params for note in notes if note.kind == "failure"]
     assert not failures, failures

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-WAIT_S = 100.0
+#: only what hangs takes so long
+WAIT_S = 90.0
 
 
 class Served:

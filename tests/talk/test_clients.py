@@ -86,7 +86,7 @@ def test_socat_over_ipv6_and_udp() -> None:
         assert run("socat", "-t", "10", "-", f"TCP6:[::1]:{server.port()}", given=b"six") == b"SIX"
     with served("udp://127.0.0.1:0", "--app", "upper") as server:
         where_to = f"UDP:127.0.0.1:{server.port()}"
-        assert run("socat", "-t", "1", "-", where_to, given=b"datagram") == b"DATAGRAM"
+        assert run("socat", "-t", "5", "-", where_to, given=b"datagram") == b"DATAGRAM"
 
 
 @pytest.mark.oracle("curl")

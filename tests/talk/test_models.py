@@ -18,7 +18,7 @@ from fourtuple.talk.models.readiness import EpollWaiter, Ready
 from fourtuple.talk.models.ready import serve_ready
 
 TOGETHER = sorted(set(MODELS) - {"one-at-a-time"})
-WAIT_S = 100.0
+WAIT_S = 90.0
 
 
 class Service:

@@ -117,6 +117,16 @@ def test_a_signal_that_is_sent_twice_is_one_wish(tmp_path: Path) -> None:
     assert kept.stat().st_size > 1000
 
 
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_clients_that_stay_do_not_keep_it_from_ending(model: str) -> None:
+    """An idle client is told good-bye, and given two seconds to close."""
+    with served("tcp://127.0.0.1:0", "--model", model) as server, client(server) as sock:
+        sock.sendall(b"hello")
+        assert sock.recv(100) == b"hello"
+        assert server.stop() == 0
+        assert sock.recv(100) == b""
+
+
 @pytest.mark.parametrize("model", MANY)
 def test_descriptors_run_out_and_it_goes_on(model: str) -> None:
     with (

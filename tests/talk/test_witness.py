@@ -25,7 +25,7 @@ from fourtuple.talk.witness import NO_UVLOOP, Witness
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets need CAP_NET_RAW")
 Address = tuple[str, int]
-WAIT_S = 100.0
+WAIT_S = 90.0
 
 
 def recorded(

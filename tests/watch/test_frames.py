@@ -39,6 +39,12 @@ def test_both_directions_are_of_one_connection(one: Endpoint, other: Endpoint) -
     assert key_of(packet(other, one), 101) == key
 
 
+def test_datagrams_between_the_same_ports_are_another_conversation() -> None:
+    ports = struct.pack("!HHHH", ONE.port, OTHER.port, 8, 0)
+    key = key_of(frame(packet(ONE, OTHER, ports, protocol=17)), 1)
+    assert key == pair_key(ONE, OTHER, "udp") != pair_key(ONE, OTHER)
+
+
 def test_a_tag_does_not_hide_the_connection() -> None:
     assert key_of(frame(packet(ONE, OTHER), b"\x81\x00\x00\x05"), 1) == pair_key(ONE, OTHER)
 
@@ -56,10 +62,10 @@ def test_an_icmp_error_is_of_the_connection_that_it_quotes() -> None:
         bytes(13),
         MACS + b"\x08\x00",
         MACS + b"\x08\x06" + bytes(28),
-        frame(packet(ONE, OTHER, bytes(8), protocol=17)),
+        frame(packet(ONE, OTHER, bytes(8), protocol=47)),
     ],
 )
-def test_what_has_no_segment_is_of_no_connection(data: bytes) -> None:
+def test_what_has_no_ports_is_of_no_connection(data: bytes) -> None:
     assert key_of(data, 1) is None
 
 

@@ -58,6 +58,27 @@ def test_ports_that_are_used_again_are_another_connection() -> None:
     assert [one.what for one in known.settled(LATER_NS)] == ["ended"]
 
 
+def test_the_same_four_tuple_in_two_network_namespaces_is_two_connections() -> None:
+    one, other = Endpoint("127.0.0.1", 40000), Endpoint("127.0.0.1", 80)
+    known = pairs()
+    socks = [
+        changed(made(), local=local, remote=remote, netns=netns, watched=True)
+        for netns in (111, 222)
+        for made, local, remote in ((client, one, other), (server, other, one))
+    ]
+    list(known.update([socks[0], socks[2], socks[3], socks[1]]))
+    found = sorted(known, key=lambda pair: pair.netns)
+    assert [[sock.netns for sock in pair.socks] for pair in found] == [[111, 111], [222, 222]]
+    assert [pair.seen_from(111) for pair in found] == [True, False]
+
+
+def test_a_connection_may_have_its_ends_in_two_network_namespaces() -> None:
+    known = pairs()
+    list(known.update([client(netns=111), server(netns=222)]))
+    (pair,) = known
+    assert pair.client and pair.server and pair.seen_from(333)
+
+
 def test_what_nobody_watches_is_let_go_when_it_is_over() -> None:
     gone: list[Pair] = []
     known = Pairs(lambda pair: pair.watched, lambda sock: sock.watched, gone.append)

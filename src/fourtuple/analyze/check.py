@@ -7,10 +7,11 @@ called close() or shutdown(), however long the FIN must wait behind data. A snap
 settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
 No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program
 made by hand (a scanner's probes) are no socket's: where their sender's host has a program whose
-calls were not recorded, an end that never had a row is not compared; neither is one behind a
-router. What a router carries on arrives later than it was seen. No frame says that a host crashed
-and lost its sockets, that a timer ran out and the kernel gave up, or that a listener's queue was
-full and it dropped what came. What a program does while the kernel lists its sockets may be seen.
+calls were not recorded, an end that never had a row is not compared, and any may have been closed;
+an end behind a router is not compared either. What a router carries on arrives later than it was
+seen. No frame says that a host crashed and lost its sockets, that a timer ran out and the kernel
+gave up, or that a listener's queue was full and it dropped what came. What a program does while the
+kernel lists its sockets may be seen.
 """
 
 from bisect import bisect_left, bisect_right
@@ -56,6 +57,7 @@ class _Inferred(msgspec.Struct, frozen=True):
     changes: tuple[StateChange, ...]
     crashes: tuple[int, ...] = ()
     far: bool = False
+    silent: bool = False
     full_ns: int | None = None
 
 
@@ -157,6 +159,7 @@ class _Evidence:
             tuple(c for c in connection.changes if c.of_client is client),
             tuple(t_ns for host, t_ns in self._crashes if host == end.host),
             self._is_far(connection, end),
+            end.host in self._silent,
             self._full.get((end.host or "", end.local.port)),
         )
 
@@ -270,7 +273,7 @@ def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
         states += [c.old for c in _trailing_arrivals(past) if c.old in _DECLINED]
     if any(one.begin_ns <= t_ns <= snapshot.t_ns for t_ns in one.crashes):
         states.append("CLOSED")
-    if one.end.called(_CLOSING, snapshot.end_ns):
+    if one.silent or one.end.called(_CLOSING, snapshot.end_ns):
         states += [after(state, ("sent FIN",)) for state in states]
         if "SYN_SENT" in states:  # the attempt is forgotten, and nothing sent (RFC 9293, 3.10.4)
             states.append("CLOSED")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fourtuple.cli.output import error_line
 from fourtuple.errors import FourtupleError
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.render.text import clean
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from fourtuple.cli.values import LANGUAGES, NARROWEST, WIDEST, number_between
 from fourtuple.errors import CapabilityMissing, FourtupleError, UsageError
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.explain.text import N_, Translator, language_from, language_of
 from fourtuple.render.terminal import ASCII, UNICODE, Terminal
 from fourtuple.render.text import clean
@@ -111,14 +111,15 @@ def error_line(error: FourtupleError, translator: Translator) -> str:
     return "fourtuple: " + "\n".join(map(clean, texts))
 
 
-def write(text: str) -> None:
-    """Print to standard output. A reader who has gone away (`| head`) is no error; a full disk is a
-    FourtupleError."""
+def write(text: str | bytes) -> None:
+    """Print text, or what is UTF-8 already, to standard output. A reader who has gone away
+    (`| head`) is no error; a full disk is a FourtupleError."""
     try:
-        # what the encoding lacks becomes "?": a picture with a hole beats a traceback
-        encoding = sys.stdout.encoding or "utf-8"
-        shown = text if text.isascii() else text.encode(encoding, "replace").decode(encoding)
-        sys.stdout.write(shown)
+        if isinstance(text, bytes) and sys.stdout.encoding == "utf-8":
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text)
+        else:
+            sys.stdout.write(_encodable(text.decode() if isinstance(text, bytes) else text))
         sys.stdout.flush()
     except OSError as error:
         # the interpreter flushes once more at its end: give it something that takes it
@@ -127,3 +128,9 @@ def write(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise SystemExit(0) from None
         raise FourtupleError(_NOT_WRITTEN, {"reason": error.strerror}) from None
+
+
+def _encodable(text: str) -> str:
+    """What the encoding lacks becomes "?": a picture with a hole beats a traceback."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text if text.isascii() else text.encode(encoding, "replace").decode(encoding)

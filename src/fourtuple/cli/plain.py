@@ -6,6 +6,7 @@ written in some other way that the parser allows, is left to it (None). Tests ho
 know the same options.
 """
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -16,6 +17,9 @@ from fourtuple.cli.output import asked_language
 from fourtuple.explain.text import Translator
 
 __all__ = ["OPTIONS", "plainly"]
+
+#: so many more objects than before, and the interpreter looks for garbage
+_GARBAGE = 20_000
 
 _Options = Mapping[str, tuple[str, bool]]
 
@@ -68,6 +72,10 @@ def plainly(arguments: Sequence[str]) -> int | None:
     if asked is None or bool(asked[0]) != takes_words:
         return None
     words, options = asked
+    # OpenBLAS, which numpy loads, would let threads spin for 25 ms that nobody has work for; and
+    # what is loaded now stays: to look for garbage in it again and again takes as long
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(_GARBAGE)
     carry_out = getattr(import_module(module), function)
     translator = Translator(asked_language(arguments, os.environ))
     return outcome(lambda: carry_out(*([words] if takes_words else []), **options), translator)

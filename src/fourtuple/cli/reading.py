@@ -101,6 +101,7 @@ def _chosen(reading: "Whole | Large", asked: Asked) -> "Whole | Large":
 def _tell(
     reading: "Whole | Large", asked: Asked, terminal: Terminal, progress: ProgressLine
 ) -> None:
+    texts: Iterator[str] | Iterator[bytes]
     if asked.parquet is not None:
         texts = _parquet(reading, asked.parquet)
     elif asked.plot is not None:
@@ -114,7 +115,7 @@ def _tell(
         write(text)
 
 
-def _for_machines(reading: "Whole | Large", asked: Asked) -> Iterator[str]:
+def _for_machines(reading: "Whole | Large", asked: Asked) -> Iterator[str] | Iterator[bytes]:
     """JSON Lines, or the same as CSV."""
     frames = asked.frames or asked.frame is not None
     lines = reading.frame_lines(asked.frame) if frames else reading.lines()
@@ -125,7 +126,7 @@ def _for_machines(reading: "Whole | Large", asked: Asked) -> Iterator[str]:
     return (frames_csv if frames else connections_csv)(_records(lines))
 
 
-def _records(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+def _records(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
     return (msgspec.json.decode(line) for text in lines for line in text.splitlines())
 
 

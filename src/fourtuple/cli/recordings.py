@@ -58,12 +58,15 @@ def recording_paths(save: str | None, names: list[str]) -> list[Path | None]:
     return [path]
 
 
-def save_recording(timeline: "Timeline", path: Path, translator: Translator) -> str:
-    """Keep the recording; "", or why it could not be."""
+def save_recording(
+    timeline: "Timeline", path: Path, translator: Translator, *, explained: bool = True
+) -> str:
+    """Keep the recording, with a sentence beside each frame where it is `explained`; "", or why it
+    could not be."""
     from fourtuple.event.recording import write_recording
     from fourtuple.explain.comments import comments
 
-    said = comments(timeline, translator)
+    said = comments(timeline, translator) if explained else {}
     try:
         with path.open("wb") as stream:
             write_recording(timeline, stream, said)

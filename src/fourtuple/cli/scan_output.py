@@ -4,12 +4,12 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from fourtuple.cli.output import write
 from fourtuple.errors import CapabilityMissing

@@ -5,8 +5,9 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fourtuple.cli.output import terminal_for, translator_for
 from fourtuple.cli.values import number, number_between, seconds

@@ -11,7 +11,7 @@ from typing import Any
 from fourtuple.cli.output import terminal_for, translator_for, write
 from fourtuple.cli.values import number_between, seconds
 from fourtuple.errors import FourtupleError, UsageError
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.explain.text import N_, Translator
 from fourtuple.sockets.choose import Wanted, wanted
 from fourtuple.sockets.listing import every_namespace, list_sockets, namespace_file

@@ -93,7 +93,8 @@ def watch(
         seconds=seconds("--seconds", limit) if limit else None,
         count=number_between("--count", count, 1, _MOST) if count else None,
         frames=ladder or path is not None,
-        keep=path is not None,
+        keep="" if path is None else str(path.parent),
+        draw=ladder,
         output=2 if json and command else None,
     )
     terminal, translator = terminal_for(width, no_color), translator_for(lang)

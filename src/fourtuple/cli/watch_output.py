@@ -53,12 +53,16 @@ _CAUSES = {
     "error": N_("error {detail}"),
     "given-up": N_("given up before it was established"),
     "closed": N_("{by} closed first"),
+    "silent": N_("silent for a minute"),
 }
 _ENDED = N_("closed")
 _REASON = N_("{cause} (the kernel's reason: {detail})")
 _SIDES = {"client": N_("the client"), "server": N_("the server")}
 _STATUS = N_("{command} ended with exit status {status}.")
 _KEPT = N_("recording kept in {file}")
+#: of more frames and events than these, no sentence is written beside each frame: that takes all
+#: of them in memory at once
+_MOST_EXPLAINED = 200_000
 _BY_TRACE = N_(
     "Watching by the kernel's trace: {events} events and {frames} frames; besides, {lost} events "
     "and {frames_lost} frames were lost."
@@ -80,13 +84,13 @@ class Watcher(Protocol):
 
     def notes(self) -> "list[Note]": ...
 
-    def timeline(self, pair: "Pair | None" = None) -> "Timeline": ...
+    def timeline(self, pair: "Pair") -> "Timeline": ...
+
+    def recording(self) -> "Timeline": ...
 
     def figures(self) -> dict[str, int]: ...
 
-    def queues(
-        self, local: "Endpoint", remote: "Endpoint | None"
-    ) -> "tuple[str, int, int] | None": ...
+    def queues(self, sock: "Sock") -> "tuple[str, int, int] | None": ...
 
 
 class Reporter:
@@ -110,7 +114,9 @@ class Reporter:
         watcher.run()
         self._end(wish, watcher)
         if path is not None:
-            reason = save_recording(watcher.timeline(), path, self._translator)
+            timeline = watcher.recording()
+            small = len(timeline.frames) + len(timeline.events) <= _MOST_EXPLAINED
+            reason = save_recording(timeline, path, self._translator, explained=small)
             if reason:
                 raise FourtupleError(NOT_KEPT, {"file": str(path), "reason": reason})
             print(clean(self._say(Message(_KEPT, {"file": str(path)}))), file=sys.stderr)
@@ -149,7 +155,8 @@ class Reporter:
             return [str(news.listener.local), self._owner(news.listener), *self._queue(news)]
         pair = news.pair
         assert pair is not None
-        where = f"{pair.ends[0]} → {pair.ends[1]}"
+        protocol = "" if pair.protocol == "tcp" else f"{pair.protocol} "
+        where = f"{protocol}{pair.ends[0]} → {pair.ends[1]}"
         if news.what == "accepted":
             return [where, Message(_BY_SERVER, {"server": self._owner(pair.server)})]
         between = {"client": self._owner(pair.client), "server": self._owner(pair.server)}
@@ -167,14 +174,13 @@ class Reporter:
         return Message(_OWNER_LIKELY if sock.guessed else _OWNER, about)
 
     def _queue(self, news: "News") -> list[Message]:
-        assert news.listener is not None and news.listener.local and self._watcher
-        found = self._watcher.queues(news.listener.local, None)
+        assert news.listener is not None and self._watcher
+        found = self._watcher.queues(news.listener)
         return [Message(_ACCEPT_QUEUE, {"length": found[1], "limit": found[2]})] if found else []
 
     def _state(self, pair: "Pair") -> list[Message]:
         assert self._watcher
-        ends = pair.ends if pair.client else pair.ends[::-1]
-        found = self._watcher.queues(*ends)
+        found = self._watcher.queues(pair.socks[0])
         if found is None:
             return []
         state, unread, unsent = found
@@ -247,6 +253,7 @@ class Reporter:
             return found | {"server": _end_object(news.listener.local, news.listener)}
         pair = news.pair
         assert pair is not None
+        found["protocol"] = pair.protocol
         found["client"] = _end_object(pair.ends[0], pair.client)
         found["server"] = _end_object(pair.ends[1], pair.server)
         if news.what == "ended":

@@ -12,7 +12,6 @@ describes every byte. The rules:
 It is read back by `event.restore`.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import BinaryIO
@@ -86,22 +85,26 @@ def write_recording(
 
 
 class _Waiting:
-    """The events that no block carries yet."""
+    """The events that no block carries yet, encoded when their turn comes: there may be more than
+    memory holds."""
 
     def __init__(self, events: Iterable[Event]) -> None:
-        looks = LookWriter()
-        self._events = deque((event.t_ns, _encoded(event, looks)) for event in events)
+        self._events, self._looks = iter(events), LookWriter()
+        self._next = next(self._events, None)
 
-    def __len__(self) -> int:
-        return len(self._events)
+    def __bool__(self) -> bool:
+        return self._next is not None
 
     def before(self, t_ns: int | None) -> tuple[msgspec.Raw, ...]:
         """Take what happened before `t_ns` (None: at any time), as much as a block may hold."""
         taken: list[msgspec.Raw] = []
         room = _EVENT_BYTES_A_BLOCK
-        while self._events and room > 0 and (t_ns is None or self._events[0][0] < t_ns):
-            taken.append(self._events.popleft()[1])
+        while (event := self._next) is not None and room > 0:
+            if t_ns is not None and event.t_ns >= t_ns:
+                break
+            taken.append(_encoded(event, self._looks))
             room -= len(taken[-1])
+            self._next = next(self._events, None)
         return tuple(taken)
 
 

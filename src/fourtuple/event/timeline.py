@@ -5,7 +5,7 @@ a trace told are a list of events sorted by time. Objects for frames are made on
 `segment()` and by iterating.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +16,7 @@ from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
 from fourtuple.event.model import Call, Event, Note, Snapshot, State, Told, Verdict
 
 if TYPE_CHECKING:
+    from fourtuple.compiled import Kernel
     from fourtuple.wire import Packet, TcpView
     from fourtuple.wire.columns import Columns
 
@@ -70,14 +71,16 @@ class Timeline:
               the capture has, where not all of them are here
     epoch_ns  what to add to a t_ns to get nanoseconds since 1970 (0: t_ns is that already)
     complete  the wire saw every frame (the lab); a capture may have gaps
+    decode    what `columns` decodes with, where a kernel has been compiled for that
     """
 
     vantages: tuple[Vantage, ...] = (Vantage("capture"),)
     frames: FrameTable = field(default_factory=_no_frames)
-    events: tuple[Event, ...] = ()
+    events: Sequence[Event] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     epoch_ns: int = 0
     complete: bool = False
+    decode: "Kernel | None" = field(default=None, compare=False, repr=False)
 
     @cached_property
     def columns(self) -> "Columns":
@@ -88,7 +91,13 @@ class Timeline:
         link_types = [self.vantages[v].link_type for v in frames.vantage.tolist()]
         seen = Seen(frames.t_ns, frames.vantage, frames.left_ns == 0)
         return decode_columns(
-            frames.buffer, frames.start, frames.captured, frames.original, link_types, seen
+            frames.buffer,
+            frames.start,
+            frames.captured,
+            frames.original,
+            link_types,
+            seen,
+            self.decode,
         )
 
     @cached_property

@@ -76,10 +76,12 @@ def undecided(table: ConnectionTable, quoted: npt.NDArray[np.uint64] | None = No
     way = table["handshake_rtt_ns"]
     near = (way > 0) & (way <= pace.NEAR_NS)
     for role in ("client", "server"):
-        small = table[f"{role}_payload_bytes"] <= table[f"{role}_packets"] * pace.SMALL_BYTES
+        octets, largest = table[f"{role}_payload_bytes"], table[f"{role}_largest_bytes"]
+        # who sent one segment of payload held back none
+        small = (octets > largest) & (octets <= table[f"{role}_packets"] * pace.SMALL_BYTES)
         rare |= near & small & (table[f"{role}_rtt_most_ns"] - way >= pace.DELAYED_NS)
         again = table[f"{role}_sent_again"] + table[f"{role}_captured_twice"]
-        large = table[f"{role}_largest_bytes"] > paths.ALWAYS_PASSES
+        large = largest > paths.ALWAYS_PASSES
         rare |= (table[f"{role}_open_bytes"] > 0) & (again >= paths.TIMES - 1) & large
     reset = table.flagged(at.S_RST) & ~table.flagged(at.S_REFUSED)
     found: Bools = (table["protocol"] == 6) & (rare | reset | table.flagged(_BITS))

@@ -5,21 +5,9 @@ from typing import Any
 
 import msgspec
 
+from fourtuple.explain.message import Message
+
 __all__ = ["Finding", "Message", "Rule"]
-
-
-class Message(msgspec.Struct, frozen=True):
-    """A sentence before it has a language: a message id (English, with {fields}) and its values.
-
-    `plural` is the English plural form and `count` what selects it. A value that is itself a
-    Message is translated too. `context` tells apart messages that are the same word in English.
-    """
-
-    text: str
-    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    plural: str = ""
-    count: int = 1
-    context: str = ""
 
 
 class Rule(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from fourtuple.analyze.services import Services, services_of_tables
 from fourtuple.analyze.survey import _layout as at
 from fourtuple.analyze.survey.passing import Survey, Surveyed
 from fourtuple.analyze.survey.table import ConnectionTable
-from fourtuple.compiled import kernels
+from fourtuple.compiled import Kernel, kernels
 from fourtuple.errors import CaptureDamaged
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.columns import undecided
@@ -175,7 +175,7 @@ class Overview:
 
     def _collected(self, picking: Picking) -> Timeline:
         collected = Collected()
-        decode = kernels("fourtuple.wire._kernels", self.announce)["decode_rows"]
+        decode = _decode(self.announce)
         try:
             for block in self.capture.blocks():
                 rows = picking.rows(block, decode)
@@ -192,7 +192,12 @@ class Overview:
 
         meta: dict[str, Any] = {"file": ", ".join(self.names), "frames": self.frames}
         meta |= {"files": self.names} if len(self.names) > 1 else {}
-        return Timeline(tuple(named(self.capture.vantages)), collected.table(), meta=meta)
+        return Timeline(
+            tuple(named(self.capture.vantages)),
+            collected.table(),
+            meta=meta,
+            decode=_decode(self.announce),
+        )
 
     def around(self, frame: int) -> tuple[Timeline, list[Connection]]:
         """The connection that a frame is of, where it is of one, and a timeline that has the frame.
@@ -238,6 +243,10 @@ class Overview:
         if self._services is None:
             self._services = services_of_tables(self.tables)
         return self._services
+
+
+def _decode(announce: Announce | None) -> Kernel:
+    return kernels("fourtuple.wire._kernels", announce)["decode_rows"]
 
 
 def _survey(announce: Announce | None) -> Survey:

@@ -21,7 +21,8 @@ Int64s = npt.NDArray[np.int64]
 
 #: how many frames of one connection are kept, and how many of them from its beginning
 LONGEST, _HEAD = 20_000, 4_000
-_MARK, _QUOTE, _FIRST, _LAST, _SIZE, _INDEX, _VANTAGE, _REUSED = range(8)
+_MARK, _QUOTE, _FIRST, _LAST, _SIZE, _INDEX, _VANTAGE, _REUSED, _PORTS = range(9)
+_PORT_SUMS = 2 * 65_536
 
 
 def picked(table: ConnectionTable, chosen: npt.NDArray[np.bool_]) -> Int64s:
@@ -35,6 +36,7 @@ def picked(table: ConnectionTable, chosen: npt.NDArray[np.bool_]) -> Int64s:
         table["index"],
         table["vantage"],
         table["reused_ports"],
+        table["client_port"] + table["server_port"],
     )
     return np.stack(columns, axis=1)[chosen]
 
@@ -51,6 +53,7 @@ class Picking(msgspec.Struct):
     chosen: Int64s
     heard: bool = False
     _met: Counter[int] = msgspec.field(default_factory=Counter)
+    _table: Int64s = msgspec.field(default_factory=lambda: np.zeros((0, wire.WIDTH), np.int64))
 
     @property
     def size(self) -> int:
@@ -83,25 +86,33 @@ class Picking(msgspec.Struct):
         alive = (self.chosen[:, _FIRST] < end) & (self.chosen[:, _LAST] >= begin)
         if not alive.any() and not self.heard:
             return np.zeros(0, np.int64)
-        table = np.zeros((len(block), wire.WIDTH), np.int64)
+        table = self._room(len(block))
         frames = (block.start, block.captured, block.original, block.link_type)
-        decode(block.buffer, *frames, table)
-        return self._kept(block, table, self.chosen[alive])
+        keep = np.zeros(len(block), np.bool_)
+        if decode(block.buffer, *frames, table):
+            keep |= table[:, wire.FRAGMENT_START] > 0
+            errors, about = quoted(table)
+            keep[errors[among(about.view(np.int64), self.chosen[:, _QUOTE])]] = True
+        keep[self._of_lives(block, table, self.chosen[alive])] = True
+        return np.flatnonzero(keep)
 
-    def _kept(self, block: FrameBlock, table: Int64s, alive: Int64s) -> Int64s:
-        found = _marks(table)
-        fragments = table[:, wire.FRAGMENT_START] > 0
-        errors, about = quoted(table)
-        told = errors[among(about.view(np.int64), self.chosen[:, _QUOTE])]
-        candidates = np.flatnonzero(among(found, alive[:, _MARK]) | fragments)
+    def _room(self, frames: int) -> Int64s:
+        """A table for as many frames, of zeros: one serves all blocks, for fresh memory is slow."""
+        if len(self._table) < frames:
+            self._table = np.zeros((frames, wire.WIDTH), np.int64)
+        table = self._table[:frames]
+        table[:] = 0
+        return table
+
+    def _of_lives(self, block: FrameBlock, table: Int64s, alive: Int64s) -> list[int]:
+        candidates = _with_ports(table, alive[:, _PORTS])
+        found = _marks(table[candidates])
+        mine = among(found, alive[:, _MARK])
         lives: dict[int, list[tuple[int, ...]]] = {}
         for life in alive.tolist():
             lives.setdefault(life[_MARK], []).append(tuple(life))
-        keep = np.zeros(len(table), np.bool_)
-        keep[told] = True
-        for row in candidates.tolist():
-            keep[row] |= fragments[row] or self._keeps(lives[int(found[row])], block, row)
-        return np.flatnonzero(keep)
+        pairs = zip(candidates[mine].tolist(), found[mine].tolist(), strict=True)
+        return [row for row, mark in pairs if self._keeps(lives[mark], block, row)]
 
     def _keeps(self, lives: list[tuple[int, ...]], block: FrameBlock, row: int) -> bool:
         number, vantage = block.first_number + row, int(block.vantage[row])
@@ -112,6 +123,13 @@ class Picking(msgspec.Struct):
                 if met <= _HEAD or met > size - (LONGEST - _HEAD):
                     return True
         return False
+
+
+def _with_ports(table: Int64s, sums: Int64s) -> Int64s:
+    """The rows of decoded frames whose ports add up to one of these: few, and found fast."""
+    wanted = np.zeros(_PORT_SUMS, np.bool_)
+    wanted[sums] = True
+    return np.flatnonzero(wanted[table[:, wire.SOURCE_PORT] + table[:, wire.DESTINATION_PORT]])
 
 
 def _marks(table: Int64s) -> Int64s:

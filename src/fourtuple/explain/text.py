@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from fourtuple.errors import N_
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 
 __all__ = ["LANGUAGES", "N_", "Translator", "language_from", "language_of"]
 

@@ -105,7 +105,7 @@ class Large:
 
     def with_findings(self, codes: Sequence[str]) -> set[int]:
         """The indices of those of which one of these findings is said."""
-        marks = [f'{{"code":"{code}"' for code in codes]
+        marks = [f'{{"code":"{code}"'.encode() for code in codes]
         return {
             msgspec.json.decode(line)["connection"]
             for text in self.lines()
@@ -113,13 +113,13 @@ class Large:
             if any(mark in line for mark in marks)
         }
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[bytes]:
         """The contract's connection objects, as JSON Lines, some thousand at a time."""
         from fourtuple.render.lines import connection_lines
 
         return connection_lines(self.overview, self.translator, self.files)
 
-    def frame_lines(self, frame: int | None = None) -> Iterator[str]:
+    def frame_lines(self, frame: int | None = None) -> Iterator[bytes]:
         """The contract's frame objects: of the connections asked for, or one frame."""
         from fourtuple.render.lines import frame_lines
 

@@ -81,7 +81,7 @@ class Whole:
         """The indices of those of which one of these findings is said."""
         return {finding.connection for finding in self.findings if finding.code in codes}
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[bytes]:
         """The contract's connection objects, as JSON Lines."""
         from fourtuple.render.jsonout import connection_objects, json_lines
 
@@ -91,7 +91,7 @@ class Whole:
             )
         )
 
-    def frame_lines(self, frame: int | None = None) -> Iterator[str]:
+    def frame_lines(self, frame: int | None = None) -> Iterator[bytes]:
         """The contract's frame objects: of the connections asked for, or one frame."""
         from fourtuple.render.jsonout import json_lines
 

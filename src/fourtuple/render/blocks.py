@@ -157,7 +157,9 @@ class Blocks(msgspec.Struct, frozen=True):
         if not messages:
             return []
         failed = self.painter.words(Message("{name}: the run failed", {"name": name}))
-        return [self.painter.terminal.paint("bold red", failed), *self.bullets(messages)]
+        lines = wrap(failed, self.width)
+        head = [self.painter.terminal.paint("bold red", line) for line in lines]
+        return [*head, *self.bullets(messages)]
 
     def listed(self, title: str, messages: Sequence[Text]) -> list[str]:
         """The messages under a title, which is a message id; nothing where there are none."""

@@ -88,7 +88,8 @@ def _of_other_kinds(calls: list[Call]) -> frozenset[_Socket]:
         (call.host, inode)
         for call in calls
         if call.name in ("listen", "accept")
-        or (call.name == "socket" and "SOCK_DGRAM" not in call.args)
+        # flags may stand beside the kind: SOCK_DGRAM|SOCK_CLOEXEC
+        or (call.name == "socket" and not any("SOCK_DGRAM" in str(arg) for arg in call.args))
         for inode in (call.inode, call.new_inode)
     )
 

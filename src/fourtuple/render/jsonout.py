@@ -26,6 +26,7 @@ __all__ = [
 
 Object = dict[str, Any]
 
+_ENCODER = msgspec.json.Encoder()
 _LETTERS = (
     (SYN, "S"),
     (FIN, "F"),
@@ -39,9 +40,9 @@ _LETTERS = (
 )
 
 
-def json_lines(objects: Iterable[Mapping[str, Any]]) -> str:
-    """One object a line."""
-    return "".join(msgspec.json.encode(item).decode() + "\n" for item in objects)
+def json_lines(objects: Iterable[Mapping[str, Any]]) -> bytes:
+    """One object a line, in UTF-8."""
+    return _ENCODER.encode_lines(objects)
 
 
 def connection_objects(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +18,12 @@ from fourtuple.analyze.survey.seen import FrameKnown, Roles
 from fourtuple.explain.columns import undecided
 from fourtuple.explain.overview import Detail, Overview
 from fourtuple.explain.text import Translator
-from fourtuple.render.jsonout import NO_CONNECTION, connection_objects, flag_letters
+from fourtuple.render.jsonout import (
+    NO_CONNECTION,
+    connection_objects,
+    flag_letters,
+    json_lines,
+)
 from fourtuple.render.printing import Printer
 from fourtuple.source.passes import FrameBlock
 
@@ -31,19 +35,20 @@ Kept = Callable[[FrameBlock, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
 
 def connection_lines(
     overview: Overview, translator: Translator, files: Sequence[str]
-) -> Iterator[str]:
+) -> Iterator[bytes]:
     """The connections asked for, some thousand lines at a time. `files` are the names that the user
     gave."""
+    overview.found.keep()
     printer = Printer(translator, files, overview.tunnels)
     whole = _looked_at(overview, translator, files)
     for table in overview.wanted():
         for lines in printer.lines(table, overview.found, undecided(table, overview.found.quoted)):
-            yield lines.decode() or next(whole)
+            yield lines or next(whole)
 
 
 def frame_lines(
     overview: Overview, kept: Kept | None = None, frame: int | None = None
-) -> Iterator[str]:
+) -> Iterator[bytes]:
     """All frames, those that are `kept`, or one frame, some thousand lines at a time."""
     roles = Roles(overview.tables())
     files = overview.names if len(overview.names) > 1 else ()
@@ -52,8 +57,8 @@ def frame_lines(
         if frame is None or block.first_number <= frame <= last:
             told = roles.told(known, block.first_number)
             keep = repeat(True) if kept is None else kept(block, known[:, at.F_ROW_INDEX]).tolist()
-            yield "".join(
-                msgspec.json.encode(item).decode() + "\n"
+            yield json_lines(
+                item
                 for one, item in zip(keep, _frames(block, told, files), strict=False)
                 if one and frame in (None, item["frame"])
             )
@@ -91,16 +96,15 @@ def _frame(one: FrameKnown) -> dict[str, Any]:
     }
 
 
-def _looked_at(overview: Overview, translator: Translator, files: Sequence[str]) -> Iterator[str]:
+def _looked_at(overview: Overview, translator: Translator, files: Sequence[str]) -> Iterator[bytes]:
     """The lines of the connections that columns do not tell of, in order."""
     for detail in overview.undecided():
         yield from _of_detail(detail, translator, files)
 
 
-def _of_detail(detail: Detail, translator: Translator, files: Sequence[str]) -> Iterator[str]:
+def _of_detail(detail: Detail, translator: Translator, files: Sequence[str]) -> Iterator[bytes]:
     from fourtuple.explain.catalog import findings
 
     for _, connection in sorted(detail.connections.items()):
         said = findings(detail.timeline, [connection])
-        (item,) = connection_objects(detail.timeline, [connection], said, translator, files)
-        yield msgspec.json.encode(item).decode() + "\n"
+        yield json_lines(connection_objects(detail.timeline, [connection], said, translator, files))

@@ -64,6 +64,7 @@ class Printer:
         self._tcp = self._program(list(self._head("tcp")) + list(self._body()))
         self._udp = self._program(list(self._head("udp")))
         self._out = np.zeros(_OUTPUT_BYTES, np.uint8)
+        self._room = np.zeros(0, np.int64)
 
     def lines(self, table: ConnectionTable, found: Surveyed, stops: Bools) -> Iterator[bytes]:
         """The lines of a table, in pieces; where a row is one of `stops`, an empty piece stands for
@@ -100,10 +101,20 @@ class Printer:
         made.append(table.flagged(at.S_REFUSED).astype(np.int64))
         for role in ("client", "server"):
             made.append(self._address_words(table, role))
-        tunnels = table["tunnel"]
-        numbers = [self._tunnels.get(number, self._null) for number in np.unique(tunnels).tolist()]
-        made.append(np.array(numbers, np.int64)[np.unique(tunnels, return_inverse=True)[1]])
-        return np.concatenate([table.facts, np.stack(made)])
+        tunnels, rows = np.unique(table["tunnel"], return_inverse=True)
+        words = [self._tunnels.get(number, self._null) for number in tunnels.tolist()]
+        made.append(np.array(words, np.int64)[rows])
+        return self._gathered([*table.facts, *made])
+
+    def _gathered(self, columns: Sequence[Int64s]) -> Int64s:
+        """The columns as one table, in the same place each time: fresh memory is slow."""
+        size = len(columns) * len(columns[0])
+        if len(self._room) < size:
+            self._room = np.zeros(size, np.int64)
+        table = self._room[:size].reshape(len(columns), -1)
+        for place, column in enumerate(columns):
+            table[place] = column
+        return table
 
     def _address_words(self, table: ConnectionTable, role: str) -> Int64s:
         """Of each row the word that is its address; IPv4's are printed as numbers."""
@@ -220,8 +231,11 @@ class Printer:
         for order, one in enumerate(spotted(table, found.evidence, found.quoted)):
             rows.append(self._of_rule(one, found, order))
         every = np.concatenate(rows)
-        keys = (steps_of.ORDER, steps_of.FIRST_FRAME, steps_of.OF_ROW)
-        return np.ascontiguousarray(every[np.lexsort([every[:, key] for key in keys])])
+        # by row, first frame, order: rules come in that order, so a stable sort keeps it
+        firsts = every[:, steps_of.FIRST_FRAME]
+        by_frame = np.argsort(firsts, kind="stable")
+        by_row = np.argsort(every[by_frame, steps_of.OF_ROW], kind="stable")
+        return np.ascontiguousarray(every[by_frame[by_row]])
 
     def _of_rule(self, one: Spotted, found: Surveyed, order: int) -> Int64s:
         rows = np.zeros((len(one.rows), steps_of.FINDING), np.int64)

@@ -3,14 +3,14 @@
 Colour only repeats what a glyph or a word says already.
 """
 
-import msgspec
+from typing import NamedTuple
 
 from fourtuple.render import text
 
 __all__ = ["ASCII", "UNICODE", "Glyphs", "Terminal"]
 
 
-class Glyphs(msgspec.Struct, frozen=True):
+class Glyphs(NamedTuple):
     """The drawing characters of one alphabet. `cross`, `tee` and `foot` join lanes and rules."""
 
     bar: str
@@ -105,7 +105,7 @@ _COLOURS = {
 }
 
 
-class Terminal(msgspec.Struct, frozen=True):
+class Terminal(NamedTuple):
     """Where a picture goes. `width` is in cells and at least 20."""
 
     width: int = 120

@@ -5,10 +5,10 @@ A cell's number is target * ports + port's place. Verdict 0 means none yet.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from fourtuple.scan.model import ScanOptions, verdict_code
 from fourtuple.scan.raw.answers import ICMP, ICMP6, NOTHING, TCP, UDP, Answers
@@ -29,8 +29,7 @@ _DONE = 255
 _KINDS = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp6"}
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """Answers that belong to a probe and say something of it; int64[n]. `codes` are
     `verdict_code`s, `attempts` which repetition of the probe was answered; a round trip is -1
     where it is not known."""

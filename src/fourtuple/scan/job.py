@@ -1,7 +1,9 @@
 """A scan as a whole: some methods, one after another, over the same targets, with one result."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fourtuple.scan.model import (
     Batch,
@@ -25,8 +27,7 @@ Engine = Callable[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """What is to be done: `ports` by method, in the order in which the methods are used.
 
     `complete`: each port's result is told of as it comes, not only those of open ports.

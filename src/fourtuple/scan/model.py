@@ -5,7 +5,8 @@ States and reasons are nmap's words, so that both tools' results can be compared
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = [
     "METHODS",
@@ -87,8 +88,7 @@ def verdict_of(code: int) -> tuple[str, str]:
 OPEN_CODES = bytes(verdict_code(State.OPEN, reason) for reason in _REASONS)
 
 
-@dataclass(frozen=True, slots=True)
-class PortResult:
+class PortResult(Struct, frozen=True):
     """The verdict on one port, and the evidence in a word.
 
     `rtt_s` is the time from the probe that was answered to its answer; None without an answer.
@@ -103,8 +103,7 @@ class PortResult:
     method: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
+class ScanOptions(Struct, frozen=True):
     """How to scan.
 
     workers    connect: how many connections are under way at once; None: as many as serve
@@ -132,8 +131,7 @@ class ScanOptions:
         return range(self.shard[0] - 1, size, self.shard[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a scan is: probes are counted once, however often they were repeated."""
 
     finished: int
@@ -143,8 +141,7 @@ class Progress:
     remaining_s: float | None  # None: cannot tell yet
 
 
-@dataclass(frozen=True, slots=True)
-class ScanSummary:
+class ScanSummary(Struct, frozen=True):
     """What a scan came to.
 
     sent, received  probes (repetitions included) and answers that belong to one
@@ -164,8 +161,7 @@ class ScanSummary:
     interrupted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Verdicts that an engine has come to, n ports.
 
     cells   where each port stands: target's number * ports + port's place; array("q")

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+
+from msgspec import Struct
 
 from fourtuple.scan.model import PortResult, ScanSummary, State, verdict_of
 from fourtuple.scan.services import service_name
@@ -20,8 +21,7 @@ LISTED_AT_MOST = 20
 Verdicts = Mapping[str, tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A port and what each method said of it."""
 
     port: int
@@ -40,8 +40,7 @@ class Row:
         return any(state == State.OPEN for state, _ in self.verdicts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class HostResults:
+class HostResults(Struct, frozen=True):
     """What is known of one target: rows by port, and how many were only counted, by verdicts."""
 
     target: Target

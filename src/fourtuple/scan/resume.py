@@ -6,11 +6,11 @@ The file is kept while the scan lasts, so that not even kill -9 costs more than 
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from fourtuple.errors import N_, InputError
 from fourtuple.scan.model import ScanOptions, protocol_of, verdict_code

@@ -8,8 +8,9 @@ system fills in the window of an open port.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fourtuple.scan.model import Reason, State
 from fourtuple.wire import ACK, FIN, PSH, RST, SYN, URG
@@ -17,8 +18,7 @@ from fourtuple.wire import ACK, FIN, PSH, RST, SYN, URG
 __all__ = ["PROBES", "Probe", "Reply", "judge", "silence"]
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A segment that asks. `flags` are TCP's, None for UDP.
 
     `consumed` is by how much a reply's acknowledgment exceeds the probe's sequence number: SYN and
@@ -44,8 +44,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer to a probe: `kind` is "tcp", "udp", "icmp" or "icmp6"."""
 
     kind: str

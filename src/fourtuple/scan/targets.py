@@ -8,10 +8,11 @@ address or network, @FILE with any of these. Ports: nmap's -p. Names are looked 
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
+
+from msgspec import Struct
 
 from fourtuple.errors import N_, InputError
 from fourtuple.scan.services import services
@@ -29,8 +30,7 @@ _OCTETS = re.compile(r"(?:[0-9,-]{1,999}\.){3}[0-9,-]{1,999}")
 Resolver = Callable[[str], Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """An address to scan, and the name that it was given by ("" where it was an address)."""
 
     address: str

@@ -8,7 +8,8 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fourtuple.errors import N_, CapabilityMissing, InputError
 from fourtuple.system.namespaces import LAB_HOSTS, inside
@@ -19,8 +20,7 @@ __all__ = ["Comparison", "compare", "is_local", "lab_hosts", "socket_table"]
 _WILDCARDS = {4: ("0.0.0.0", "::"), 6: ("::",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Ports of one address: where scan and socket table agree and where they do not."""
 
     address: str

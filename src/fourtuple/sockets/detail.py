@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fourtuple.errors import N_, FourtupleError
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.explain.text import Translator
 from fourtuple.render.text import clean, wrap
 from fourtuple.sockets.asking import Answer, Asked, ask, taken

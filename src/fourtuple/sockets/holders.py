@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fourtuple.errors import N_, FourtupleError
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.sockets.choose import Wanted
 from fourtuple.sockets.listing import every_namespace, list_sockets
 from fourtuple.sockets.model import Listing, endpoint, port_of, state_of

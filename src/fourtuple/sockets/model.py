@@ -7,8 +7,8 @@ import socket
 from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 
-from fourtuple.system.inet_dump import BOUND, LISTEN, SYN_RECV, InetRow, UnixRow
-from fourtuple.system.owners import Owner
+from fourtuple.system.inet_dump import BOUND, LISTEN, SYN_RECV, InetRow, InetRows, UnixRow
+from fourtuple.system.owners import Owner, Owners
 from fourtuple.system.sock_diag import STATES, TIMERS
 
 __all__ = [
@@ -59,7 +59,8 @@ class Listing:
         owners: Mapping[int, tuple[Owner, ...]] | None = None,
     ) -> None:
         self.inet, self.unix = dict(inet or {}), list(unix)
-        self.namespace, self.owners = namespace, dict(owners or {})
+        self.namespace = namespace
+        self.owners: Mapping[int, tuple[Owner, ...]] = owners or {}
         self.refused, self.owners_asked = 0, True
 
     def __len__(self) -> int:
@@ -75,8 +76,12 @@ class Listing:
             return 0
         inodes = {row.inode for row in self.unix}
         for some in self.inet.values():
-            inodes.update(map(_INODE, some))
-        return len(inodes - {0} - self.owners.keys())
+            inodes.update(map(_INODE, some.plain() if isinstance(some, InetRows) else some))
+        inodes.discard(0)
+        owners = self.owners
+        if isinstance(owners, Owners):
+            return len(owners.unknown(inodes))
+        return len(inodes - owners.keys())
 
 
 class Hosts(dict[bytes, str]):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import takewhile
 
 from fourtuple.errors import N_
-from fourtuple.explain.model import Message
+from fourtuple.explain.message import Message
 from fourtuple.sockets.model import Listing, endpoint
 from fourtuple.system.inet_dump import LISTEN, InetRow, drops_of
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from fourtuple.errors import N_, InputError
+
+if TYPE_CHECKING:
+    from tempfile import SpooledTemporaryFile
 
 __all__ = ["Reader", "Source", "source_of"]
 
@@ -28,14 +30,18 @@ FORBIDDEN = N_("You are not allowed to read {file}: ask its owner, or make it re
 NOT_READ = N_("{file} cannot be read: {reason}.")
 
 
+def _spooled() -> "SpooledTemporaryFile[bytes]":
+    from tempfile import SpooledTemporaryFile
+
+    return SpooledTemporaryFile(_IN_MEMORY)
+
+
 @dataclass(slots=True)
 class _Spool:
     """A stream that cannot be read again, and what has been read of it."""
 
     stream: IO[bytes]
-    kept: SpooledTemporaryFile[bytes] = field(
-        default_factory=lambda: SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
-    )
+    kept: "SpooledTemporaryFile[bytes]" = field(default_factory=_spooled)
 
     def reader(self, keep: bool) -> Reader:
         """From the beginning: first what is kept, then the stream; `keep` what comes out of it."""

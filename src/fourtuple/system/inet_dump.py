@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from itertools import chain, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = [
     "BOUND",
@@ -112,8 +112,11 @@ class InetRows:
         return self._count
 
     def __iter__(self) -> Iterator[InetRow]:
-        every = chain.from_iterable(one.iter_unpack(data) for one, data in self._runs)
-        return map(tuple.__new__, repeat(InetRow), every)
+        return map(tuple.__new__, repeat(InetRow), self.plain())
+
+    def plain(self) -> Iterator[tuple[Any, ...]]:
+        """The same as tuples without names: in a third of the time."""
+        return chain.from_iterable(one.iter_unpack(data) for one, data in self._runs)
 
     def __contains__(self, row: object) -> bool:
         return any(row == one for one in self)

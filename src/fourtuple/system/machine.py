@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fourtuple.system.tracefs import USUAL_PLACE, mounted
 from fourtuple.system.trial import read_trace_format, try_namespaces, try_privileges
 
 __all__ = ["RESET_EVENT", "Machine", "measure"]
 
 RESET_EVENT = "tcp/tcp_send_reset"
-_TRACEFS = "/sys/kernel/tracing"
 _CAP_SYS_ADMIN = 21
 _FIRST_USER_NAMESPACE = 0xEFFFFFFD  # PROC_USER_INIT_INO, include/linux/proc_ns.h
 _SETTINGS = (
@@ -59,7 +59,7 @@ def measure() -> Machine:
     if system != "Linux":
         return Machine(system, release, python, encoding)
     status = _status()
-    tracefs = _tracefs()
+    tracefs = mounted()
     return Machine(
         system,
         release,
@@ -101,16 +101,9 @@ def _settings() -> dict[str, int]:
     return {name: int(text) for name, text in texts.items() if text.isdigit()}
 
 
-def _tracefs() -> str:
-    """Where tracefs is mounted; /sys/kernel/tracing before any other place."""
-    mounts = (line.split() for line in _read("/proc/self/mounts").splitlines())
-    places = [words[1] for words in mounts if len(words) > 2 and words[2] == "tracefs"]
-    return min(places, key=lambda place: place != _TRACEFS, default="")
-
-
 def _reset_format(tracefs: str) -> str | int:
     if not tracefs:
-        return read_trace_format(RESET_EVENT, _TRACEFS)
+        return read_trace_format(RESET_EVENT, USUAL_PLACE)
     try:
         return Path(tracefs, "events", RESET_EVENT, "format").read_text()
     except OSError as error:

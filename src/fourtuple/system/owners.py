@@ -5,12 +5,15 @@ without CAP_SYS_PTRACE, so a socket may have owners that nobody here can name.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 __all__ = [
     "Owner",
+    "Owners",
     "Search",
     "command_of",
     "look_for_owners",
@@ -30,11 +33,58 @@ class Owner(NamedTuple):
     command: str
 
 
-class Search(NamedTuple):
-    """What was found: the holders of each inode that has any. `refused` processes could not be
-    looked into."""
+class Owners(Mapping[int, tuple[Owner, ...]]):
+    """Inode -> its holders, of the sockets that have any. A socket has one, as a rule, and that is
+    kept as a number (`only`: the place in `processes`, shifted by `SHIFT`, and the descriptor):
+    memory that is touched for the first time costs more than taking the number apart."""
 
-    owners: dict[int, tuple[Owner, ...]]
+    SHIFT = 32
+
+    def __init__(self) -> None:
+        self.processes: list[tuple[int, str]] = []
+        self.only: dict[int, int] = {}
+        self._more: dict[int, list[int]] = {}
+
+    def add(self, pid: int, command: str, held: Sequence[tuple[int, int]]) -> None:
+        """A process's sockets: inode and descriptor of each."""
+        base = len(self.processes) << self.SHIFT
+        self.processes.append((pid, command))
+        only, more = self.only, self._more
+        fresh = {inode: base + fd for inode, fd in held}
+        if len(fresh) == len(held) and only.keys().isdisjoint(fresh) and not more:
+            only.update(fresh)
+            return
+        for inode, fd in held:
+            if inode in more:
+                more[inode].append(base + fd)
+            elif inode in only:
+                more[inode] = [only.pop(inode), base + fd]
+            else:
+                only[inode] = base + fd
+
+    def __getitem__(self, inode: int) -> tuple[Owner, ...]:
+        only = self.only.get(inode)
+        return tuple(map(self._owner, self._more[inode] if only is None else (only,)))
+
+    def _owner(self, packed: int) -> Owner:
+        pid, command = self.processes[packed >> self.SHIFT]
+        return Owner(pid, packed & (1 << self.SHIFT) - 1, command)
+
+    def __iter__(self) -> Iterator[int]:
+        return chain(self.only, self._more)
+
+    def __len__(self) -> int:
+        return len(self.only) + len(self._more)
+
+    def unknown(self, inodes: set[int]) -> set[int]:
+        """Those of these that nobody holds who may be looked into."""
+        return inodes - self.only.keys() - self._more.keys()
+
+
+class Search(NamedTuple):
+    """What was found. `refused` processes could not be looked into."""
+
+    owners: Owners
     refused: int
 
 
@@ -47,12 +97,10 @@ def owners_of(inodes: Iterable[int]) -> dict[int, list[Owner]]:
 
 def look_for_owners(inodes: Iterable[int] | None) -> Search:
     """The same, of the sockets that have holders, or of all sockets; and how many processes could
-    not be looked into. Some 4 us a descriptor."""
+    not be looked into. Some 6 us a descriptor, most of it the kernel's."""
     wanted = None if inodes is None else set(inodes)
-    found: dict[int, tuple[Owner, ...]] = {}
-    refused, readlink, begin = 0, os.readlink, len(_SOCKET)
+    found, refused = Owners(), 0
     for pid in processes():
-        command = ""
         try:
             directory = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except PermissionError:
@@ -61,23 +109,37 @@ def look_for_owners(inodes: Iterable[int] | None) -> Search:
         except OSError:  # it has ended
             continue
         try:
-            for name in os.listdir(directory):
-                try:
-                    target = readlink(name, dir_fd=directory)
-                except OSError:  # closed meanwhile
-                    continue
-                if target[:begin] != _SOCKET:
-                    continue
-                inode = int(target[begin:-1])
-                if wanted is None or inode in wanted:
-                    command = command or command_of(pid)
-                    owner = (Owner(pid, int(name), command),)
-                    found[inode] = found[inode] + owner if inode in found else owner
+            held = _sockets_in(directory)
         except OSError:
-            pass
+            continue
         finally:
             os.close(directory)
+        if wanted is not None:
+            held = [one for one in held if one[0] in wanted]
+        if held:
+            found.add(pid, command_of(pid), held)
     return Search(found, refused)
+
+
+def _sockets_in(directory: int) -> list[tuple[int, int]]:
+    """(inode, descriptor) of the sockets in an open /proc/PID/fd."""
+    names, begin = os.listdir(directory), len(_SOCKET)
+    try:
+        targets = list(map(partial(os.readlink, dir_fd=directory), names))
+    except OSError:  # one was closed meanwhile
+        targets = [_target(directory, name) for name in names]
+    return [
+        (int(target[begin:-1]), int(name))
+        for name, target in zip(names, targets, strict=True)
+        if target[:begin] == _SOCKET
+    ]
+
+
+def _target(directory: int, name: str) -> str:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError:
+        return ""
 
 
 def processes() -> Iterator[int]:

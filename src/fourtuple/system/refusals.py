@@ -7,7 +7,8 @@ message ids of the catalog.
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from fourtuple.system.machine import Machine
 
@@ -17,8 +18,7 @@ __all__ = ["N_", "Refusal", "why_refused"]
 N_ = str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """The cause, a sentence, and the remedy: message ids, and the values of their fields."""
 
     detail: str

@@ -8,7 +8,9 @@ import fcntl
 import os
 import socket
 import struct
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["Interface", "Route", "Router", "interface"]
 
@@ -26,8 +28,7 @@ _MESSAGE = struct.Struct("=BBBBBBBBI")  # rtmsg
 _ATTRIBUTE = struct.Struct("=HH")
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """How packets to one address leave. `gateway` is "" where the address is on the link itself;
     `local` where it is this machine's own."""
 
@@ -37,8 +38,7 @@ class Route:
     local: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """`hardware` is the Ethernet address; b"" where the link is not Ethernet."""
 
     index: int

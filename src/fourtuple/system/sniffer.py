@@ -13,7 +13,8 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.namespaces import die_with_parent
@@ -44,8 +45,7 @@ def may_sniff() -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Sniffed:
+class Sniffed(Struct, frozen=True):
     """A frame: when (CLOCK_REALTIME, ns), the interface, its LINKTYPE_ number, the bytes."""
 
     t_ns: int

@@ -10,13 +10,13 @@ import mmap
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.refusals import N_
 from fourtuple.system.ring import attach_filter, bind_everywhere
 
-__all__ = ["SNAP_BYTES", "TCP_AND_ICMP", "FrameTap", "Tapped", "frames_of"]
+__all__ = ["SNAP_BYTES", "TRANSPORT", "FrameTap", "Tapped", "frames_of"]
 
 _SOL_PACKET = 263
 _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION = 5, 6, 10
@@ -28,11 +28,10 @@ _USER = 1
 _BLOCK = struct.Struct("=IIII")
 _BLOCK_STATUS_AT = 8
 #: of a frame: distance to the next, seconds, nanoseconds, captured, length, status, where the link
-#: header is; then the VLAN tag, then where struct sockaddr_ll has interface, hardware type, kind
-_FRAME = struct.Struct("=IIIIIIH")
+#: header is; then, in its struct sockaddr_ll, interface, hardware type and kind
+_FRAME = struct.Struct("=IIIIIIH26xiHB")
 _VLAN_AT, _VLAN = 32, struct.Struct("=IH")
 _VLAN_VALID = 0x10
-_LINK_AT, _LINK = 48 + 4, struct.Struct("=iHB")
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 772, 65534
 _LINK_TYPES = {_ARPHRD_ETHER: 1, _ARPHRD_LOOPBACK: 1, _ARPHRD_NONE: 101}
 
@@ -44,22 +43,24 @@ _IPV4, _IPV6, _VLAN_TAG = 0x0800, 0x86DD, 0x8100
 
 #: of a frame so much is kept: loopback's segments have up to 64 KiB, and would fill the ring
 SNAP_BYTES = 2048
-#: TCP and ICMP over IPv4 and IPv6, and what hides behind IPv6's extension headers or VLAN tags
-TCP_AND_ICMP = (
+#: TCP, UDP and ICMP over IPv4 and IPv6, and what hides behind IPv6's extension headers or VLAN tags
+TRANSPORT = (
     (_LD_W, 0, 0, _HARDWARE),
     (_JEQ, 0, 2, _ARPHRD_LOOPBACK),
     (_LD_W, 0, 0, _KIND),
-    (_JEQ, 15, 0, _OUTGOING),
+    (_JEQ, 17, 0, _OUTGOING),
     (_LD_W, 0, 0, _PROTOCOL),
     (_JEQ, 3, 0, _IPV4),
-    (_JEQ, 5, 0, _IPV6),
-    (_JEQ, 10, 0, _VLAN_TAG),
+    (_JEQ, 6, 0, _IPV6),
+    (_JEQ, 12, 0, _VLAN_TAG),
     (_RET, 0, 0, 0),
     (_LD_B, 0, 0, _NETWORK + 9),
-    (_JEQ, 7, 0, 6),
-    (_JEQ, 6, 7, 1),
+    (_JEQ, 9, 0, 6),
+    (_JEQ, 8, 0, 17),
+    (_JEQ, 7, 8, 1),
     (_LD_B, 0, 0, _NETWORK + 6),
-    (_JEQ, 4, 0, 6),
+    (_JEQ, 5, 0, 6),
+    (_JEQ, 4, 0, 17),
     (_JEQ, 3, 0, 58),
     (_JEQ, 2, 0, 0),
     (_JEQ, 1, 0, 43),
@@ -69,8 +70,7 @@ TCP_AND_ICMP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tapped:
+class Tapped(NamedTuple):
     """A frame: when (CLOCK_REALTIME, ns), the index of the interface, its LINKTYPE_ number, how
     long it was, and what was kept of it."""
 
@@ -89,7 +89,7 @@ class FrameTap:
     """
 
     def __init__(
-        self, blocks: int = 64, program: Sequence[tuple[int, int, int, int]] = TCP_AND_ICMP
+        self, blocks: int = 64, program: Sequence[tuple[int, int, int, int]] = TRANSPORT
     ) -> None:
         try:
             # protocol 0 receives nothing until bind() gives one: all is in place by then
@@ -143,21 +143,23 @@ class FrameTap:
 
 def frames_of(block: bytes) -> Iterator[Tapped]:
     """The frames of a block, but for those of links that are not decoded."""
-    at = 0
-    while at + _LINK_AT + _LINK.size <= len(block):
-        following, seconds, nanoseconds, captured, length, status, mac = _FRAME.unpack_from(
-            block, at
-        )
-        interface, hardware, kind = _LINK.unpack_from(block, at + _LINK_AT)
-        twice = hardware == _ARPHRD_LOOPBACK and kind == _OUTGOING
-        if hardware in _LINK_TYPES and not twice:
+    at, last = 0, len(block) - _FRAME.size
+    unpack, kinds = _FRAME.unpack_from, _LINK_TYPES
+    while at <= last:
+        (
+            following, seconds, nanoseconds, captured, length, status, mac,
+            interface, hardware, kind,
+        ) = unpack(block, at)  # fmt: skip
+        link_type = kinds.get(hardware)
+        twice = kind == _OUTGOING and hardware == _ARPHRD_LOOPBACK
+        if link_type is not None and not twice:
             data = block[at + mac : at + mac + captured]
             if status & _VLAN_VALID:  # the kernel has taken the tag out
                 tag, protocol = _VLAN.unpack_from(block, at + _VLAN_AT)
                 head = struct.pack("!HH", protocol or _VLAN_TAG, tag & 0xFFFF)
                 data, length = data[:12] + head + data[12:], length + 4
             t_ns = seconds * 1_000_000_000 + nanoseconds
-            yield Tapped(t_ns, interface, _LINK_TYPES[hardware], length, data)
+            yield Tapped(t_ns, interface, link_type, length, data)
         if not following:
             return
         at += following

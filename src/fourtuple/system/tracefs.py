@@ -15,12 +15,22 @@ from functools import cache
 from types import FrameType, TracebackType
 from typing import Self
 
-from fourtuple.errors import CapabilityMissing
-from fourtuple.system.refusals import N_
+from fourtuple.errors import N_, CapabilityMissing
 
-__all__ = ["Instance", "clear_stale", "ending_in_order", "instance_name", "pages_of", "place"]
+__all__ = [
+    "USUAL_PLACE",
+    "Instance",
+    "clear_stale",
+    "ending_in_order",
+    "instance_name",
+    "mounted",
+    "pages_of",
+    "place",
+]
 
-_PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+USUAL_PLACE = "/sys/kernel/tracing"
+#: the second is mounted by whoever looks into it, where debugfs is
+_PLACES = (USUAL_PLACE, "/sys/kernel/debug/tracing")
 _MINE = "fourtuple"
 # the same numbers on every architecture but alpha: include/uapi/asm-generic/unistd.h
 _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
@@ -39,22 +49,28 @@ def place() -> str:
     may be gone the next moment, and is the last resort. CapabilityMissing where none can be."""
     if os.geteuid() != 0 and not any(os.access(f"{one}/instances", os.W_OK) for one in _PLACES):
         raise CapabilityMissing(_NOT_ALLOWED, _AS_ROOT)
-    usual = next((path for path in _PLACES if os.path.isdir(f"{path}/events")), None)
-    if usual:
-        return usual
+    found = mounted()
+    if found in _PLACES:
+        return found
     try:
         return f"/proc/self/fd/{_mount_detached()}"
     except OSError as error:
-        for path in _mounted():
-            if os.path.isdir(f"{path}/events"):
-                return path
+        if found:
+            return found
         if error.errno in (errno.EPERM, errno.EACCES):
             raise CapabilityMissing(_NOT_ALLOWED, _AS_ROOT) from None
         reason = {"reason": os.strerror(error.errno or 0)}
         raise CapabilityMissing(_NOT_THERE, _OTHER_KERNEL, reason) from None
 
 
-def _mounted() -> Iterator[str]:
+def mounted() -> str:
+    """Where this process sees tracefs mounted, the usual places before any other; "" where it does
+    not."""
+    usual = next((path for path in _PLACES if os.path.isdir(f"{path}/events")), "")
+    return usual or next(filter(os.path.isdir, _mounts()), "")
+
+
+def _mounts() -> Iterator[str]:
     with suppress(OSError), open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
         for line in file:
             fields = line.split(" ")
@@ -197,14 +213,7 @@ class Instance:
 
     def start(self) -> None:
         """Begin to record."""
-        for cpu in self._processors():
-            path = f"{self.path}/per_cpu/cpu{cpu}/trace_pipe_raw"
-            self._pipes[cpu] = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.write("tracing_on", "1")
-
-    def _processors(self) -> list[int]:
-        names = os.listdir(f"{self.path}/per_cpu")
-        return sorted(int(name[3:]) for name in names if name.startswith("cpu"))
 
     def stop(self) -> None:
         """Record no more; what was recorded can still be read."""
@@ -212,18 +221,31 @@ class Instance:
 
     def filenos(self) -> list[int]:
         """What to wait on until there is something to read."""
-        return list(self._pipes.values())
+        return list(self._opened().values())
 
     def pages(self, page_bytes: int) -> Iterator[tuple[int, bytes]]:
         """(processor, page) of all that waits, each processor's pages in order."""
-        for cpu, pipe in self._pipes.items():
+        for cpu, pipe in self._opened().items():
             for page in pages_of(pipe, page_bytes):
                 yield cpu, page
+
+    def _opened(self) -> dict[int, int]:
+        """Processor -> what its events are read from, opened when it is first asked for: an
+        instance whose pipe a child has inherited cannot be removed before that one ends."""
+        if not self._pipes:
+            for cpu in self._processors():
+                path = f"{self.path}/per_cpu/cpu{cpu}/trace_pipe_raw"
+                self._pipes[cpu] = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return self._pipes
+
+    def _processors(self) -> list[int]:
+        names = os.listdir(f"{self.path}/per_cpu")
+        return sorted(int(name[3:]) for name in names if name.startswith("cpu"))
 
     def lost(self) -> int:
         """How many events found no room, so far."""
         count = 0
-        for cpu in self._pipes:
+        for cpu in self._processors():
             for line in self.read(f"per_cpu/cpu{cpu}/stats").splitlines():
                 name, _, number = line.partition(":")
                 if name in ("overrun", "commit overrun", "dropped events"):

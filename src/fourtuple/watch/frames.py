@@ -15,16 +15,17 @@ from fourtuple.wire import dissect
 __all__ = ["Frames", "key_of", "pair_key"]
 
 _ETHERNET, _RAW = 1, 101
+_TCP, _UDP = b"\x06", b"\x11"
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
 #: the flags and offset of an IPv4 packet that is no fragment, with DF or without
 _NO_FRAGMENT = (b"\x40\x00", b"\x00\x00")
 _MOST_BYTES = 512 << 20
 
 
-def pair_key(one: Endpoint, other: Endpoint) -> bytes:
+def pair_key(one: Endpoint, other: Endpoint, protocol: str = "tcp") -> bytes:
     """What all frames between two endpoints have in common."""
     ends = sorted(_packed(end) for end in (one, other))
-    return ends[0] + ends[1]
+    return (_UDP if protocol == "udp" else _TCP) + ends[0] + ends[1]
 
 
 def _packed(end: Endpoint) -> bytes:
@@ -37,29 +38,33 @@ def key_of(data: bytes, link_type: int) -> bytes | None:
     at = 14 if link_type == _ETHERNET else 0
     kind = data[12:14] if at else (_IPV4 if data[:1] < b"\x50" else _IPV6)
     whole = data[at + 6 : at + 8] in _NO_FRAGMENT
-    if kind == _IPV4 and data[at + 9 : at + 10] == b"\x06" and whole:
+    protocol = data[at + 9 : at + 10] if kind == _IPV4 else data[at + 6 : at + 7]
+    if protocol not in (_TCP, _UDP):
+        return _slow_key(data, link_type)
+    if kind == _IPV4 and whole:
         ports = at + (data[at] & 15) * 4
         source, target = data[at + 12 : at + 16], data[at + 16 : at + 20]
-    elif kind == _IPV6 and data[at + 6 : at + 7] == b"\x06":
+    elif kind == _IPV6:
         ports = at + 40
         source, target = data[at + 8 : at + 24], data[at + 24 : at + 40]
     else:
         return _slow_key(data, link_type)
     one = source + data[ports : ports + 2]
     other = target + data[ports + 2 : ports + 4]
-    return one + other if one < other else other + one
+    return protocol + (one + other if one < other else other + one)
 
 
 def _slow_key(data: bytes, link_type: int) -> bytes | None:
     packet = dissect(data, link_type)
     packet = packet.quoted or packet
-    if packet.ip is None or packet.tcp is None:
+    ports = packet.tcp or packet.udp
+    if packet.ip is None or ports is None:
         return None
     ends = (
-        Endpoint(str(packet.ip.source), packet.tcp.source_port),
-        Endpoint(str(packet.ip.destination), packet.tcp.destination_port),
+        Endpoint(str(packet.ip.source), ports.source_port),
+        Endpoint(str(packet.ip.destination), ports.destination_port),
     )
-    return pair_key(*ends)
+    return pair_key(*ends, "tcp" if packet.tcp else "udp")
 
 
 @dataclass(slots=True)
@@ -77,15 +82,25 @@ class Frames:
     def add(self, frames: Iterable[Tapped]) -> None:
         """Sort these in."""
         wanted = {port.to_bytes(2, "big") for port in self.ports}
+        kept = self._kept
         for frame in frames:
-            key = key_of(frame.data, frame.link_type)
+            data = frame.data
+            key = key_of(data, frame.link_type)
             if key is None or (wanted and wanted.isdisjoint(_ports_in(key))):
                 continue
-            if self._bytes + len(frame.data) > _MOST_BYTES:
+            if self._bytes + len(data) > _MOST_BYTES:
                 self.left_out += 1
                 continue
-            self._bytes += len(frame.data)
-            self._kept.setdefault(key, []).append(frame)
+            self._bytes += len(data)
+            if key in kept:
+                kept[key].append(frame)
+            else:
+                kept[key] = [frame]
+
+    @property
+    def many(self) -> bool:
+        """Whether half of the room is taken."""
+        return self._bytes > _MOST_BYTES // 2
 
     def of(self, key: bytes) -> list[Tapped]:
         """The frames between two endpoints, so far."""
@@ -106,5 +121,5 @@ class Frames:
 
 
 def _ports_in(key: bytes) -> tuple[bytes, bytes]:
-    half = len(key) // 2
-    return key[half - 2 : half], key[-2:]
+    half = len(key) // 2  # after the protocol
+    return key[half - 1 : half + 1], key[-2:]

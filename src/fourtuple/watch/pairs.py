@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fourtuple.event.model import Endpoint
-from fourtuple.source.trace.sockets import Sock
+from fourtuple.source.trace.datagrams import SILENT
+from fourtuple.source.trace.sockets import Sock, at_home
 from fourtuple.watch.frames import pair_key
 
 __all__ = ["Cause", "News", "Pair", "Pairs"]
@@ -22,7 +23,8 @@ _GRACE_NS = 50_000_000
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a connection ended: `code` is one of refused, unanswered, reset, timed-out, error,
-    given-up, closed; `by` "client", "server" or ""; `detail` the kernel's word, if it gave one."""
+    given-up, silent (UDP), closed; `by` "client", "server" or ""; `detail` the kernel's word, if
+    it gave one."""
 
     code: str
     by: str = ""
@@ -31,7 +33,8 @@ class Cause:
 
 @dataclass(slots=True, eq=False)
 class Pair:
-    """A connection; at least one of its sockets is known."""
+    """A connection; at least one of its sockets is known. Two network namespaces may have the same
+    four-tuple at the same time."""
 
     ends: tuple[Endpoint, Endpoint]
     client: Sock | None = None
@@ -39,14 +42,37 @@ class Pair:
     opened_told: bool = False
     accepted_told: bool = False
     ended_told: bool = False
+    _key: bytes = b""
 
     @property
     def socks(self) -> list[Sock]:
         return [sock for sock in (self.client, self.server) if sock is not None]
 
     @property
+    def protocol(self) -> str:
+        """tcp, or udp: a conversation."""
+        return self.socks[0].protocol
+
+    @property
     def key(self) -> bytes:
-        return pair_key(*self.ends)
+        self._key = self._key or pair_key(*self.ends, self.protocol)
+        return self._key
+
+    def may_have(self, sock: Sock, role: str) -> bool:
+        """Whether a socket with these ends may be the one of that role."""
+        taken = self.client if role == "client" else self.server
+        if taken is not None or self.protocol != sock.protocol:
+            return False
+        return not at_home(*self.ends) or not sock.netns or self.netns in (0, sock.netns)
+
+    @property
+    def netns(self) -> int:
+        """The network namespace of a socket of it; 0 where not known."""
+        return next((sock.netns for sock in self.socks if sock.netns), 0)
+
+    def seen_from(self, netns: int) -> bool:
+        """Whether its segments may pass through that network namespace."""
+        return not at_home(*self.ends) or self.netns in (0, netns)
 
     @property
     def watched(self) -> bool:
@@ -88,6 +114,8 @@ class Pair:
         told = [(one, side) for side, sock in self._sides() for one in sock.told]
         sent = next((one for one, _ in told if one.what == "reset-sent"), None)
         error = next((sock.error for sock in self.socks if sock.error), "")
+        if error == SILENT:
+            return Cause("silent")
         if not self.established:
             return self._unopened(error, sent.reason if sent else "")
         if sent is not None:
@@ -144,14 +172,14 @@ class Pairs:
     wants: Callable[[Pair], bool]
     wants_listener: Callable[[Sock], bool]
     unwanted: Callable[[Pair], None] = lambda _: None
-    _current: dict[tuple[Endpoint, Endpoint], Pair] = field(default_factory=dict)
+    _current: dict[tuple[Endpoint, Endpoint], list[Pair]] = field(default_factory=dict)
     _of: dict[Sock, Pair] = field(default_factory=dict)
     _ending: dict[Pair, None] = field(default_factory=dict)
     _listening: set[Sock] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Pair]:
         """Those that are not over."""
-        return iter(list(self._current.values()))
+        return iter([pair for pairs in self._current.values() for pair in pairs])
 
     def update(self, socks: Iterable[Sock]) -> Iterator[News]:
         """What is new, now that these sockets have changed."""
@@ -159,7 +187,7 @@ class Pairs:
         for sock in sorted({sock.latest for sock in socks}, key=_begun):
             if sock.role == "listener":
                 yield from self._listener(sock)
-            elif sock.local and sock.remote and sock.local.port and sock.remote.port:
+            elif _is_connection(sock):
                 changed[self._pair(sock)] = None
         for pair in changed:
             yield from self._news(pair)
@@ -176,10 +204,13 @@ class Pairs:
         ends = (sock.local, sock.remote) if client else (sock.remote, sock.local)
         if known is not None:
             return known
-        pair = self._current.get(ends)
-        taken = pair and (pair.client if client else pair.server)
-        if pair is None or taken is not None:  # or the ports are used again
-            pair = self._current[ends] = Pair(ends)
+        there = self._current.setdefault(ends, [])
+        role = "client" if client else "server"
+        fits = (one for one in reversed(there) if one.may_have(sock, role))
+        pair = next(fits, None)
+        if pair is None:  # a new one, or the ports are used again
+            pair = Pair(ends)
+            there.append(pair)
         if client:
             pair.client = sock
         else:
@@ -195,7 +226,8 @@ class Pairs:
             return
         if pair.established and not pair.opened_told:
             pair.opened_told = True
-            pair.accepted_told = pair.server is None or pair.owners_known
+            accepted = pair.server is None or pair.owners_known
+            pair.accepted_told = accepted or pair.protocol != "tcp"
             t_ns = max(sock.established_ns for sock in pair.socks)
             yield News(t_ns, "opened" if pair.begun_ns else "present", pair)
         elif pair.opened_told and not pair.accepted_told and pair.server and pair.server.owner:
@@ -218,10 +250,21 @@ class Pairs:
 
     def drop(self, pair: Pair) -> None:
         """Nothing more is to be told of it."""
-        if self._current.get(pair.ends) is pair:
-            del self._current[pair.ends]
+        there = self._current.get(pair.ends, [])
+        if pair in there:
+            there.remove(pair)
+        if not there:
+            self._current.pop(pair.ends, None)
         for sock in pair.socks:
             self._of.pop(sock, None)
+
+
+def _is_connection(sock: Sock) -> bool:
+    """Whether it has two ends. A UDP socket has as many peers as it likes: its conversations are
+    what is told of (source.trace.datagrams)."""
+    if not (sock.local and sock.remote and sock.local.port and sock.remote.port):
+        return False
+    return sock.protocol == "tcp" or sock.established
 
 
 def _begun(sock: Sock) -> int:

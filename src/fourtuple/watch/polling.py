@@ -154,9 +154,9 @@ class Poller:
             sock.held_by(holder, watched=self.wish.port is None)
         return _closed(sock, times_ns[1]) if row.state == "TIME_WAIT" else sock
 
-    def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
+    def queues(self, sock: Sock) -> tuple[str, int, int] | None:
         """State, what is unread, and what is not acknowledged, of a socket as it is now."""
-        return looking.queues_of(self._diag, local, remote)
+        return looking.queues_of(self._diag, sock)
 
     def figures(self) -> dict[str, int]:
         """Nothing is counted."""
@@ -166,8 +166,13 @@ class Poller:
         """What is missing was said at the start."""
         return []
 
-    def timeline(self, pair: Pair | None = None) -> Timeline:
+    def timeline(self, pair: Pair) -> Timeline:
         """There are no frames to draw."""
+        del pair
+        return Timeline()
+
+    def recording(self) -> Timeline:
+        """Nothing was kept."""
         return Timeline()
 
 

@@ -5,31 +5,29 @@ Frames are stamped with CLOCK_REALTIME, events with CLOCK_MONOTONIC: the former 
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from fourtuple import __version__
-from fourtuple.event.frames import FrameTableBuilder, Vantage
-from fourtuple.event.model import Event, Note
+from fourtuple.event.frames import FrameTable, FrameTableBuilder, Vantage
+from fourtuple.event.model import Event
 from fourtuple.event.timeline import Timeline
-from fourtuple.source.trace.sockets import CallMade, Sock, call_event, events_of
+from fourtuple.source.trace.sockets import events_of
 from fourtuple.system.packet import WallClock
 from fourtuple.system.tapping import SNAP_BYTES, Tapped
 from fourtuple.watch.pairs import Pair
+from fourtuple.watch.spool import Spool
 
-__all__ = ["timeline_of"]
+__all__ = ["recorded", "timeline_of"]
 
 
 def timeline_of(
     title: str,
-    pairs: Sequence[Pair],
+    pair: Pair,
     frames: Iterable[Tapped],
     clock: WallClock,
-    notes: Iterable[Note] = (),
-    unjoined: Iterable[CallMade] = (),
-    states: str = "trace",
 ) -> Timeline:
-    """The timeline of some connections. `states` is where states come from: trace or sock_diag."""
+    """The timeline of a connection that was seen a moment ago."""
     builder, places = FrameTableBuilder(), dict[tuple[int, int], int]()
     for frame in sorted(frames, key=lambda one: one.t_ns):
         builder.add(
@@ -38,13 +36,28 @@ def timeline_of(
             original=frame.original,
             vantage=places.setdefault((frame.interface, frame.link_type), len(places)),
         )
-    events: list[Event] = [*_events(pairs), *map(call_event, unjoined), *notes]
-    events.sort(key=lambda event: event.t_ns)
+    socks = [*pair.socks, *(sock.listener for sock in pair.socks if sock.listener)]
+    events = sorted((event for sock in socks for event in events_of(sock)), key=_time)
+    return _timeline(title, builder.table(), tuple(events), places, clock)
+
+
+def recorded(title: str, spool: Spool, clock: WallClock) -> Timeline:
+    """The timeline of all that was kept."""
+    return _timeline(title, spool.frames(), spool.events(), spool.places, clock)
+
+
+def _timeline(
+    title: str,
+    frames: FrameTable,
+    events: Sequence[Event],
+    places: Iterable[tuple[int, int]],
+    clock: WallClock,
+) -> Timeline:
     vantages = tuple(Vantage(_name(index), link, snap_length=SNAP_BYTES) for index, link in places)
     return Timeline(
         vantages or (Vantage("watch"),),
-        builder.table(),
-        tuple(events),
+        frames,
+        events,
         {
             "file": title,
             "kernel": os.uname().release,
@@ -52,25 +65,17 @@ def timeline_of(
             "watch": True,
             "clock_error_ns": clock.error_ns,
             "views": {
-                "calls": "trace" if states == "trace" else "none",
-                "states": states,
-                "frames": "captured" if len(builder) else "none",
+                "calls": "trace",
+                "states": "trace",
+                "frames": "captured" if len(frames) else "none",
             },
         },
         epoch_ns=clock.offset_ns,
     )
 
 
-def _events(pairs: Sequence[Pair]) -> Iterator[Event]:
-    """Those of the connections' sockets, and of the listeners that they came through."""
-    socks: dict[Sock, None] = {}
-    for pair in pairs:
-        for sock in pair.socks:
-            socks[sock] = None
-            if sock.listener is not None:
-                socks[sock.listener] = None
-    for sock in socks:
-        yield from events_of(sock)
+def _time(event: Event) -> int:
+    return event.t_ns
 
 
 def _name(interface: int) -> str:

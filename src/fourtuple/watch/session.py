@@ -9,25 +9,26 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from fourtuple.errors import N_
-from fourtuple.event.model import Endpoint, Note
+from fourtuple.event.model import Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.source.trace.feed import Batch, Feed
 from fourtuple.source.trace.join import Joiner
-from fourtuple.source.trace.sockets import Changed
+from fourtuple.source.trace.sockets import Changed, Sock, call_event, events_of
 from fourtuple.system.packet import WallClock
 from fourtuple.system.sock_diag import DiagSocket, SockDiag
-from fourtuple.system.tapping import FrameTap, Tapped, frames_of
+from fourtuple.system.tapping import FrameTap, frames_of
 from fourtuple.system.tracefs import ending_in_order
 from fourtuple.watch import looking
 from fourtuple.watch.command import Command
 from fourtuple.watch.frames import Frames
 from fourtuple.watch.pairs import News, Pair, Pairs
-from fourtuple.watch.record import timeline_of
+from fourtuple.watch.record import recorded, timeline_of
+from fourtuple.watch.spool import Spool
 from fourtuple.watch.wish import Wish
 
 __all__ = ["Session"]
@@ -36,6 +37,10 @@ LACKING = N_("this kernel's trace does not have {events}: what they would tell i
 LOST_EVENTS = N_("{count} events of the kernel's trace found no room: calls or states are missing")
 LOST_FRAMES = N_("{count} frames were lost to the recording: there were too many at once")
 LEFT_OUT_CALLS = N_("{count} calls were left out: more than can be kept")
+HANDED = N_(
+    "connections that were passed on to a process that is not followed: {count}; its calls on them "
+    "are missing"
+)
 URING = N_("a program uses io_uring: what it does through that is no system call, and is not seen")
 STEPPED = N_("the wall clock stepped: times of frames before and after do not fit together")
 DAMAGED = N_("{count} pages of the kernel's trace made no sense")
@@ -46,6 +51,8 @@ _LINGER_S = 0.15
 #: work for so long, then take again what the kernel has
 _WORK_S = 0.05
 _MOST_BACKLOG_BYTES = 512 << 20
+#: connections that are over, and of which a program may still call something
+_MOST_OVER = 1000
 #: frames of what nobody watches are kept for as long as a trace may take to tell whose they are
 _IDLE_NS = 3_000_000_000
 
@@ -66,8 +73,10 @@ class Session:
     frames_lost: int = 0
     connections: int = 0
     status: int | None = None
-    kept: list[Pair] = field(default_factory=list)
+    _over: dict[Pair, None] = field(default_factory=dict)
+    _listeners: dict[Sock, None] = field(default_factory=dict)
     _backlog: deque[tuple[Batch, list[bytes]]] = field(default_factory=deque)
+    _handed: int = 0
     _behind: int = 0
     _stepped: bool = False
 
@@ -76,9 +85,16 @@ class Session:
         self.clock = WallClock()
         self._diag = SockDiag()
         self.frames = Frames(frozenset([wish.port]) if wish.port else frozenset())
+        self._netns = looking.namespace_of(os.getpid())
         self.joiner = Joiner(
-            looking.process_of, all_watched=wish.everything, all_matter=wish.port is not None
+            looking.process_of,
+            looking.namespace_of,
+            source_of=looking.source_of,
+            ends_of=looking.udp_ends,
+            all_watched=wish.everything,
+            all_matter=wish.port is not None,
         )
+        self._spool = Spool(wish.keep) if wish.keep else None
         self.pairs = Pairs(self.wish.wants, self.wish.wants_listener, self._forget)
 
     def run(self) -> None:
@@ -106,7 +122,8 @@ class Session:
     def _armed(self, roots: Sequence[int], rows: list[DiagSocket]) -> Feed:
         """The feed, not started, and the joiner told of all that is there already."""
         everybody = self.wish.everything or self.wish.port is not None
-        peers = looking.listening_processes(rows) - set(roots) - {os.getpid()}
+        peers = looking.listening_processes(rows) | looking.receiving_processes()
+        peers -= {*roots, os.getpid()}
         if self.wish.port is not None:
             peers |= looking.holders_of_port(rows, self.wish.port) - {os.getpid()}
         known = looking.known_sockets([*roots, *peers], rows)
@@ -140,16 +157,17 @@ class Session:
     def _take(self, *, last: bool = False) -> None:
         """Have what the kernel has recorded; where too much of it waits already, let the kernel
         keep and count it."""
-        if self._behind > _MOST_BACKLOG_BYTES and not last:
-            return
-        blocks = list(self._tap.blocks()) if self._tap else []
+        blocks = list(self._tap.blocks()) if self._tap and self._has_room(last) else []
         self._stepped |= bool(self.clock.sample())
         more = True
-        while more:
+        while more and self._has_room(last):  # on a busy machine there may always be more
             batch = self._feed.drain(last=last)
             self._behind += batch.size + sum(map(len, blocks))
             self._backlog.append((batch, blocks))
             blocks, more = [], batch.more
+
+    def _has_room(self, last: bool) -> bool:
+        return last or self._behind <= _MOST_BACKLOG_BYTES
 
     def _work(self, limit_s: float | None) -> None:
         """Work through what was taken, for so long."""
@@ -158,7 +176,9 @@ class Session:
             batch, blocks = self._backlog.popleft()
             self._behind -= batch.size + sum(map(len, blocks))
             for block in blocks:
-                self.frames.add(self._counted(block))
+                found = list(frames_of(block))
+                self.frames_seen += len(found)
+                self.frames.add(found)
             records = self._feed.records(batch)
             self.events += len(records)
             self.joiner.take(records)
@@ -166,23 +186,17 @@ class Session:
             if limit_s is not None and time.monotonic() - began_s > limit_s:
                 return
 
-    def _counted(self, block: bytes) -> Iterator[Tapped]:
-        for frame in frames_of(block):
-            self.frames_seen += 1
-            yield frame
-
     def _tell_news(self, until_ns: int) -> None:
         for news in self.pairs.update(self.joiner.fresh()):
             self._tell(news)
         for news in self.pairs.settled(until_ns):
             self.connections += 1
             self._tell(news)
-            self._over(news)
-        if self.wish.frames:
-            wanted = frozenset(pair.key for pair in (*self.pairs, *self.kept))
-            idle_ns = time.time_ns() - _IDLE_NS
-            if not self._behind:
-                self.frames.forget_idle(idle_ns, wanted)
+            self._ended(news)
+        self._keep_what_is_over()
+        if self.wish.frames and not self._behind:
+            wanted = frozenset(pair.key for pair in (*self.pairs, *self._over))
+            self.frames.forget_idle(time.time_ns() - _IDLE_NS, wanted)
 
     def _tell(self, news: News) -> None:
         for sock in news.pair.socks if news.pair else ():
@@ -192,12 +206,41 @@ class Session:
             self._look_for_time_wait(news.pair)
         self.tell(news)
 
-    def _over(self, news: News) -> None:
+    def _ended(self, news: News) -> None:
         assert news.pair is not None
-        if self.wish.keep:
-            self.kept.append(news.pair)
+        self._handed += any(sock.elsewhere for sock in news.pair.socks)
+        if self._spool is None:
+            self._forget(news.pair)
+        else:
+            self._over[news.pair] = None
+
+    def _keep_what_is_over(self) -> None:
+        """Write what will not change any more: connections whose descriptors are closed, those that
+        ended first where there are many, and frames where they take too much room."""
+        if self._spool is None:
             return
-        self._forget(news.pair)
+        too_many = len(self._over) - _MOST_OVER
+        closed = [pair for place, pair in enumerate(self._over)
+                  if place < too_many or all(sock.open_at <= 0 for sock in pair.socks)]  # fmt: skip
+        for pair in closed:
+            self._keep(pair, self._spool)
+            del self._over[pair]
+        if self.frames.many and not self.wish.draw:
+            for pair in self.pairs:
+                self._keep_frames(pair, self._spool)
+
+    def _keep(self, pair: Pair, spool: Spool) -> None:
+        for sock in pair.socks:
+            spool.add_events(events_of(sock))
+            if sock.listener is not None:
+                self._listeners[sock.listener] = None
+        self._keep_frames(pair, spool)
+        self._forget(pair)
+
+    def _keep_frames(self, pair: Pair, spool: Spool) -> None:
+        if pair.seen_from(self._netns):
+            spool.add_frames(self.frames.of(pair.key), self.clock)
+            self.frames.forget([pair.key])
 
     def _forget(self, pair: Pair) -> None:
         """Nobody will ask for it again."""
@@ -210,7 +253,7 @@ class Session:
         socket table has that."""
         for sock in pair.socks:
             if sock.first_end == "own" and sock.local and sock.changes:
-                found = self.queues(sock.local, sock.remote)
+                found = self.queues(sock)
                 if found is not None and found[0] == "TIME_WAIT":
                     sock.changes.append(
                         Changed(sock.ended_ns, sock.changes[-1].old, "TIME_WAIT", None, "sock_diag")
@@ -227,12 +270,29 @@ class Session:
         now_ns = time.monotonic_ns()
         for pair in self.pairs:
             if self.wish.wants(pair):
-                self.kept += [pair] if self.wish.keep else []
+                self._over[pair] = None
+                self._handed += self._found_elsewhere(pair)
                 self._tell(News(now_ns, "open", pair))
 
-    def queues(self, local: Endpoint, remote: Endpoint | None) -> tuple[str, int, int] | None:
-        """State, what is unread, and what is not acknowledged, of a socket as it is now."""
-        return looking.queues_of(self._diag, local, remote)
+    def _found_elsewhere(self, pair: Pair) -> bool:
+        """Whether a process that nobody follows has a socket of it; who that is, the kernel's
+        table of descriptors tells."""
+        socks = [sock for sock in pair.socks if sock.elsewhere]
+        for sock in socks:
+            row = looking.row_of(self._diag, sock) if sock.netns in (0, self._netns) else None
+            sock.inode = sock.inode or (row.inode if row else 0)
+        holders = looking.holders_of([sock.inode for sock in socks if sock.inode])
+        for sock in socks:
+            for holder in holders.get(sock.inode, ()):
+                sock.held_by(holder, watched=False)
+        return bool(socks)
+
+    def queues(self, sock: Sock) -> tuple[str, int, int] | None:
+        """State, what is unread, and what is not acknowledged, of a socket as it is now; None where
+        it is gone, or in another network namespace."""
+        if sock.netns not in (0, self._netns):
+            return None
+        return looking.queues_of(self._diag, sock)
 
     def figures(self) -> dict[str, int]:
         """How much was recorded, and how much was lost."""
@@ -249,6 +309,7 @@ class Session:
             (LOST_EVENTS, self.lost),
             (LOST_FRAMES, self.frames_lost + self.frames.left_out),
             (LEFT_OUT_CALLS, self.joiner.left_out),
+            (HANDED, self._handed),
             (DAMAGED, self._feed.damaged),
         )
         said: list[tuple[str, dict[str, object]]] = [
@@ -263,16 +324,21 @@ class Session:
         t_ns = time.monotonic_ns()
         return [Note(t_ns=t_ns, kind="degraded", message=m, params=p) for m, p in said]
 
-    def timeline(self, pair: Pair | None = None) -> Timeline:
-        """What was seen of one connection, or of all that were kept."""
-        pairs = self.kept if pair is None else [pair]
-        frames = [frame for one in pairs for frame in self.frames.of(one.key)]
-        whole = pair is None
-        return timeline_of(
-            self.wish.title,
-            pairs,
-            frames,
-            self.clock,
-            self.notes() if whole else (),
-            self.joiner.unjoined if whole else (),
-        )
+    def timeline(self, pair: Pair) -> Timeline:
+        """What was seen of a connection; of one that is kept on disk already, nothing."""
+        frames = self.frames.of(pair.key) if pair.seen_from(self._netns) else ()
+        return timeline_of(self.wish.title, pair, frames, self.clock)
+
+    def recording(self) -> Timeline:
+        """All that was kept, once watching is over; its frames and events stay on disk."""
+        assert self._spool is not None
+        for pair in self._over:
+            self._keep(pair, self._spool)
+        self._over.clear()
+        for listener in self._listeners:
+            self._spool.add_events(events_of(listener))
+        self._spool.add_events(map(call_event, self.joiner.unjoined))
+        self._spool.add_events(self.notes())
+        timeline = recorded(self.wish.title, self._spool, self.clock)
+        self._spool.close()
+        return timeline

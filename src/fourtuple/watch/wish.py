@@ -20,7 +20,8 @@ class Wish:
 
     seconds, count   end after so long, or so many connections that ended
     frames           take frames, too
-    keep             keep what was seen for `Session.timeline`
+    keep             keep what was seen for `Session.recording`, in a file of this folder
+    draw             each connection is wanted whole when it ends, with its frames
     output           a descriptor for the command's standard output
     buffer_kb        memory for each processor's events; 0: as suits
     """
@@ -32,7 +33,8 @@ class Wish:
     seconds: float | None = None
     count: int | None = None
     frames: bool = False
-    keep: bool = False
+    keep: str = ""
+    draw: bool = False
     output: int | None = None
     buffer_kb: int = 0
 

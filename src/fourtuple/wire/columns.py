@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from fourtuple.compiled import Kernel
 from fourtuple.wire import _kernels as kernels
 from fourtuple.wire._row import (
     ARP,
@@ -194,6 +195,7 @@ def decode_columns(
     original: Int64s,
     link_types: Sequence[int] | Int64s,
     seen: Seen | None = None,
+    decode: Kernel | None = None,
 ) -> Columns:
     """Decode n frames that lie in one buffer, and put fragments together where it is known when
     they were `seen`.
@@ -203,12 +205,18 @@ def decode_columns(
     captured    int64[n]  how many of its bytes are there
     original    int64[n]  how many it had on the wire
     link_types  n LINKTYPE_ numbers of the capture formats
+    decode      the kernel `decode_rows`, where it has been compiled
     """
     link = np.asarray(link_types, dtype=np.int64)
     # Stored by column, so that each column is one piece of memory.
     table = np.zeros((WIDTH, len(start)), dtype=np.int64)
-    arrays = (buffer, start, captured, original, link, table.T)
-    kernels.decode_rows(*(array.data for array in arrays))
+    if decode:
+        rows = np.zeros((len(start), WIDTH), dtype=np.int64)
+        decode(buffer, start, captured, original, link, rows)
+        table[:] = rows.T
+    else:
+        arrays = (buffer, start, captured, original, link, table.T)
+        kernels.decode_rows(*(array.data for array in arrays))
     if seen:
         Reassembly().step(buffer, table.T, seen)
     single, edges = np.split(table, [SACK_EDGES])

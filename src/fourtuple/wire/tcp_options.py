@@ -5,8 +5,9 @@ walk goes on. MPTCP (RFC 8684), MD5 (RFC 2385) and AO (RFC 5925) have names and 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar
+
+import msgspec
 
 from fourtuple.errors import ValueNotLegal
 from fourtuple.wire.tlv import PLAIN, Item, Part, items
@@ -50,11 +51,10 @@ LARGEST_SHIFT = 14  # RFC 7323, section 2.3
 COOKIE_LENGTHS = (0, 4, 6, 8, 10, 12, 14, 16)  # RFC 7413, section 4.1.1; 0 asks for a cookie
 
 
-class TcpOption:
+class TcpOption(msgspec.Struct, frozen=True):
     """An option of a TCP header; `str()` is a short form for people."""
 
     KIND: ClassVar[int] = -1
-    __slots__ = ()
 
     @property
     def kind(self) -> int:
@@ -70,8 +70,7 @@ class TcpOption:
         return bytes((self.kind, len(body) + 2)) + body
 
 
-@dataclass(frozen=True, slots=True)
-class NoOperation(TcpOption):
+class NoOperation(TcpOption, frozen=True):
     """A byte that only fills (RFC 9293)."""
 
     KIND: ClassVar[int] = 1
@@ -83,8 +82,7 @@ class NoOperation(TcpOption):
         return "nop"
 
 
-@dataclass(frozen=True, slots=True)
-class MaximumSegmentSize(TcpOption):
+class MaximumSegmentSize(TcpOption, frozen=True):
     """The largest payload that the sender accepts, in bytes (RFC 9293, section 3.7.1)."""
 
     KIND: ClassVar[int] = 2
@@ -100,8 +98,7 @@ class MaximumSegmentSize(TcpOption):
         return f"MSS {self.size}"
 
 
-@dataclass(frozen=True, slots=True)
-class WindowScale(TcpOption):
+class WindowScale(TcpOption, frozen=True):
     """How many bits the window is to be shifted (RFC 7323, section 2)."""
 
     KIND: ClassVar[int] = 3
@@ -118,8 +115,7 @@ class WindowScale(TcpOption):
         return f"window scale {self.shift}"
 
 
-@dataclass(frozen=True, slots=True)
-class SackPermitted(TcpOption):
+class SackPermitted(TcpOption, frozen=True):
     """The sender understands selective acknowledgments (RFC 2018, section 2)."""
 
     KIND: ClassVar[int] = 4
@@ -128,8 +124,7 @@ class SackPermitted(TcpOption):
         return "SACK permitted"
 
 
-@dataclass(frozen=True, slots=True)
-class Sack(TcpOption):
+class Sack(TcpOption, frozen=True):
     """Blocks that have arrived: pairs of first number and number after (RFC 2018, section 3)."""
 
     KIND: ClassVar[int] = 5
@@ -148,8 +143,7 @@ class Sack(TcpOption):
         return "SACK " + " ".join(f"{left}-{right}" for left, right in self.blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamps(TcpOption):
+class Timestamps(TcpOption, frozen=True):
     """The sender's clock, and the peer's clock given back (RFC 7323, section 3)."""
 
     KIND: ClassVar[int] = 8
@@ -166,8 +160,7 @@ class Timestamps(TcpOption):
         return f"timestamps {self.value} {self.echo}"
 
 
-@dataclass(frozen=True, slots=True)
-class FastOpen(TcpOption):
+class FastOpen(TcpOption, frozen=True):
     """A fast open cookie; an empty one asks for a cookie (RFC 7413)."""
 
     KIND: ClassVar[int] = 34
@@ -184,8 +177,7 @@ class FastOpen(TcpOption):
         return f"fast open {self.cookie.hex() or 'request'}"
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownOption(TcpOption):
+class UnknownOption(TcpOption, frozen=True):
     """Any other option, or one that its RFC does not allow, kept as bytes."""
 
     number: int

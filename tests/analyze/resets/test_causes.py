@@ -472,6 +472,24 @@ def test_a_third_step_that_was_held_back_is_answered_when_it_comes():
     assert verdict(story) == ("server", "backlog-overflow", "certain")
 
 
+@pytest.mark.parametrize("slow_ms", [0, 800])
+def test_who_was_let_in_is_not_refused_however_soon_the_rst_comes(slow_ms):
+    """Soon on a fast machine; and on a slow one, where the handshake itself took its time."""
+    story = Story()
+    story.client.syn()
+    story.wait(slow_ms)
+    story.server.syn_ack()
+    story.client.ack()
+    story.wait(1)
+    story.server.table(story.server.listener(queued=1), story.server.row("ESTABLISHED"))
+    story.wait(slow_ms)
+    story.server.table()  # it crashed, and came up again
+    story.client.send(10)
+    story.wait(1)
+    story.server.rst(seq=1)
+    assert verdict(story) == ("server", "no-such-connection", "certain")
+
+
 def test_a_kernel_that_still_asks_has_not_forgotten_its_syn():
     story = Story()
     story.client.syn()

@@ -3,22 +3,19 @@
 Only root can hear it: the event tcp_send_reset of the kernel's trace, in an instance of our own.
 """
 
-import ctypes
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from fourtuple.analyze import connections
+from fourtuple.errors import CapabilityMissing
 from fourtuple.event.timeline import Timeline
 from fourtuple.lab.experiment import all_experiments
 from fourtuple.lab.needs import lacking
 from fourtuple.lab.runner import Options, run
-from fourtuple.system.capabilities import capabilities
+from fourtuple.system.tracefs import Instance
 from fourtuple.wire import RST
 
 pytestmark = [pytest.mark.kernel, pytest.mark.root]
@@ -26,7 +23,6 @@ pytestmark = [pytest.mark.kernel, pytest.mark.root]
 #: a RST is named before it is sent, and stamped when it leaves the host
 _BEFORE_NS, _AFTER_NS = 50_000_000, 1_000_000
 _LINE = re.compile(r" (\d+)\.(\d{6}): tcp_send_reset: .*src=(\S+) dest=.*reason=(\w+)")
-_PLACE = "/sys/kernel/tracing"
 
 REASONS = sorted(
     (reason.partition(":")[2], one.name)
@@ -44,42 +40,29 @@ class Named(NamedTuple):
     reason: str
 
 
-@contextmanager
-def mounted(place: Path) -> Iterator[Path]:
-    """Where tracefs is mounted: where it has been, else at `place` for the while."""
-    if Path(_PLACE, "events").exists():
-        yield Path(_PLACE)
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tracefs", bytes(place), b"tracefs", 0, None) != 0:
-        pytest.skip(f"tracefs cannot be mounted: {os.strerror(ctypes.get_errno())}")
-    try:
-        yield place
-    finally:
-        libc.umount2(bytes(place), 2)  # MNT_DETACH
-
-
 @pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The trace of a tracing instance that hears of every RST of this machine, and its reason."""
-    answers = {one.key: one.answer for one in capabilities()}
-    if os.geteuid() != 0 or answers["reset_reasons"] == "no":
-        pytest.skip("the kernel's reasons for a RST are for root to read, on Linux 6.12 or later")
-    with mounted(tmp_path_factory.mktemp("tracefs")) as root:
-        instance = root / "instances" / f"fourtuple-{os.getpid()}"
-        instance.mkdir()
-        try:
-            (instance / "trace_clock").write_text("mono")
-            (instance / "buffer_size_kb").write_text("8192")  # this machine may be scanning, too
-            (instance / "events/tcp/tcp_send_reset/enable").write_text("1")
-            yield instance / "trace"
-        finally:
-            instance.rmdir()
+def trace() -> Iterator[Instance]:
+    """A tracing instance that hears of every RST of this machine, and its reason."""
+    try:
+        # this machine may be scanning, too
+        with Instance("reasons", buffer_kb=8192) as instance:
+            heard = instance.enable("tcp/tcp_send_reset")
+            if not heard or "reason;" not in instance.read("events/tcp/tcp_send_reset/format"):
+                pytest.skip("this kernel does not say why it sends a RST: Linux 6.10 does")
+            instance.start()
+            yield instance
+    except CapabilityMissing as missing:
+        pytest.skip(str(missing))
 
 
-def named(trace: Path) -> list[Named]:
+def forget(trace: Instance) -> None:
+    """What was heard so far is of other runs."""
+    trace.write("trace", "")
+
+
+def named(trace: Instance) -> list[Named]:
     """The reasons that the trace holds."""
-    found = _LINE.finditer(trace.read_text())
+    found = _LINE.finditer(trace.read("trace"))
     return [Named(int(s) * 10**9 + int(us) * 1000, src, why) for s, us, src, why in
             (match.groups() for match in found)]  # fmt: skip
 
@@ -103,22 +86,22 @@ def reasons_of(timeline: Timeline, told: list[Named]) -> set[str]:
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize(("reason", "name"), REASONS)
 def test_the_kernel_names_the_reason_that_the_experiment_covers(
-    reason: str, name: str, family: int, trace: Path
+    reason: str, name: str, family: int, trace: Instance
 ) -> None:
     experiment = all_experiments()[name]
     for missing in lacking(experiment):
         pytest.skip(str(missing))
-    trace.write_text("")
+    forget(trace)
     timeline = run(experiment, Options(family=family))
     assert reason in reasons_of(timeline, named(trace))
 
 
-def test_a_firewall_s_rst_has_no_reason(trace: Path) -> None:
+def test_a_firewall_s_rst_has_no_reason(trace: Instance) -> None:
     """The RST for the guarded port is the packet filter's; that of the closed port is TCP's."""
     experiment = all_experiments()["firewall-rejects"]
     for missing in lacking(experiment):
         pytest.skip(str(missing))
-    trace.write_text("")
+    forget(trace)
     timeline = run(experiment)
     told = named(trace)
     guarded, closed = connections(timeline)

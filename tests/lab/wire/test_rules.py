@@ -676,5 +676,5 @@ def test_a_frame_on_its_way_is_no_rest_and_is_told_of() -> None:
         sock.send(b"x")
         lab.settle(unanswered=True)
 
-    (told,) = failures(run_script(script, limit_s=1))
+    (told,) = failures(run_script(script, limit_s=5))
     assert "did not come to rest in time: frames that the wire delays are still to come" in told

@@ -147,10 +147,18 @@ def test_an_interrupt_leaves_only_what_has_no_verdict() -> None:
         bring_up("dummy0", "dummy1")
         socket_open = socket.create_server(("10.5.5.1", 80))
         targets, ports = ["10.5.5.1", "10.5.5.2"], [80, 81, 82]
-        stopper = threading.Timer(0.6, os.kill, (os.getpid(), signal.SIGINT))
-        stopper.start()
-        options = ScanOptions("connect", workers=None, timeout_s=30)
-        results, summary = run_engine(connect.scan, targets, ports, options)
+        stopper = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        told: list[PortResult] = []
+
+        def stop_when_all_is_told(one: PortResult) -> None:
+            told.append(one)
+            if len(told) == len(ports):
+                stopper.start()
+
+        options = ScanOptions("connect", workers=None, timeout_s=100)
+        results, summary = run_engine(
+            connect.scan, targets, ports, options, on_result=stop_when_all_is_told
+        )
         socket_open.close()
         assert summary.interrupted
         assert {(one.address, one.port) for one in results} == {("10.5.5.1", p) for p in ports}

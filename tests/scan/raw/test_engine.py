@@ -10,10 +10,10 @@ import socket
 import subprocess
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.scan.model import Batch, PortResult, Progress, ScanOptions, ScanSummary

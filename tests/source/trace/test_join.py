@@ -283,6 +283,31 @@ def test_an_address_that_is_used_again_is_another_socket() -> None:
     assert [call.name for call in calls_of(first)] == ["socket", "connect", "close"]
 
 
+def test_a_connection_that_began_unseen_is_its_listener_s_if_it_has_its_port() -> None:
+    kernel = Kernel()
+    kernel.listens(8, 3, 0xD)
+    kernel.state(99, 0xE, "ESTABLISHED", "CLOSE_WAIT", SERVER, CLIENT, irq=True)
+    kernel.state(7, 0xC, "ESTABLISHED", "FIN_WAIT1", CLIENT, SERVER)
+    by_address = kernel.joiner.network.by_address
+    assert [by_address[address].role for address in (0xE, 0xC)] == ["server", ""]
+
+
+def test_an_address_that_served_an_unwatched_port_meanwhile_is_another_socket() -> None:
+    kernel = Kernel(Joiner(lambda thread: None, all_matter=True))
+    kernel.connects(7, 3, 0xA)
+    kernel.state(99, 0xA, "ESTABLISHED", "CLOSED", irq=True)
+    kernel.enters(8, "write", fd=5)  # its states were not asked for: only its bytes are heard of
+    kernel.moves(8, "send", 0xA, 14)
+    kernel.leaves(8, "write", 14)
+    kernel.connects(9, 3, 0xA)
+    first, other, second = (kernel.sock(task, fd) for task, fd in ((7, 3), (8, 5), (9, 3)))
+    assert len({first, other, second}) == 3
+    assert [[holder.pid for holder in one.holders] for one in (first, other, second)] == [
+        [7], [8], [9],
+    ]  # fmt: skip
+    assert (first.sent_bytes, other.sent_bytes, second.state) == (0, 14, "ESTABLISHED")
+
+
 def test_a_socket_that_connects_again_after_a_refusal_has_two_lives() -> None:
     kernel = Kernel()
     kernel.calls(1, "socket", 5, family=INET, type=STREAM)
@@ -386,6 +411,70 @@ def test_a_reset_has_the_kernel_s_word_and_belongs_to_its_four_tuple() -> None:
     assert [(one.what, one.reason, one.local) for one in told] == [
         ("reset-sent", "ON_CLOSE", Endpoint(*SERVER))
     ]
+
+
+def test_a_listener_s_reset_names_no_peer_and_is_of_who_receives_it() -> None:
+    kernel = Kernel()
+    kernel.listens(2, 3, 0xF, ("0.0.0.0", 80))
+    kernel.connects(1, 5, 0xA)
+    for _ in range(2):  # the second goes elsewhere
+        kernel.says("tcp_send_reset", 99, irq=True, skaddr=0xF, reason=11,
+                    saddr=sockaddr(("0.0.0.0", 80)), daddr=sockaddr(("0.0.0.0", 0)))  # fmt: skip
+    kernel.says("tcp_receive_reset", 99, irq=True, skaddr=0xA, family=INET, sport=CLIENT[1],
+                dport=SERVER[1], saddr=packed(CLIENT), daddr=packed(SERVER))  # fmt: skip
+    assert [(one.what, one.reason, one.local) for one in kernel.sock(1, 5).told] == [
+        ("reset-sent", "ON_CLOSE", Endpoint(*SERVER)),
+        ("reset-received", "", Endpoint(*CLIENT)),
+    ]
+    assert kernel.sock(1, 5).told[0].remote == Endpoint(*CLIENT)
+    assert [(one.what, one.remote) for one in kernel.sock(2, 3).told] == [("reset-sent", None)]
+
+
+def test_a_socket_is_of_its_process_s_network_namespace_and_a_child_of_its_listener_s() -> None:
+    """Both namespaces have the same listener and the same client."""
+    where = {1: 111, 2: 111, 3: 222, 4: 222}
+    kernel = Kernel(Joiner(lambda thread: None, lambda pid: where[pid]))
+    home = ("127.0.0.1", 80), ("127.0.0.1", 40000)
+    for server in (2, 4):
+        kernel.listens(server, 3, 0xF0 + server, home[0])
+    for server, client, address in ((4, 3, 0xB), (2, 1, 0xA)):
+        kernel.calls(client, "socket", 5, family=INET, type=STREAM)
+        kernel.enters(client, "connect", fd=5)
+        kernel.state(client, address, "CLOSED", "SYN_SENT", home[1], home[0])
+        kernel.state(client, 0xC0 + server, "LISTEN", "SYN_RECV", *home, irq=True)
+        kernel.leaves(client, "connect")
+        kernel.enters(server, "accept", fd=3)
+        kernel.leaves(server, "accept", 7)
+        assert kernel.sock(server, 7).address == 0xC0 + server
+        assert kernel.sock(server, 7).netns == kernel.sock(client, 5).netns == where[client]
+
+
+def test_a_process_that_goes_to_another_network_namespace_makes_its_sockets_there() -> None:
+    where = {1: 111}
+    kernel = Kernel(Joiner(lambda thread: None, lambda pid: where[pid]))
+    kernel.calls(1, "socket", 5, family=INET, type=STREAM)
+    where[1] = 222
+    kernel.calls(1, "socket", 6, family=INET, type=STREAM)
+    kernel.calls(1, "setns", fd=4, flags=0)
+    kernel.calls(1, "socket", 7, family=INET, type=STREAM)
+    assert [kernel.sock(1, fd).netns for fd in (5, 6, 7)] == [111, 111, 222]
+
+
+def test_a_connection_that_outlives_its_last_known_descriptor_is_somewhere_else() -> None:
+    kernel = Kernel()
+    kernel.connects(1, 5, 0xA)
+    kernel.connects(1, 6, 0xB)
+    passed, closed = kernel.sock(1, 5), kernel.sock(1, 6)
+    kernel.calls(1, "close", fd=5)
+    kernel.enters(1, "close", fd=6)
+    kernel.state(1, 0xB, "ESTABLISHED", "FIN_WAIT1")
+    kernel.leaves(1, "close")
+    assert (passed.elsewhere, closed.elsewhere) == (True, False)
+    kernel.watched(3)  # who has it is followed, after all
+    kernel.enters(3, "write", fd=12, count=5)
+    kernel.moves(3, "send", 0xA, 5)
+    kernel.leaves(3, "write", 5)
+    assert not passed.elsewhere
 
 
 def test_an_error_is_the_socket_s() -> None:

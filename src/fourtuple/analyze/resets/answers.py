@@ -84,7 +84,7 @@ def _third_step(scene: Scene) -> Cause | None:
         return "invalid-ack", "likely", (side.said.frame, heard.frame)
     if side.broke is not None:
         return _still(scene)
-    if not _soon(scene):
+    if recorded.let_in(scene) or not _soon(scene):
         return None
     return recorded.of_handshake(scene) or _full_or_gone(scene) or UNKNOWN
 

@@ -12,6 +12,7 @@ __all__ = [
     "by_calls",
     "by_timer",
     "forgotten",
+    "let_in",
     "linger_set",
     "nobody_waits",
     "of_handshake",
@@ -132,6 +133,16 @@ def by_timer(scene: Scene) -> str | None:
         return None
     times = [call.args[2:] for call in scene.end.calls if call.args[1:2] == ("TCP_USER_TIMEOUT",)]
     return "user-timeout" if times and times[-1] != (0,) else "keepalive-timeout"
+
+
+def let_in(scene: Scene) -> bool:
+    """Whether the third step had given the sender a socket: then what it answers came later,
+    however soon after it."""
+    confirmed, t_ns = scene.side.confirmed, scene.rst.t_ns
+    return confirmed is not None and any(
+        row.state in _WITH_OWNER and confirmed.left_ns <= look.t_ns <= t_ns
+        for look, row in scene.end.rows
+    )
 
 
 def of_handshake(scene: Scene) -> Cause | None:

@@ -8,7 +8,7 @@ socket tables tell. A property test holds that both say the same of every connec
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -43,9 +43,11 @@ Bools = npt.NDArray[np.bool_]
 _STEP = 4096
 _NOTES_A_FRAME = 8
 _ROWS, _EXTRAS = 1 << 16, 1 << 14
-_CHUNK = 16_384
-#: up to so many connections are concluded once, and their tables kept
-_KEPT = 4 * _CHUNK
+#: connections of a table. A number that is no multiple of a power of two: the columns' beginnings
+#: would compete for the same places in the processor's cache
+_CHUNK = 8_184
+#: up to so many connections are concluded once where that is asked for, and their tables kept
+_KEPT = 8 * _CHUNK
 #: rows turned into columns at a time: they stay in the processor's cache
 _TURNED = 1024
 #: what is told of in the end (render.leftover), as wire.columns calls it
@@ -263,9 +265,7 @@ class Surveyed:
 
     @classmethod
     def of(cls, survey: Survey) -> "Surveyed":
-        few = survey.count <= _KEPT and not len(survey.facts)
-        pieces = [*_all(survey)] if few else None
-        marks = _Marks.of(survey, pieces)
+        marks = _Marks.of(survey)
         kept = _vantage_points(marks)
         reused = np.zeros(survey.count, np.bool_)
         chosen = np.arange(survey.count) if kept is None else kept
@@ -277,21 +277,25 @@ class Surveyed:
         control = survey.control
         frames = int(control[at.C_FRAMES] + control[at.C_OTHER])
         about = np.array(sorted(survey.quoted), np.uint64)
-        found = cls(survey, frames, kept, reused, _evidence(survey, kept), about)
-        found.made = None if pieces is None else [*found._numbered(pieces)]
-        return found
+        return cls(survey, frames, kept, reused, _evidence(survey, kept), about)
 
     def __len__(self) -> int:
         return self.survey.count if self.kept is None else len(self.kept)
 
     def tables(self) -> Iterator[ConnectionTable]:
         """All connections, some thousand at a time; anew with each call."""
-        yield from self._numbered(_all(self.survey)) if self.made is None else self.made
+        yield from self._numbered() if self.made is None else self.made
 
-    def _numbered(self, pieces: Iterable[Int64s]) -> Iterator[ConnectionTable]:
+    def keep(self) -> None:
+        """The tables will be asked for again and again: have them at hand, if they are few. (Who
+        needs them once does without: fresh memory is slow.)"""
+        if self.made is None and self.survey.count <= _KEPT and not len(self.survey.facts):
+            self.made = [*self._numbered()]
+
+    def _numbered(self) -> Iterator[ConnectionTable]:
         """The connections that count, with what only all of them together tell."""
         begin = 0
-        for facts in pieces:
+        for facts in _all(self.survey):
             end = begin + facts.shape[1]
             facts[at.A_REUSED] = self.reused[begin:end]
             if self.kept is not None:
@@ -337,15 +341,12 @@ class _Marks:
     begins: Bools
 
     @classmethod
-    def of(cls, survey: Survey, pieces: Iterable[Int64s] | None) -> "_Marks":
-        """Of those that have left and those that are there, in order of their indices. `pieces` are
-        the facts of all of them, where they are at hand."""
-        if pieces is None:
-            live = survey.live()
-            chosen = (live[begin : begin + _CHUNK] for begin in range(0, len(live), _CHUNK))
-            pieces = map(survey.columns, chosen)
-        for facts in pieces:
-            survey.marks.add(_marks(ConnectionTable(facts)))
+    def of(cls, survey: Survey) -> "_Marks":
+        """Of those that have left and those that are there, in order of their indices."""
+        live = survey.live()
+        for begin in range(0, len(live), _TURNED):
+            facts = survey.concluded(live[begin : begin + _TURNED])
+            survey.marks.add(_marks(ConnectionTable(facts.T)))
         order = np.argsort(survey.marks.column(0))
         columns = [survey.marks.column(column)[order] for column in range(1, _MARKS)]
         return cls(columns[0], columns[1], columns[2], columns[3] > 0)

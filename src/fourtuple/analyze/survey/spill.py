@@ -4,7 +4,6 @@ What is on disk ends with the process, however it ends. Rows come back in any or
 """
 
 import mmap
-import tempfile
 from io import BufferedRandom
 
 import msgspec
@@ -42,6 +41,8 @@ class Spill(msgspec.Struct):
 
     def _write(self) -> None:
         if self._file is None:
+            import tempfile
+
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
         for piece in self._pieces:
             self._file.write(piece.data)

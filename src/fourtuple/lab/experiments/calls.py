@@ -7,6 +7,7 @@ from typing import Any
 from fourtuple.errors import N_
 from fourtuple.event.model import Call
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.hosts.owners import owners
 from fourtuple.lab.hosts.recorded_socket import errno_symbol
@@ -95,7 +96,7 @@ def calls_of_names(lab: Lab) -> None:
     mutation=Mutation(N_("recv() asks for all"), values={"asked": 100}),
 )
 def calls_of_data(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     lab.expect(ask(sock, "send", b"hello"), 5, "send() of 5 bytes: how many were taken")
     lab.expect(ask(sock, "sendall", b", world"), None, "sendall() of 7 bytes: nothing is returned")

@@ -4,6 +4,7 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN
 from fourtuple.lab.hosts.gauges import counters
 from fourtuple.lab.script import Lab
 
@@ -105,7 +106,7 @@ def half_open_keepalive(lab: Lab) -> None:
     mutation=Mutation(N_("the server does not crash"), values={"crash": False}),
 )
 def half_open_user_timeout(lab: Lab) -> None:
-    client, server = lab.pair()
+    client, server = lab.pair(sysctls=LINUX_RTO_MIN)
     sock, _ = lab.connected(client, server)
     sock.set_option(TCP, socket.TCP_USER_TIMEOUT, 500)
     waiting = sock.begin.recv()

@@ -2,6 +2,7 @@
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN
 from fourtuple.lab.hosts.gauges import tcp_info
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import data
@@ -72,7 +73,9 @@ def path_mtu(lab: Lab) -> None:
     mutation=Mutation(N_("the path takes 1500"), values={"mtu": 1500}),
 )
 def path_mtu_black_hole(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, sysctls={"net.ipv4.tcp_retries1": 0})
+    client, server = lab.pair(
+        timestamps=False, sysctls={**LINUX_RTO_MIN, "net.ipv4.tcp_retries1": 0}
+    )
     lab.wire.mtu(client, lab.value("mtu", NARROW), icmp=False, optional=True)
     sock, peer = lab.connected(client, server)
     sock.send(b"a small one")

@@ -182,7 +182,9 @@ def polling_vs_websocket(lab: Lab) -> None:
 
 def _costs(lab: Lab) -> None:
     """Of 2 * COUNT messages: bytes above TCP, bytes and segments on the wire."""
-    connections = [len(lab.segments(port=port, flags="SYN")) for port in PORTS]
+    # a SYN that a busy machine has sent again bears the same number
+    begun = [lab.segments(port=port, flags="SYN").every("raw_seq") for port in PORTS]
+    connections = [len(set(numbers)) for numbers in begun]
     lab.expect(
         connections, [3 * COUNT, 1, 1], "connections: polling anew, polling on one, WebSocket"
     )

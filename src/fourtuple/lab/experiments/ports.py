@@ -12,6 +12,9 @@ from fourtuple.system.sysctl import read_sysctl
 
 RANGE = "net.ipv4.ip_local_port_range"
 
+#: net/core/secure_seq.c, EPHEMERAL_PORT_SHUFFLE_PERIOD (Linux 5.18)
+_SHUFFLE_NS = 10_000_000_000
+
 
 def range_of(host: Host) -> tuple[int, int]:
     """The first and the last port that the host's kernel gives to clients."""
@@ -26,7 +29,8 @@ def range_of(host: Host) -> tuple[int, int]:
     background=(
         "connect() takes the first free one of net.ipv4.ip_local_port_range from a place on that "
         "depends on the destination and on a secret; the next search for the same destination "
-        "begins a few ports further on (__inet_hash_connect, RFC 6056, 3.3.4). connect() prefers "
+        "begins a few ports further on (__inet_hash_connect, RFC 6056, 3.3.4), for at most ten "
+        "seconds: then the place is another (net/core/secure_seq.c). connect() prefers "
         "ports of the parity of the range's first, bind() to port 0 the others."
     ),
     try_next=(
@@ -57,17 +61,22 @@ def which_port(lab: Lab) -> None:
         [(port - first) % 2 for port in ports], [0] * 8, "each lies an even number above its first"
     )
     steps = [(later - one) % size for one, later in pairwise(ports)]
+    syns = lab.segments(flags="SYN")
+    shuffles = 1 + (syns[-1].t_ns - syns[0].t_ns) // _SHUFFLE_NS
+    elsewhere = [step for step in steps if not 2 <= step <= 16]
     lab.expect(
-        [2 <= step <= 16 for step in steps], [True] * 7, "each is 2 to 16 above the one before"
+        len(elsewhere) <= shuffles,
+        True,
+        "each is 2 to 16 above the one before, but where ten seconds were over",
     )
 
-    syns = lab.segments(flags="SYN").frames
     lab.claim(
         "the client's port is picked at random",
         False,
-        "only the first is hard to foretell; the others lay above it by {steps}",
+        "each lay above the one before by {steps}: only the first one, and the first one of each "
+        "ten seconds, is hard to foretell",
         source="D",
-        evidence=syns,
+        evidence=syns.frames,
         steps=", ".join(map(str, steps)),
     )
     lab.claim(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
-from fourtuple.lab.hosts.baseline import PATIENT
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN, PATIENT
 from fourtuple.lab.hosts.gauges import counters, grown, tcp_info
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.script import Lab
@@ -33,7 +33,7 @@ def _more(before: Mapping[str, int], host: Host, *names: str) -> list[int]:
     mutation=Mutation(N_("SACK is off"), sysctls={"net.ipv4.tcp_sack": 0}),
 )
 def sack(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno")
+    client, server = lab.pair(timestamps=False, congestion="reno", sysctls=PATIENT)
     sock, peer = lab.connected(client, server)
     full = lab.payload_per_segment
     message = lab.bytes(3 * full)
@@ -76,7 +76,7 @@ def sack(lab: Lab) -> None:
     mutation=Mutation(N_("SACK is off in both cases"), sysctls={"net.ipv4.tcp_sack": 0}),
 )
 def two_losses(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno")
+    client, server = lab.pair(timestamps=False, congestion="reno", sysctls=PATIENT)
     listener = server.socket().listen(8888)
     full = lab.payload_per_segment
     for sack_on, pointers in ((0, [1 + 3 * full]), (1, [])):
@@ -174,7 +174,7 @@ def tail_loss_probe(lab: Lab) -> None:
     mutation=Mutation(N_("the ACKs are not held"), values={"hold": False}),
 )
 def spurious_time_out(lab: Lab) -> None:
-    client, server = lab.pair(congestion="reno")
+    client, server = lab.pair(congestion="reno", sysctls=LINUX_RTO_MIN)
     listener = server.socket().listen(8888)
     for timestamps, undone_by, copies in ((1, "TCPLossUndo", 1), (0, "TCPDSACKUndo", 3)):
         client.sysctl("net.ipv4.tcp_timestamps", timestamps)
@@ -234,7 +234,9 @@ def spurious_time_out(lab: Lab) -> None:
     mutation=Mutation(N_("the sender bears only one"), sysctls={"net.ipv4.tcp_reordering": 1}),
 )
 def reordering(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_sack": 0})
+    client, server = lab.pair(
+        timestamps=False, congestion="reno", sysctls={"net.ipv4.tcp_sack": 0, **PATIENT}
+    )
     sock, peer = lab.connected(client, server)
     late, sent_again = [], []
     for behind, duplicates, needless in ((2, 2, 0), (4, 4, 1)):

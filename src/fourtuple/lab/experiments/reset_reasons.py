@@ -4,6 +4,7 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN
 from fourtuple.lab.hosts.gauges import counters
 from fourtuple.lab.script import Lab
 from fourtuple.lab.wire.select import rst, syn, synack
@@ -35,7 +36,9 @@ NAMED = N_(
     mutation=Mutation(N_("the first orphan is a small socket"), values={"first_s": 30}),
 )
 def what_an_orphan_answers(lab: Lab) -> None:
-    client, server = lab.pair(sysctls={"net.ipv4.tcp_fin_timeout": lab.value("first_s", 61)})
+    client, server = lab.pair(
+        sysctls={**LINUX_RTO_MIN, "net.ipv4.tcp_fin_timeout": lab.value("first_s", 61)}
+    )
     listener = server.socket().listen(8888)
     resets = []
     for seconds, kept in ((0, "keepalive"), (1, "time-wait")):

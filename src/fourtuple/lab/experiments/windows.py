@@ -4,6 +4,7 @@ import socket
 
 from fourtuple.errors import N_
 from fourtuple.lab.experiment import Mutation, experiment
+from fourtuple.lab.hosts.baseline import LINUX_RTO_MIN
 from fourtuple.lab.hosts.gauges import tcp_info
 from fourtuple.lab.hosts.host import Host
 from fourtuple.lab.hosts.sockets import HostSocket
@@ -39,7 +40,7 @@ def _small_receiver(lab: Lab, client: Host, server: Host) -> tuple[HostSocket, H
     mutation=Mutation(N_("the receiver has room for all"), values={"buffer": 200_000}),
 )
 def zero_window(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False)
+    client, server = lab.pair(timestamps=False, sysctls=LINUX_RTO_MIN)
     sock, peer = _small_receiver(lab, client, server)
     message = lab.bytes(30_000)
     sock.send(message)
@@ -92,7 +93,7 @@ def zero_window(lab: Lab) -> None:
     mutation=Mutation(N_("the wire loses nothing"), values={"lose": False}),
 )
 def lost_window_update(lab: Lab) -> None:
-    client, server = lab.pair(timestamps=False)
+    client, server = lab.pair(timestamps=False, sysctls=LINUX_RTO_MIN)
     sock, peer = _small_receiver(lab, client, server)
     message = lab.bytes(30_000)
     sock.send(message)

@@ -19,8 +19,9 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from errno import EADDRNOTAVAIL, EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EMFILE, ENFILE
+
+from msgspec import Struct
 
 from fourtuple.scan.connect.ourselves import LINGER_0, Probe, Verdict, with_ourselves
 from fourtuple.scan.model import Reason, ScanOptions, State
@@ -41,8 +42,7 @@ _TICK_S = 0.05
 _MOST_REST_S, _FEW = 1.0, 2048
 
 
-@dataclass(slots=True)
-class _UnderWay:
+class _UnderWay(Struct):
     sock: socket.socket
     probe: Probe
     begin_s: float

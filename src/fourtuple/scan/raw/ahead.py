@@ -11,7 +11,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict
+
+from msgspec.structs import asdict
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.scan.interrupt import Interrupt

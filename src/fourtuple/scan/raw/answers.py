@@ -5,10 +5,9 @@ NOTHING, and no bytes raise. ICMP errors are read for the probe that they quote 
 eight bytes of it), so their endpoints are the probe's own.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 __all__ = ["ICMP", "ICMP6", "NOTHING", "TCP", "UDP", "Answers", "read_answers"]
 
@@ -20,8 +19,7 @@ Bools = npt.NDArray[np.bool_]
 NOTHING, TCP, UDP, ICMP, ICMP6 = range(5)
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """n packets; int64[n] unless said.
 
     kind            NOTHING, TCP, UDP, ICMP or ICMP6
@@ -107,8 +105,7 @@ def _read_plain(rows: _Rows) -> Answers:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Ip:
+class _Ip(Struct, frozen=True):
     """What an IP header at `at` says; `whole` where a transport header follows it."""
 
     whole: Bools

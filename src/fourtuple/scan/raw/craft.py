@@ -5,10 +5,10 @@ row changes is added to its checksum (RFC 1624), so no byte of it is summed agai
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from fourtuple.scan.strategy import Probe
 from fourtuple.wire import SYN, Ethernet, Ipv4, Ipv6, MaximumSegmentSize, Tcp, Udp, frame
@@ -25,8 +25,7 @@ _TCP_CHECKSUM, _UDP_CHECKSUM = 16, 6
 _SEQUENCE, _ACKNOWLEDGMENT = 4, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """From where to where. `link` is the two Ethernet addresses (source, destination), None where
     packets are given to the kernel without a link header."""
 
@@ -35,8 +34,7 @@ class Address:
     link: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
+class Frames(Struct, frozen=True):
     """n frames: `rows` uint8[n, stride], of each of which the first `lengths` bytes count."""
 
     rows: Uint8s

@@ -7,10 +7,10 @@ interface, or that the kernel itself routes (this machine's own addresses, links
 import errno
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
 
 from fourtuple.scan.model import Reason
 from fourtuple.scan.raw.craft import Address, Crafter
@@ -25,14 +25,12 @@ __all__ = ["Lane", "Plan", "plan_lanes"]
 Int64s = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     crafter: Crafter
     sender: Sender
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """How to reach every target.
 
     lane_of      int64[targets]  index into `lanes`; -1 where there is no way

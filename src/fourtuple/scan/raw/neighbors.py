@@ -9,7 +9,8 @@ import select
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fourtuple.system.packet import PacketSocket
 from fourtuple.system.route import Interface
@@ -34,8 +35,7 @@ _SOLICITATION, _ADVERTISEMENT = 135, 136
 _BROADCAST, _UNKNOWN = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbor:
+class Neighbor(Struct, frozen=True):
     hardware: str
     rtt_s: float
 

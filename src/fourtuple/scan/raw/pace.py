@@ -7,13 +7,13 @@ nothing down. A change of rate is judged by slices sent after it only.
 """
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["FAR", "NEAR", "LimitedPace", "Pace", "Range"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Probes a second: at first, at least and at most."""
 
     first: float

@@ -1,10 +1,10 @@
 """Reads the ring in runs: many packets at once, copied out and handed back to the kernel."""
 
 import select
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from fourtuple.scan.raw.filter import answer_filter
 from fourtuple.system.ring import PACKET_OFFSET, ReceiveRing
@@ -21,8 +21,7 @@ _OWNED_BY_USER = 1  # TP_STATUS_USER
 _STATUS, _CAPTURED, _SECONDS, _NANOSECONDS = 0, 2, 4, 5  # 32-bit words of tpacket2_hdr
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """n packets: `data` uint8[n, width] from the IP header on, of which `captured` bytes count;
     `t_ns` when the kernel saw them (CLOCK_REALTIME)."""
 

@@ -8,10 +8,10 @@ checked against the cookie of its probe, so nothing needs to be remembered to be
 import time
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from fourtuple.scan.board import Board
 from fourtuple.scan.interrupt import Interrupt
@@ -56,8 +56,7 @@ _FIRST_REST_S, _MOST_REST_S = 0.4, 1.0
 _FEW = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Sinks:
+class Sinks(Struct, frozen=True):
     """Who is told, and who says when to stop."""
 
     on_batch: BatchSink

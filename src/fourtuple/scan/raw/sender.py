@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from fourtuple.scan.raw.craft import Frames
 from fourtuple.system.batch import (
@@ -66,8 +66,7 @@ def quick_turns() -> Iterator[None]:
         sys.setswitchinterval(usual_s)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
+class _Chunk(Struct, frozen=True):
     """Frames for one system call: `count` mmsghdr structures from `address` on, and where to write
     when they were sent. `memory` is what they point to."""
 

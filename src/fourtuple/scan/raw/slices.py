@@ -2,10 +2,10 @@
 
 import time
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from fourtuple.scan.board import Board
 from fourtuple.scan.raw.pace import Pace
@@ -18,8 +18,7 @@ Int64s = npt.NDArray[np.int64]
 _USUAL, _SMALL = 16, 4
 
 
-@dataclass(slots=True)
-class Round:
+class Round(Struct):
     """What one round came to, in `seconds`, its wait included. `answered` counts answers to its
     own probes, not late ones to those before."""
 
@@ -37,8 +36,7 @@ class Round:
         )
 
 
-@dataclass(slots=True)
-class _Slice:
+class _Slice(Struct):
     cells: Int64s
     begin_s: float
     end_s: float

@@ -5,7 +5,7 @@ retransmissions of data. A scan repeats a probe once or twice, and still counts 
 first: `FLOOR_S` is a tenth of that.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["FLOOR_S", "RoundTripTimer"]
 
@@ -13,8 +13,7 @@ FLOOR_S = 0.1
 _ALPHA, _BETA, _K = 1 / 8, 1 / 4, 4
 
 
-@dataclass(slots=True)
-class RoundTripTimer:
+class RoundTripTimer(Struct):
     """`timeout_s` after the samples so far; `ceiling_s` before the first one, and at most."""
 
     ceiling_s: float

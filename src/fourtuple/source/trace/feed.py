@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Self
 
 from fourtuple.source.trace.formats import Format, Layout, Value, parse_format, parse_layout
@@ -29,11 +30,15 @@ CALLS = (
     "getsockopt", "read", "write", "readv", "writev", "sendfile64", "splice", "close",
     "close_range", "dup", "dup2", "dup3", "fcntl", "poll", "ppoll", "select", "pselect6",
     "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_setup",
+    "setns", "unshare",
 )  # fmt: skip
-#: what else the calling thread does: bytes that a socket took or gave, processes that it made
+#: what else the calling thread does: bytes that a socket took or gave, ways that were looked for
+#: (which say where a datagram goes), processes that it made
 PROCESSES = (
     "sock/sock_send_length",
     "sock/sock_recv_length",
+    "fib/fib_table_lookup",
+    "fib6/fib6_table_lookup",
     "task/task_newtask",
     "sched/sched_process_exec",
     "sched/sched_process_exit",
@@ -56,6 +61,14 @@ _WITH_PORTS = frozenset(
         "tcp/tcp_retransmit_synack",
         "sock/inet_sk_error_report",
     )
+)
+#: what is of no use is not recorded: of drops those without a reason, of ways those of TCP
+_FILTERS = MappingProxyType(
+    {
+        "skb/kfree_skb": "reason > 3",
+        "fib/fib_table_lookup": "proto == 17",
+        "fib6/fib6_table_lookup": "proto == 17",
+    }
 )
 #: of buffers: for each processor, and for all of them
 _LEAST_KB, _MOST_KB, _ALL_KB = 1408, 16384, 131_072
@@ -159,7 +172,7 @@ class Feed:
             self._enable(self._network, event)
 
     def _enable(self, instance: Instance, event: str) -> None:
-        filtered = "reason > 3" if event == "skb/kfree_skb" else ""
+        filtered = _FILTERS.get(event, "")
         if self._port and event in _WITH_PORTS:
             filtered = f"sport == {self._port} || dport == {self._port}"
         if instance.enable(event, filtered):

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from types import MappingProxyType
 
+from fourtuple.source.trace.datagrams import Datagrams, EndsOf, Route
 from fourtuple.source.trace.feed import Record
 from fourtuple.source.trace.formats import Value
 from fourtuple.source.trace.naming import arguments, call_name, error_name, long, offered, whole
 from fourtuple.source.trace.network import Network
 from fourtuple.source.trace.programs import LookUp, Process, Programs
-from fourtuple.source.trace.sockets import CallMade, Sock
+from fourtuple.source.trace.sockets import CallMade, Sock, endpoint
 
 __all__ = ["Joiner"]
 
@@ -31,17 +32,20 @@ _DESCRIPTORS = MappingProxyType(
 _WAITS = frozenset(
     ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 )
-_WITHOUT_DESCRIPTOR = _WAITS | {"socket", "io_uring_setup"}
+_WITHOUT_DESCRIPTOR = _WAITS | {"socket", "io_uring_setup", "setns", "unshare"}
 #: calls of which a busy process makes many, and that change no descriptor
 _FREQUENT = _WAITS | {
     "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
     "recvmmsg", "sendfile64", "splice", "epoll_ctl", "setsockopt", "getsockopt", "getsockname",
     "getpeername",
 }  # fmt: skip
-#: calls that make a descriptor a socket, or none
+#: calls that make a descriptor a socket, or none, or that say of which network namespace
 _MAKING = frozenset(
-    ("socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "close", "close_range")
-)
+    (
+        "socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "close", "close_range",
+        "setns", "unshare",
+    )
+)  # fmt: skip
 _OF_FILES = _WAITS | {"read", "write", "readv", "writev", "splice", "epoll_ctl"}
 _INET = (socket.AF_INET, socket.AF_INET6)
 _MOST_UNJOINED, _MOST_CALLS = 20_000, 20_000
@@ -59,6 +63,8 @@ class _Pending:
         self.process = process
         self.fd = fd
         self.touched: list[int] = []
+        self.sizes: list[int] = []
+        self.route: Route | None = None
         self.changed: list[Sock] = []
         self.descriptor: Sock | None = None
 
@@ -87,18 +93,28 @@ class Joiner:
     """
 
     def __init__(
-        self, look_up: LookUp, *, all_watched: bool = False, all_matter: bool = False
+        self,
+        look_up: LookUp,
+        namespace_of: Callable[[int], int] = lambda pid: 0,
+        *,
+        source_of: Callable[[str], str] = lambda address: "",
+        ends_of: EndsOf = lambda holder: None,
+        all_watched: bool = False,
+        all_matter: bool = False,
     ) -> None:
-        self.programs = Programs(look_up, all_watched=all_watched)
+        self.programs = Programs(look_up, namespace_of, all_watched=all_watched)
         self._all = all_watched or all_matter
         self.unjoined: list[CallMade] = []
         self.left_out = 0
         self.uring = False
         self.network = Network()
+        self.datagrams = Datagrams(lambda sock: self.network.fresh.add(sock), source_of, ends_of)
         self._pending: dict[int, _Pending] = {}
         self._handlers: Mapping[str, Callable[[Record], None]] = {
             "sock_send_length": self._length,
             "sock_recv_length": self._length,
+            "fib_table_lookup": self._routed,
+            "fib6_table_lookup": self._routed,
             "task_newtask": self._born,
             "sched_process_exec": self._executed,
             "sched_process_exit": self._ended,
@@ -177,6 +193,8 @@ class Joiner:
         sock = process.sock(fd) if fd is not None else None
         if sock is None:
             return name not in _OF_FILES
+        if sock.protocol == "udp":
+            return True  # it may have any number of peers
         if sock.concern is None and sock.remote is not None:
             sock.concern = sock.watched or self.network.other_is_watched(sock)
         return sock.concern is not False
@@ -196,7 +214,7 @@ class Joiner:
     def _proved(self, process: Process, fd: int, sock: Sock | None, address: int) -> Sock:
         """Bytes went through the descriptor: the kernel's socket is known for sure."""
         real = self.network.by_address.get(address)
-        if real is None:
+        if real is None or _another_s_now(real, sock):
             real = sock if sock is not None and not sock.address else Sock()
             real.address = address
             self.network.by_address[address] = real
@@ -230,10 +248,13 @@ class Joiner:
         result, made = long(record.values(), "ret"), pending.made
         made.end_ns = record.t_ns
         made.result, made.errno = (result, None) if result >= 0 else (None, error_name(-result))
+        talk = None
+        if sock is not None and sock.protocol == "udp":
+            talk = self.datagrams.joined(sock, made, pending.route, pending.sizes)
         handle = _OUTCOMES.get(name)
         if handle is not None:
             handle(self, pending, sock)
-        self._keep(pending, sock)
+        self._keep(pending, talk or sock)
 
     def _keep(self, pending: _Pending, sock: Sock | None) -> None:
         if sock is None and pending.name not in _MAKING and pending.name not in _WAITS:
@@ -260,7 +281,8 @@ class Joiner:
         kind = whole(values, "type")
         base = kind & 0xF
         protocol = _KINDS.get(base, "raw")
-        made.made = Sock(protocol, begun_ns=made.t_ns)
+        netns = self.programs.namespace(made.thread)
+        made.made = Sock(protocol, begun_ns=made.t_ns, netns=netns)
         self._put(made, made.result, made.made, closes=bool(kind & socket.SOCK_CLOEXEC))
 
     def _put(self, made: CallMade, fd: int, sock: Sock, *, closes: bool) -> None:
@@ -274,6 +296,7 @@ class Joiner:
             return  # a UNIX socket's, as far as anybody knows
         child = self._next_waiting(listener) or Sock(begun_ns=made.t_ns)
         child.listener = listener
+        child.netns = child.netns or listener.netns
         made.made, made.on = child, listener
         closes = bool(whole(pending.values, "flags") & socket.SOCK_CLOEXEC)
         self._put(made, made.result, child, closes=closes)
@@ -295,7 +318,8 @@ class Joiner:
     def _next_waiting(self, listener: Sock) -> Sock | None:
         """The connection that has waited longest; none where several listeners share the port, for
         then it is not known whose queue one is in."""
-        if len(self.network.listeners_at(listener)) > 1 or not listener.waiting:
+        at_port = self.network.listeners_at(listener)
+        if sum(one.netns in (0, listener.netns) for one in at_port) > 1 or not listener.waiting:
             return None
         child = listener.waiting.popleft()
         child.guessed = True
@@ -316,16 +340,32 @@ class Joiner:
             self._put(made, made.result, sock, closes=closes)
 
     def _shut(self, pending: _Pending, sock: Sock | None) -> None:
-        if pending.made.fd is not None and pending.made.errno != "EBADF":
-            self.programs.of(pending.made.thread).close(pending.made.fd)
+        made = pending.made
+        if made.fd is not None and made.errno != "EBADF":
+            self.programs.of(made.thread).close(made.fd)
+            if sock is not None:
+                self._let_go(sock, made.end_ns or made.t_ns)
         if sock is not None and sock.protocol != "tcp" and not sock.open_at:
             self.network.by_address.pop(sock.address, None)
+        self.datagrams.look(made.end_ns or made.t_ns)
+
+    @staticmethod
+    def _let_go(sock: Sock, t_ns: int) -> None:
+        """A descriptor of it was closed."""
+        if not sock.open_at and sock.established and not sock.ended_ns:
+            sock.left_ns = t_ns
 
     def _range_shut(self, pending: _Pending, _: Sock | None) -> None:
-        process = self.programs.of(pending.made.thread)
+        made, process = pending.made, self.programs.of(pending.made.thread)
         first, last = long(pending.values, "fd"), long(pending.values, "max_fd")
         for fd in [fd for fd in process.files if first <= fd <= last]:
-            process.close(fd)
+            sock = process.close(fd)
+            if sock is not None:
+                self._let_go(sock, made.end_ns or made.t_ns)
+        self.datagrams.look(made.end_ns or made.t_ns)
+
+    def _moved(self, pending: _Pending, _: Sock | None) -> None:
+        self.programs.moved(pending.made.thread)
 
     def _length(self, record: Record) -> None:
         """Bytes went through a socket: of a call if one is going on."""
@@ -343,11 +383,29 @@ class Joiner:
         if sock is None:
             return
         sock.protocol = _PROTOCOLS.get(whole(values, "protocol"), sock.protocol)
+        if sock.protocol == "udp":
+            if moved >= 0 and not whole(values, "flags") & socket.MSG_PEEK:
+                pending.sizes.append(moved)
+            return
         if moved > 0 and not whole(values, "flags") & socket.MSG_PEEK:
             if record.name == "sock_send_length":
                 sock.sent_bytes += moved
             else:
                 sock.received_bytes += moved
+
+    def _routed(self, record: Record) -> None:
+        """The kernel looked for the way of a datagram, or of all that connect() may send."""
+        pending = None if record.interrupted else self._pending.get(record.task)
+        if pending is None or pending.fd is None:
+            return
+        values = record.values()
+        family = socket.AF_INET if record.name == "fib_table_lookup" else socket.AF_INET6
+        ends = [
+            endpoint(family, _octets(values, address), whole(values, port))
+            for address, port in (("src", "sport"), ("dst", "dport"))
+        ]
+        if ends[0] is not None and ends[1] is not None and ends[1].port:
+            pending.route = ends[0], ends[1]
 
     def _born(self, record: Record) -> None:
         values = record.values()
@@ -359,12 +417,32 @@ class Joiner:
         if pending is not None:
             self._keep(pending, self._on(pending))
         self.programs.ended(record.task)
+        self.datagrams.look(record.t_ns)
 
     def _executed(self, record: Record) -> None:
         values = record.values()
         self._pending.pop(record.task, None)
         before = whole(values, "old_pid") or record.task
         self.programs.executed(record.task, before, str(values.get("filename", "")))
+        self.datagrams.look(record.t_ns)
+
+
+def _octets(values: Values, name: str) -> bytes:
+    value = values.get(name, b"")
+    return bytes(value) if isinstance(value, bytes | tuple) else b""
+
+
+def _another_s_now(over: Sock, sock: Sock | None) -> bool:
+    """Whether bytes at the address of a socket whose life is over are a later one's, of which the
+    trace was to say nothing: unless they are on what came through the same listener's port."""
+    if over.protocol != "tcp":  # nothing but its last close() tells the end of it
+        return over.open_at <= 0
+    if not over.ended_ns or over is sock:
+        return False
+    if sock is None or sock.listener is None or over.role != "server":
+        return True
+    at, was = sock.listener.local, over.local
+    return at is None or was is None or at.port != was.port
 
 
 def _descriptor(called: str) -> str:
@@ -382,4 +460,6 @@ _OUTCOMES: Mapping[str, Callable[[Joiner, _Pending, Sock | None], None]] = {
     "fcntl": Joiner._duplicated,
     "close": Joiner._shut,
     "close_range": Joiner._range_shut,
+    "setns": Joiner._moved,
+    "unshare": Joiner._moved,
 }

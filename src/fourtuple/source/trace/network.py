@@ -9,14 +9,17 @@ share them it is not known whose queue it is in.
 
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
+
+import msgspec
 
 from fourtuple.event.model import Endpoint, Told
 from fourtuple.source.trace.feed import Record
 from fourtuple.source.trace.formats import Value
 from fourtuple.source.trace.naming import error_name, long, whole
-from fourtuple.source.trace.sockets import HOST, CallMade, Changed, Sock, endpoint
+from fourtuple.source.trace.sockets import HOST, CallMade, Changed, Sock, at_home, endpoint
 from fourtuple.system.sock_diag import STATES
 
 __all__ = ["CallGoingOn", "Network"]
@@ -29,6 +32,8 @@ _CLOSED, _LISTEN, _SYN_SENT = "CLOSED", "LISTEN", "SYN_SENT"
 _OWN_END, _PEER_END = "FIN_WAIT1", "CLOSE_WAIT"
 #: what nobody's socket has is kept for one that may come, as long as there is room
 _MOST_LOOSE = 20_000
+#: an RST over loopback is received as soon as it is sent; a busy machine may take its time
+_UNADDRESSED_NS = 50_000_000
 _PORT = struct.Struct("!H")
 
 
@@ -53,6 +58,7 @@ class Network:
         self._by_ends: dict[Ends, Sock] = {}
         self._listeners: dict[int, list[Sock]] = {}
         self._loose: dict[frozenset[Endpoint], list[Told]] = {}
+        self._unaddressed: deque[tuple[Sock, Told]] = deque(maxlen=_MOST_LOOSE)
         self._handlers: Mapping[str, Callable[[Record, Values], None]] = {
             "tcp_send_reset": self._reset_sent,
             "tcp_receive_reset": self._told("reset-received"),
@@ -112,14 +118,16 @@ class Network:
         ends: tuple[Endpoint | None, Endpoint | None],
         pending: CallGoingOn | None,
     ) -> Sock:
-        """The socket that a change of state is about: the one at this address, unless its life is
-        over and this is the beginning of another's."""
+        """The socket that a change of state is about: the one at this address, unless this is the
+        beginning of another's life. Whatever was said of a port that nobody watches is not known:
+        the address may have been another socket's in the meantime."""
         known = self.by_address.get(address)
         begins = (old == _CLOSED and new in (_SYN_SENT, _LISTEN)) or old == _LISTEN != new
         if new == _CLOSED:
             begins = False
         called = self._called(pending, known)
-        if known is not None and not (begins and (known.ended_ns or known.state != old)):
+        same = known is called and known is not None and not known.ended_ns and known.state == old
+        if known is not None and (same or not begins):
             return known
         if called is not None and called.ended_ns:
             life = Sock(called.protocol, inode=called.inode)  # the same socket, connected anew
@@ -160,11 +168,13 @@ class Network:
         if remote and remote.port:
             sock.remote = remote
         self._index(sock)
+        own, listening = sock.local, self.listeners_at(sock)
+        if own and not sock.role and any(_takes(one, own) for one in listening):
+            sock.role = "server"  # it began while nobody watched yet
         if new == _LISTEN:
             sock.role = "listener"
-            at = self.listeners_at(sock)
-            if sock not in at:
-                at.append(sock)
+            if sock not in listening:
+                listening.append(sock)
 
     def _index(self, sock: Sock) -> None:
         if sock.local and sock.remote and sock.local.port and sock.remote.port:
@@ -194,10 +204,21 @@ class Network:
                 self.listeners_at(sock).remove(sock)
 
     def _queued(self, sock: Sock) -> None:
-        listening = [one for one in self.listeners_at(sock) if _takes(one, sock)]
+        local, remote = sock.local, sock.remote
+        if local is None or remote is None:
+            return
+        peer = self._by_ends.get((remote, local))
+        if peer is not None and at_home(local, remote):
+            sock.netns = peer.netns
+        listening = [
+            one
+            for one in self.listeners_at(sock)
+            if _takes(one, local) and (not sock.netns or one.netns in (0, sock.netns))
+        ]
         if len(listening) == 1:
             sock.listener = listening[0]
             listening[0].waiting.append(sock)
+            sock.netns = sock.netns or listening[0].netns
             sock.watched |= listening[0].watched
 
     def _told(self, what: str) -> Callable[[Record, Values], None]:
@@ -228,12 +249,31 @@ class Network:
         told = Told(t_ns=record.t_ns, host=HOST, what=what, local=local, remote=remote,
                     reason=reason, inode=inode)  # fmt: skip
         if sock is not None and known:
+            if what == "reset-received":
+                sock.told += self._word_for(told)
             sock.told.append(told)
             self.fresh.add(sock)
+        elif sock is not None and what == "reset-sent":
+            sock.told.append(told)
+            self._unaddressed.append((sock, told))
         elif remote is not None:
             if len(self._loose) >= _MOST_LOOSE:
                 self._loose.pop(next(iter(self._loose)))
             self._loose.setdefault(frozenset((local, remote)), []).append(told)
+
+    def _word_for(self, received: Told) -> list[Told]:
+        """Of an RST that came from a listener of this machine, the listener's word: that names no
+        peer, so it is the one that has waited longest."""
+        waiting = self._unaddressed
+        while waiting and received.t_ns - waiting[0][1].t_ns > _UNADDRESSED_NS:
+            waiting.popleft()
+        for one in waiting:
+            listener, word = one
+            if received.remote is not None and _takes(listener, received.remote):
+                waiting.remove(one)
+                listener.told.remove(word)
+                return [msgspec.structs.replace(word, local=received.remote, remote=received.local)]
+        return []
 
     def _reset_sent(self, record: Record, values: Values) -> None:
         local, remote = _sockaddr(values.get("saddr")), _sockaddr(values.get("daddr"))
@@ -294,8 +334,9 @@ def _symbol(record: Record, values: Values, name: str) -> str:
     return record.format.symbols.get(name, {}).get(number, str(number))
 
 
-def _takes(listener: Sock, sock: Sock) -> bool:
-    own, local = listener.local, sock.local
-    if own is None or local is None or own.port != local.port:
+def _takes(listener: Sock, local: Endpoint) -> bool:
+    """Whether a listener answers at this endpoint."""
+    own = listener.local
+    if own is None or own.port != local.port:
         return False
     return own.address in (local.address, "0.0.0.0", "::")

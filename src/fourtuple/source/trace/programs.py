@@ -1,7 +1,8 @@
 """The processes of a trace: their threads, and what their descriptors are.
 
 A process is known from its birth (task_newtask), or looked up when it is first met. A descriptor is
-a socket where a call made it one; those from before are told by whoever looked (`adopt`).
+a socket where a call made it one; those from before are told by whoever looked (`adopt`). The
+network namespace of a process is looked up when it makes its first socket in it.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from fourtuple.source.trace.sockets import Holder, Sock
 
 __all__ = ["Process", "Programs", "Slot"]
 
-_CLONE_FILES, _CLONE_THREAD = 0x400, 0x10000
+_CLONE_FILES, _CLONE_THREAD, _CLONE_NEWNET = 0x400, 0x10000, 0x40000000
 
 #: thread -> (process, its command); None where it is gone
 LookUp = Callable[[int], "tuple[int, str] | None"]
@@ -27,11 +28,13 @@ class Slot:
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """`files` may be another process's, too (CLONE_FILES)."""
+    """`files` may be another process's, too (CLONE_FILES). `netns` is the inode of its network
+    namespace, 0 where that could not be found out, None where nobody has looked."""
 
     pid: int
     command: str
     watched: bool
+    netns: int | None = None
     files: dict[int, Slot] = field(default_factory=dict)
 
     def sock(self, fd: int) -> Sock | None:
@@ -49,6 +52,7 @@ class Process:
             return
         self.files[fd] = Slot(sock, closes_on_exec)
         sock.open_at += 1
+        sock.left_ns = 0
         sock.held_by(Holder(self.pid, fd, self.command), watched=self.watched)
         if before is not None:
             before.open_at -= 1
@@ -63,10 +67,18 @@ class Process:
 
 
 class Programs:
-    """The processes by their threads. `all_watched`: every process is somebody's concern."""
+    """The processes by their threads. `all_watched`: every process is somebody's concern.
+    `namespace_of` gives the network namespace of a process, 0 where it is gone."""
 
-    def __init__(self, look_up: LookUp, *, all_watched: bool = False) -> None:
+    def __init__(
+        self,
+        look_up: LookUp,
+        namespace_of: Callable[[int], int] = lambda pid: 0,
+        *,
+        all_watched: bool = False,
+    ) -> None:
         self._look_up = look_up
+        self._namespace_of = namespace_of
         self._all_watched = all_watched
         self._threads: dict[int, Process] = {}
         self._processes: dict[int, Process] = {}
@@ -91,13 +103,25 @@ class Programs:
             process = self._threads[thread] = self.adopt(pid, command, watched=False)
         return process
 
+    def namespace(self, thread: int) -> int:
+        """The network namespace of a thread's process."""
+        process = self.of(thread)
+        if process.netns is None:
+            process.netns = self._namespace_of(process.pid)
+        return process.netns
+
+    def moved(self, thread: int) -> None:
+        """It may be in another network namespace from now on."""
+        self.of(thread).netns = None
+
     def born(self, parent: int, child: int, flags: int) -> None:
         """A thread made another: of its own process, or of one that has its descriptors."""
         process = self.of(parent)
         if flags & _CLONE_THREAD:
             self._threads[child] = process
             return
-        made = Process(child, process.command, process.watched)
+        netns = None if flags & _CLONE_NEWNET else process.netns
+        made = Process(child, process.command, process.watched, netns)
         self._processes[child] = self._threads[child] = made
         if flags & _CLONE_FILES:
             made.files = process.files

@@ -19,6 +19,7 @@ __all__ = [
     "Changed",
     "Holder",
     "Sock",
+    "at_home",
     "call_event",
     "endpoint",
     "events_of",
@@ -28,6 +29,10 @@ __all__ = [
 #: all that a trace tells happens on the machine itself
 HOST = "local"
 _MAPPED = "::ffff:"
+#: what close() of the last descriptor makes of a connection, at once or (before Linux 6.6) as the
+#: call returns
+_ENDING = frozenset(("FIN_WAIT1", "LAST_ACK", "CLOSED"))
+_CLOSING_NS = 5_000_000
 _numbers = count(1)
 
 
@@ -79,16 +84,21 @@ class Sock:
     role       "client", "server" or "listener"; "" where it was open before
     holders    the descriptors that had it, the first one first
     guessed    its holder follows from the order of the accept queue, and nothing has proved it
+    netns      the inode of its network namespace; 0 where not known
+    left_ns    when the last descriptor that is known went, though it was connected; 0: it has one
     listener   whose queue it came through
     waiting    a listener's connections that no accept() has taken
     ended_ns   0 while it lives
     first_end  who closed first: "own" or "peer"
+    peer       of a conversation (UDP): the other end of it, where that is on this machine
     concern    whether it matters though its own process is not watched; None: not known yet
     """
 
     protocol: str = "tcp"
     address: int = 0
     inode: int = 0
+    netns: int = 0
+    left_ns: int = 0
     local: Endpoint | None = None
     remote: Endpoint | None = None
     state: str = "CLOSED"
@@ -102,6 +112,7 @@ class Sock:
     begun_ns: int = 0
     ended_ns: int = 0
     first_end: str = ""
+    peer: "Sock | None" = None
     concern: bool | None = None
     established: bool = False
     established_ns: int = 0
@@ -131,6 +142,15 @@ class Sock:
     def owner(self) -> Holder | None:
         return self.holders[0] if self.holders else None
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a process that nobody follows has it: all descriptors that are known were closed,
+        and nothing ended it then."""
+        if not self.left_ns:
+            return False
+        ended = [change for change in self.changes if change.new in _ENDING]
+        return not ended or ended[0].t_ns > self.left_ns + _CLOSING_NS
+
     def held_by(self, holder: Holder, *, watched: bool) -> None:
         """A descriptor has it."""
         if holder not in self.holders:
@@ -147,6 +167,7 @@ class Sock:
             other.held_by(holder, watched=self.watched)
         other.open_at += self.open_at
         other.inode = other.inode or self.inode
+        other.netns = other.netns or self.netns
         other.listener = other.listener or self.listener
 
 
@@ -156,6 +177,12 @@ def endpoint(family: int, address: bytes, port: int) -> Endpoint | None:
         return plain(Endpoint(socket.inet_ntop(family, address), port))
     except (OSError, ValueError):
         return None
+
+
+def at_home(one: Endpoint, other: Endpoint) -> bool:
+    """Whether both ends must be in one network namespace: an address of the loopback network, or
+    twice the same."""
+    return one.address == other.address or one.address.startswith("127.")
 
 
 def plain(end: Endpoint) -> Endpoint:
