@@ -57,12 +57,13 @@ def test_what_was_compiled_is_kept_for_the_next_process(tmp_path, monkeypatch):
     assert kept.stat().st_mode & 0o077 == 0
     script = (
         f"import sys; from fourtuple.compiled import kernels; kernels({SMALL!r}, print)\n"
-        "print('numba' in sys.modules)"
+        "print('numba' in sys.modules, 'llvmlite' in sys.modules)"
     )
     printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout
-    assert printed == "False\n"
+    # on other processors LLVM's linker is needed
+    assert printed == f"False {os.uname().machine != 'x86_64'}\n"
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "writable"])

@@ -2,7 +2,6 @@
 
 import os
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from fourtuple import compiled, objectcode
-from fourtuple.compiled import available, interpreted, kernels
+from fourtuple.compiled import available, interpreted
 
 pytestmark = pytest.mark.skipif(not available(), reason="numba is not installed")
 
@@ -28,14 +27,10 @@ def walked(kernel: compiled.Kernel) -> tuple[list[int], list[list[int]]]:
     return [found, *state.tolist()], out.tolist()
 
 
-def entry() -> compiled._Entry:
-    interpreted(SMALL)
-    return compiled._compiled(sys.modules[SMALL])["walk_pcap"]
-
-
 @pytest.fixture(scope="module")
 def kept() -> compiled._Entry:
-    return entry()
+    interpreted(SMALL)
+    return compiled._compiled(sys.modules[SMALL])["walk_pcap"]
 
 
 def test_both_linkers_make_the_same_of_an_object(kept, monkeypatch):
@@ -46,19 +41,6 @@ def test_both_linkers_make_the_same_of_an_object(kept, monkeypatch):
         results.append(walked(compiled._linked(function, kept)))
     assert results[0] == results[1] == walked(interpreted(SMALL)["walk_pcap"])
     assert results[0][0][:3] == [0, 2 * len(RECORD), 2]
-
-
-@ours
-def test_llvm_is_not_loaded_for_it():
-    script = (
-        "import sys; from fourtuple.compiled import kernels; "
-        f"kernels({SMALL!r}); print('llvmlite' in sys.modules)"
-    )
-    kernels(SMALL)
-    printed = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
-    assert printed == "False\n"
 
 
 @ours

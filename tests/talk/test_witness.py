@@ -100,19 +100,19 @@ WAITS = {"select": "select", "poll": "poll"}
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_what_a_model_waits_in_is_told_by_the_sockets_that_it_reported(model: str) -> None:  # C8
     calls = recorded(hello, model=model, app="upper").of(Call)
-    waits = [call for call in calls if call.ready]
+    waits = [call for call in calls if call.reported]
     assert {call.name for call in waits} == {WAITS.get(model, "epoll_wait")}
     accepted = next(call for call in calls if call.new_inode)
     heard = next(call for call in calls if call.name == "recv" and call.data)
     told = [accepted] if model == "threads" else [accepted, heard]  # a thread waits in recv()
     for call in told:
-        before = [wait for wait in waits if call.inode in wait.ready and wait.t_ns < call.t_ns]
+        before = [wait for wait in waits if call.inode in wait.reported and wait.t_ns < call.t_ns]
         assert before and before[-1].end_ns is not None and before[-1].end_ns <= call.t_ns
-    assert all(isinstance(call.result, int) and call.result >= len(call.ready) for call in waits)
+    assert all(isinstance(call.result, int) and call.result >= len(call.reported) for call in waits)
     if model == "select":  # looks at all numbers up to the highest that it was given
         assert all(accepted.fd is not None and call.args[0] > accepted.fd for call in waits)
     if model == "poll":  # is handed all of them each time: the listener, two of the loop's own
-        assert [call.args for call in waits if accepted.inode in call.ready] == [(3,)]
+        assert [call.args for call in waits if accepted.inode in call.reported] == [(3,)]
 
 
 def test_a_wait_is_drawn_with_whom_it_reported_and_with_no_other() -> None:

@@ -93,7 +93,7 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     (its symbol, "ECONNREFUSED"). `inode` names the socket, `new_inode` the one accept() made:
     sock_diag's rows carry the same numbers. One below 0 stands for a socket whose inode nobody saw.
     A call that waits for many descriptors at once, as select() does, is on none of them: `ready`
-    are the inodes of the sockets that it reported.
+    are the inodes of the sockets that it reported. Other calls are written without it.
     """
 
     t_ns: int
@@ -113,7 +113,12 @@ class Call(msgspec.Struct, frozen=True, tag="call", kw_only=True):
     data: bytes = b""
     local: Endpoint | None = None
     remote: Endpoint | None = None
-    ready: tuple[int, ...] = ()
+    ready: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def reported(self) -> tuple[int, ...]:
+        """The sockets that `ready` names; none where it names none."""
+        return () if self.ready is msgspec.UNSET else self.ready
 
 
 class SocketRow(msgspec.Struct, frozen=True, array_like=True):

@@ -132,7 +132,7 @@ def _arrival(
     """The wait that told of the connection: the last one to report its listener before accept()
     took it."""
     accepted = next((c.t_ns for c in calls if (c.host, c.new_inode) in server), 0)
-    told = (c for c in calls if c.ready and c.t_ns < accepted and _reported(c, listeners))
+    told = (c for c in calls if c.reported and c.t_ns < accepted and _reported(c, listeners))
     return max(told, key=lambda call: call.t_ns, default=None)
 
 
@@ -145,7 +145,7 @@ def _concerns(call: Call, sockets: frozenset[_Socket]) -> bool:
 
 
 def _reported(call: Call, sockets: frozenset[_Socket]) -> bool:
-    return any((call.host, inode) in sockets for inode in call.ready)
+    return any((call.host, inode) in sockets for inode in call.reported)
 
 
 def _sent_elsewhere(call: Call, remote: Endpoint) -> bool:

@@ -46,8 +46,8 @@ STEPPED = N_("the wall clock stepped: times of frames before and after do not fi
 DAMAGED = N_("{count} pages of the kernel's trace made no sense")
 
 _PAUSE_S = 0.02
-#: after what was watched has ended, so long for last segments
-_LINGER_S = 0.15
+#: after what was watched has ended, so long for last segments, and for the other ends to follow
+_LINGER_S, _MOST_LINGER_S = 0.15, 2.0
 #: work for so long, then take again what the kernel has
 _WORK_S = 0.05
 _MOST_BACKLOG_BYTES = 512 << 20
@@ -145,7 +145,27 @@ class Session:
                 time.sleep(_PAUSE_S)  # gather: to wake for each event would cost more than it
             self._take()
             self._work(_WORK_S)
-        time.sleep(_LINGER_S)
+        limited = self.wish.enough(time.monotonic() - began_s, self.connections)
+        self._linger(_LINGER_S if limited else _MOST_LINGER_S)
+
+    def _linger(self, most_s: float) -> None:
+        """Last segments follow, and the other ends of connections whose process has ended."""
+        began_s = time.monotonic()
+        while (waited_s := time.monotonic() - began_s) < most_s:
+            if waited_s > _LINGER_S and not self._backlog and not self._ending():
+                return
+            time.sleep(_PAUSE_S)
+            self._take()
+            self._work(_WORK_S)
+
+    def _ending(self) -> bool:
+        """Whether a connection has ended at one side, and may soon at the other."""
+        return any(
+            any(sock.ended_ns for sock in pair.socks)
+            and not any(sock.elsewhere for sock in pair.socks)
+            for pair in self.pairs
+            if not pair.over and self.wish.wants(pair)
+        )
 
     def _enough(self, began_s: float, roots: Sequence[int], command: Command | None) -> bool:
         if self.wish.enough(time.monotonic() - began_s, self.connections):

@@ -43,8 +43,8 @@ Bools = npt.NDArray[np.bool_]
 _STEP = 4096
 _NOTES_A_FRAME = 8
 _ROWS, _EXTRAS = 1 << 16, 1 << 14
-#: connections of a table. A number that is no multiple of a power of two: the columns' beginnings
-#: would compete for the same places in the processor's cache
+#: connections of a table; a power of two would have all columns begin at the same places of the
+#: processor's cache
 _CHUNK = 8_184
 #: up to so many connections are concluded once where that is asked for, and their tables kept
 _KEPT = 8 * _CHUNK

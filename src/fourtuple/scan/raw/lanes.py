@@ -26,6 +26,8 @@ Int64s = npt.NDArray[np.int64]
 
 
 class Lane(Struct, frozen=True):
+    """What makes the packets of an interface and family, and what sends them."""
+
     crafter: Crafter
     sender: Sender
 

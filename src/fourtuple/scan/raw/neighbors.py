@@ -36,6 +36,8 @@ _BROADCAST, _UNKNOWN = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 
 
 class Neighbor(Struct, frozen=True):
+    """Who answered on the link: a hardware address, and how soon it did."""
+
     hardware: str
     rtt_s: float
 
