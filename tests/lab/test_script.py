@@ -20,6 +20,7 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.text import Translator
 from fourtuple.lab.experiment import Experiment
 from fourtuple.lab.hosts import processes
+from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.session import NO_MORE
@@ -526,7 +527,7 @@ def test_many_connections_may_wait_in_time_wait_at_once() -> None:
                 sock.close()
 
     def script(lab: Lab) -> None:
-        client, server = lab.pair()
+        client, server = lab.pair(sysctls=PATIENT)
         serving = server.run(many_servers, server.address)
         lab.settle()
         lab.expect(client.run(many_clients, server.address).wait(), 0, "exit status")

@@ -61,7 +61,7 @@ def test_two_parsers_read_the_same_table(family: int, extensions: tuple[int, ...
         if port in (row.local[1], row.remote[1])
     )
     assert ours == theirs
-    assert sum(ours.values()) == 1 + 2 * 100 + 50
+    assert sum(ours.values()) >= 1 + 2 * 100 + 50  # others may use the port at their end
     assert len(rows) == sum(1 for _ in rows)
     assert rows.families == {family}
 
