@@ -283,6 +283,20 @@ def test_an_address_that_is_used_again_is_another_socket() -> None:
     assert [call.name for call in calls_of(first)] == ["socket", "connect", "close"]
 
 
+def test_an_address_is_used_again_though_the_former_socket_s_end_was_not_seen() -> None:
+    """Its states were those of a port that nobody asked for."""
+    kernel = Kernel()
+    kernel.calls(9, "socket", 7, family=INET, type=STREAM)
+    kernel.enters(9, "write", fd=7, count=5)
+    kernel.moves(9, "send", 0xA, 5)
+    kernel.leaves(9, "write", 5)
+    kernel.calls(9, "close", fd=7)
+    kernel.connects(1, 5, 0xA)
+    sock = kernel.sock(1, 5)
+    holders = [one.pid for one in sock.holders]
+    assert (sock.state, sock.address, holders) == ("ESTABLISHED", 0xA, [1])
+
+
 def test_a_socket_that_connects_again_after_a_refusal_has_two_lives() -> None:
     kernel = Kernel()
     kernel.calls(1, "socket", 5, family=INET, type=STREAM)

@@ -125,7 +125,9 @@ class Network:
         if new == _CLOSED:
             begins = False
         called = self._called(pending, known)
-        if known is not None and not (begins and (known.ended_ns or known.state != old)):
+        # the end of the former one may not have been seen: it had no port that was asked for
+        another = called is not None and called is not known
+        if known is not None and not (begins and (known.ended_ns or known.state != old or another)):
             return known
         if called is not None and called.ended_ns:
             life = Sock(called.protocol, inode=called.inode)  # the same socket, connected anew
