@@ -174,9 +174,11 @@ def test_the_clients_and_servers_of_a_port_are_watched_whoever_they_are() -> Non
 
         asking = threading.Thread(target=ask)
         asking.start()
-        session, news = watching(Wish(port=port, count=3))
-        done.set()
-        asking.join()
+        try:
+            session, news = watching(Wish(port=port, count=3))
+        finally:
+            done.set()
+            asking.join()
     for one in ended(news):
         assert one.pair and one.pair.client
         assert one.pair.ends[1].port == port

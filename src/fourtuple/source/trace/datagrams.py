@@ -27,7 +27,8 @@ _SILENT_NS = 60_000_000_000
 _SENDS = frozenset(("send", "sendto", "sendmsg", "sendmmsg", "write", "writev"))
 _RECEIVES = frozenset(("recv", "recvfrom", "recvmsg", "recvmmsg", "read", "readv"))
 _ANYWHERE = ("0.0.0.0", "::")
-_MOST_WAITING = 1000
+#: datagrams that nobody was seen to receive: of a port, and ports that have any
+_MOST_WAITING, _MOST_PORTS = 1000, 1000
 
 
 class Datagrams:
@@ -83,6 +84,8 @@ class Datagrams:
             return self._only(sock)
         talk = self._with(sock, remote, made, "client", "")
         talk.sent_bytes += sum(sizes)
+        if remote.port not in self._waiting and len(self._waiting) >= _MOST_PORTS:
+            del self._waiting[next(iter(self._waiting))]
         waiting = self._waiting.setdefault(remote.port, deque(maxlen=_MOST_WAITING))
         waiting.extend((size, talk) for size in sizes)
         return talk
