@@ -3,8 +3,9 @@
 Rules: at a snapshot at time T of host H, the frames count that H had sent and that had reached H by
 T. A kernel changes state before it sends: so the states that H's next own frames bring are right
 too, up to the next frame that reaches it, and so is FIN_WAIT1 or LAST_ACK once the program has
-called close() or shutdown(), however long the FIN must wait behind data. A snapshot that was not
-settled may lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
+called close() or shutdown(), however long the FIN must wait behind data. If the peer's FIN comes
+while it waits, both have closed at once (CLOSING, TIME_WAIT). A snapshot that was not settled may
+lag behind what was delivered. Rows in TIME_WAIT and FIN_WAIT2 go away after 60 s.
 No row is CLOSED, or LISTEN where a listener's row covers the end. Segments that a program
 made by hand (a scanner's probes) are no socket's: where their sender's host has a program whose
 calls were not recorded, an end that never had a row is not compared, and any may have been closed;
@@ -17,6 +18,7 @@ kernel lists its sockets may be seen.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -36,6 +38,10 @@ _WAITING_NS = 60_000_000_000 - 10_000_000
 
 #: calls that end a connection
 _CLOSING = ("close", "shutdown")
+
+#: what is inferred of an end whose FIN was sent after the peer's had come, and what it is if its
+#: program had closed before
+_CROSSED = MappingProxyType({"CLOSE_WAIT": "CLOSING", "LAST_ACK": "CLOSING", "CLOSED": "TIME_WAIT"})
 
 #: timers whose last expiry ends a socket, and nothing is sent
 _PATIENT = frozenset(("retransmit", "keepalive", "probe"))
@@ -277,6 +283,8 @@ def _allowed(one: _Inferred, snapshot: Snapshot) -> list[str]:
         states += [after(state, ("sent FIN",)) for state in states]
         if "SYN_SENT" in states:  # the attempt is forgotten, and nothing sent (RFC 9293, 3.10.4)
             states.append("CLOSED")
+    if any(c.new == "CLOSE_WAIT" and one.end.called(_CLOSING, c.t_ns) for c in past):
+        states += [_CROSSED[state] for state in states if state in _CROSSED]
     waits = past and past[-1].new in ("TIME_WAIT", "FIN_WAIT2")
     if waits and snapshot.t_ns - past[-1].t_ns >= _WAITING_NS:
         states.append("CLOSED")
