@@ -152,6 +152,26 @@ def test_a_fin_may_wait_behind_data_once_the_program_has_closed():
     assert found(story.timeline()) == ()
 
 
+@pytest.mark.parametrize(("closed", "wrong"), [(True, 0), (False, 3)])
+def test_a_fin_that_comes_while_our_own_waits_behind_data_is_met_by_one(closed: bool, wrong: int):
+    story = opened()
+    client, server = story.client, story.server
+    client.send(1000)
+    if closed:
+        client.calls("close", result=0)
+    server.fin()
+    story.wait(0.5)
+    client.table(client.row("CLOSING"))
+    client.ack()
+    client.fin()
+    story.wait(0.5)
+    client.table(client.row("CLOSING"))
+    server.ack()
+    story.wait(0.5)
+    client.table(client.row("TIME_WAIT"))
+    assert len(found(story.timeline())) == wrong
+
+
 def test_a_program_whose_calls_nobody_recorded_may_have_given_up_its_attempt():
     """As a scanner does: it closes a socket that waits in connect(), and nothing is sent."""
     story = Story()
