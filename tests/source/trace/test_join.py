@@ -492,3 +492,24 @@ def test_the_end_of_a_process_closes_what_it_held() -> None:
     sock = kernel.sock(1, 5)
     kernel.says("sched_process_exit", 1)
     assert (sock.open_at, len(sock.holders)) == (0, 1)
+
+
+def test_a_namespace_seen_to_be_made_is_one_of_its_own_though_its_processes_are_gone() -> None:
+    known = {20: 4026531840}
+    kernel = Kernel(Joiner(lambda thread: None, lambda pid: known.get(pid, 0)))
+    namespaces = kernel.joiner.programs.namespace
+    for child in (20, 21, 22, 23, 24):
+        kernel.says("task_newtask", 10, pid=child, clone_flags=0)
+    kernel.calls(20, "unshare", unshare_flags=0x40000000)
+    kernel.calls(21, "unshare", unshare_flags=0x40000000)
+    kernel.calls(22, "unshare", -1, unshare_flags=0x40000000)
+    kernel.calls(23, "unshare", unshare_flags=0x400)
+    kernel.says("task_newtask", 21, pid=30, clone_flags=0)
+    assert namespaces(20) == 4026531840
+    assert namespaces(21) == namespaces(30) < 0
+    assert namespaces(22) == namespaces(23) == namespaces(24) == 0
+    known[30] = 4026531999
+    assert namespaces(30) == namespaces(21) < 0, "what it was known as stays"
+    kernel.says("task_newtask", 24, pid=31, clone_flags=0x40000000)
+    known[31] = 4026532000
+    assert namespaces(31) == 4026532000

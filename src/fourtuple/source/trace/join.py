@@ -367,6 +367,10 @@ class Joiner:
     def _moved(self, pending: _Pending, _: Sock | None) -> None:
         self.programs.moved(pending.made.thread)
 
+    def _unshared(self, pending: _Pending, _: Sock | None) -> None:
+        if pending.made.result is not None:
+            self.programs.unshared(pending.made.thread, long(pending.values, "unshare_flags"))
+
     def _length(self, record: Record) -> None:
         """Bytes went through a socket: of a call if one is going on."""
         pending = self._pending.get(record.task)
@@ -461,5 +465,5 @@ _OUTCOMES: Mapping[str, Callable[[Joiner, _Pending, Sock | None], None]] = {
     "close": Joiner._shut,
     "close_range": Joiner._range_shut,
     "setns": Joiner._moved,
-    "unshare": Joiner._moved,
+    "unshare": Joiner._unshared,
 }

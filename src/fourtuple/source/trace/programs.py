@@ -29,7 +29,8 @@ class Slot:
 @dataclass(slots=True, eq=False)
 class Process:
     """`files` may be another process's, too (CLONE_FILES). `netns` is the inode of its network
-    namespace, 0 where that could not be found out, None where nobody has looked."""
+    namespace, 0 where that could not be found out, None where nobody has looked; below 0: a
+    namespace that this process or one it comes from made, whose inode nobody has looked up."""
 
     pid: int
     command: str
@@ -68,7 +69,8 @@ class Process:
 
 class Programs:
     """The processes by their threads. `all_watched`: every process is somebody's concern.
-    `namespace_of` gives the network namespace of a process, 0 where it is gone."""
+    `namespace_of` gives the network namespace of a process, 0 where it is gone. A namespace that
+    was seen to be made is one of its own even where all its processes are gone: below 0 then."""
 
     def __init__(
         self,
@@ -82,6 +84,8 @@ class Programs:
         self._all_watched = all_watched
         self._threads: dict[int, Process] = {}
         self._processes: dict[int, Process] = {}
+        self._namespaces_made = 0
+        self._made_namespaces: dict[int, int] = {}  # number below 0 -> what it is known as
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._processes.values())
@@ -108,11 +112,25 @@ class Programs:
         process = self.of(thread)
         if process.netns is None:
             process.netns = self._namespace_of(process.pid)
+        elif process.netns < 0:
+            known = self._made_namespaces
+            if process.netns not in known:
+                known[process.netns] = self._namespace_of(process.pid) or process.netns
+            return known[process.netns]
         return process.netns
 
     def moved(self, thread: int) -> None:
         """It may be in another network namespace from now on."""
         self.of(thread).netns = None
+
+    def unshared(self, thread: int, flags: int) -> None:
+        """It left what it shared with others, its network namespace for a new one perhaps."""
+        if flags & _CLONE_NEWNET:
+            self.of(thread).netns = self._new_namespace()
+
+    def _new_namespace(self) -> int:
+        self._namespaces_made += 1
+        return -self._namespaces_made
 
     def born(self, parent: int, child: int, flags: int) -> None:
         """A thread made another: of its own process, or of one that has its descriptors."""
@@ -120,7 +138,7 @@ class Programs:
         if flags & _CLONE_THREAD:
             self._threads[child] = process
             return
-        netns = None if flags & _CLONE_NEWNET else process.netns
+        netns = self._new_namespace() if flags & _CLONE_NEWNET else process.netns
         made = Process(child, process.command, process.watched, netns)
         self._processes[child] = self._threads[child] = made
         if flags & _CLONE_FILES:
