@@ -19,11 +19,10 @@ from msgspec import Struct
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.namespaces import die_with_parent
 from fourtuple.system.refusals import N_
-from fourtuple.system.ring import attach_filter
+from fourtuple.system.ring import attach_filter, bind_everywhere
 
 __all__ = ["Sniffed", "Sniffer", "may_sniff"]
 
-_ETH_P_ALL = 0x0003
 _SO_TIMESTAMPNS = 35
 _SO_RCVBUFFORCE = 33
 _PACKET_OUTGOING = 4
@@ -69,8 +68,9 @@ class Sniffer:
         most_bytes: int = sys.maxsize,
     ) -> None:
         try:
+            # protocol 0 receives nothing until bind() gives one: the filter is in place by then
             kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-            self._socket = socket.socket(socket.AF_PACKET, kind, socket.htons(_ETH_P_ALL))
+            self._socket = socket.socket(socket.AF_PACKET, kind, 0)
         except PermissionError:
             raise CapabilityMissing(
                 N_("Frames cannot be recorded: that needs a packet socket (CAP_NET_RAW)."),
@@ -82,6 +82,7 @@ class Sniffer:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         except PermissionError:  # in a user namespace: as much as net.core.rmem_max allows
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        bind_everywhere(self._socket)
         self._file = os.memfd_create("fourtuple-frames", os.MFD_CLOEXEC)
         self._most_bytes = most_bytes
         self._counted = mmap.mmap(-1, _COUNT.size)  # shared with the process that gathers
