@@ -128,6 +128,7 @@ class Ground:
             sock.setblocking(False)
             sock.connect_ex(listener.getsockname()[:2])
             self._held.append(sock)
+        assert select.select([listener], [], [], 60)[0]  # one is in the queue by now
 
     def _udp(self, address: str, port: int, answer: bool) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
