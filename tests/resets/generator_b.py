@@ -49,6 +49,7 @@ __all__ = ["TRUTHS", "provoke"]
 BASE = 23100
 BEAT_S = 0.25  # long against the round trip: what is to come later does
 AT_ONCE = 8
+_MOST_BEATS = 100
 
 # programs of the server
 
@@ -484,23 +485,53 @@ def _in_the_name_of(packet: Packet, offset: int, flags: int, hops: int) -> bytes
 Play = Iterator[None]  # a scenario rests for a beat wherever it yields
 
 
-def _talking(scene: Scene) -> Play:
-    """Until the server has said something."""
-    while not any(p.payload for p in scene.packets() if p.tcp and p.tcp.source_port == scene.port):
+def _until(scene: Scene, is_so: Callable[[Scene], bool]) -> Play:
+    """As many beats as that takes."""
+    for _ in range(_MOST_BEATS):
+        if is_so(scene):
+            return
         yield
+    raise TimeoutError(f"port {scene.port}: {is_so.__doc__}")
+
+
+def _talking(scene: Scene) -> Play:
+    return _until(scene, _has_said)
+
+
+def _asked(scene: Scene) -> Play:
+    return _until(scene, _has_acknowledged)
+
+
+def _closed(scene: Scene) -> Play:
+    return _until(scene, _has_closed)
+
+
+def _has_said(scene: Scene) -> bool:
+    """The server has said something."""
+    return _said_by_server(scene) > 0
+
+
+def _has_acknowledged(scene: Scene) -> bool:
+    """The server has acknowledged what the client said."""
+    said = False
+    for tcp, payload in ((p.tcp, p.payload) for p in scene.packets() if p.tcp):
+        if said and tcp.source_port == scene.port:
+            return True
+        said |= bool(payload) and tcp.destination_port == scene.port
+    return False
+
+
+def _has_closed(scene: Scene) -> bool:
+    """Both have sent a FIN, and the last one was acknowledged."""
+    kinds = [(p.tcp.source_port, p.tcp.has(FIN)) for p in scene.packets() if p.tcp]
+    ends = [place for place, (_, fin) in enumerate(kinds) if fin]
+    return len({kinds[place][0] for place in ends}) == 2 and kinds[-1] != kinds[ends[-1]]
 
 
 def _said_by_server(scene: Scene) -> int:
     """How many segments with data it has sent."""
     ours = (p for p in scene.packets() if p.tcp and p.tcp.source_port == scene.port)
     return sum(bool(p.payload) for p in ours)
-
-
-def _asked(scene: Scene) -> Play:
-    """Until the server has acknowledged what the client said."""
-    while not any(p.payload for p in scene.packets()):
-        yield
-    yield
 
 
 def nobody_home(scene: Scene) -> Play:
@@ -703,8 +734,7 @@ def syn_twice(scene: Scene) -> Play:
     scene.serve(echo_server)
     yield
     scene.call(polite)
-    yield
-    yield
+    yield from _closed(scene)
     syn = scene.packets()[0]
     scene.emit(scene.client, syn.data)
     yield
@@ -715,8 +745,7 @@ def fin_twice(scene: Scene) -> Play:
     scene.serve(echo_server)
     yield
     scene.call(polite)
-    yield
-    yield
+    yield from _closed(scene)
     fin = next(p for p in scene.packets() if p.tcp and p.tcp.has(FIN))
     scene.emit(scene.client, fin.data)
     yield
