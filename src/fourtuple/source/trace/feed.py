@@ -2,8 +2,8 @@
 time.
 
 Calls are filtered by thread, network events never: they run in whichever task the softirq meets.
-Pages are taken as they are (`drain`), which costs little, and taken apart when there is time
-(`records`): who is behind loses nothing but memory.
+Pages are taken as they are by a process of its own (`keeper`), which costs little, and taken apart
+when there is time (`records`): who is behind loses nothing but memory.
 """
 
 import os
@@ -13,13 +13,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
 from typing import Self
 
-from fourtuple.source.trace.formats import Format, Layout, Value, parse_format, parse_layout
-from fourtuple.source.trace.pages import page_time, read_page
-from fourtuple.system.tracefs import Instance, pages_of, place
+from fourtuple.source.trace.formats import Format, Value, parse_format, parse_layout
+from fourtuple.source.trace.keeper import Keeper
+from fourtuple.source.trace.pages import read_page
+from fourtuple.system.tracefs import Instance, place
 
 __all__ = ["CALLS", "NETWORK", "PROCESSES", "Batch", "Feed", "Record"]
 
@@ -72,10 +72,6 @@ _FILTERS = MappingProxyType(
 )
 #: of buffers: for each processor, and for all of them
 _LEAST_KB, _MOST_KB, _ALL_KB = 1408, 16384, 131_072
-#: pages of each processor and instance in a batch: so many are taken apart in a moment
-_MOST_PAGES = 16
-#: an event is stamped a little before it can be read
-_COMMIT_NS = 1_000_000
 # enum trace_flag_type, include/linux/trace_events.h
 _HARDIRQ, _SOFTIRQ, _NMI = 0x08, 0x10, 0x40
 
@@ -102,16 +98,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pages as they were read; the events of all processors are there up to `until_ns`. `more`:
-    there were more pages than one batch takes."""
+    """Pages as they were read; the events of all processors are there up to `until_ns`."""
 
     until_ns: int
     pages: Sequence[bytes]
-    more: bool = False
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.pages))
 
 
 class Feed:
@@ -142,13 +132,17 @@ class Feed:
         self._open = ExitStack()
         self._formats: dict[int, Format] = {}
         self._later: list[Record] = []
-        self._layout: Layout | None = None
+        with open(f"{place()}/events/header_page", encoding="ascii") as file:
+            self._layout = parse_layout(file.read())
+        self._keeper = Keeper((self._calls, self._network), self._layout)
+        self._until_ns = 0
         self.damaged = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             for instance in (self._calls, self._network):
                 stack.enter_context(instance)
+            stack.enter_context(self._keeper)
             self._arm()
             self._open = stack.pop_all()
         return self
@@ -157,12 +151,10 @@ class Feed:
         self._open.close()
 
     def _arm(self) -> None:
-        with open(f"{place()}/events/header_page", encoding="ascii") as file:
-            self._layout = parse_layout(file.read())
         if self._threads is not None:
             self._calls.follow(self._threads)
         if self._ignored:
-            self._calls.ignore(self._ignored)
+            self._calls.ignore([*self._ignored, self._keeper.pid])
         for name in CALLS:
             for side in ("enter", "exit"):
                 self._enable(self._calls, f"syscalls/sys_{side}_{name}")
@@ -181,40 +173,52 @@ class Feed:
 
     def start(self) -> None:
         """Begin to record."""
+        self._keeper.start()
         self._network.start()
         self._calls.start()
 
-    def follow(self, threads: Iterable[int]) -> None:
-        """Record the calls of these threads, too."""
-        self._calls.follow(threads)
+    def stop(self) -> None:
+        """Record no more; what was recorded is still to be drained."""
+        self._calls.stop()
+        self._network.stop()
+        self._keeper.stop()
 
-    def filenos(self) -> list[int]:
+    def fileno(self) -> int:
         """What to wait on."""
-        return [*self._calls.filenos(), *self._network.filenos()]
+        return self._keeper.fileno()
 
     @property
     def lacking(self) -> list[str]:
         return [*self._calls.lacking, *self._network.lacking]
 
+    @property
+    def over(self) -> bool:
+        """Whether all that was recorded before `stop` has been drained."""
+        return self._keeper.over
+
+    @property
+    def behind_bytes(self) -> int:
+        """How much is kept, and not drained."""
+        return self._keeper.behind_bytes
+
+    @property
+    def behind_ns(self) -> int:
+        """How much older the last event that was drained is than the last one that is kept."""
+        kept_ns = min(self._keeper.until_ns, time.monotonic_ns())
+        return max(0, kept_ns - self._until_ns) if self._until_ns else 0
+
     def lost(self) -> int:
         """How many events found no room so far."""
         return self._calls.lost() + self._network.lost()
 
-    def drain(self, *, last: bool = False) -> Batch:
-        """Some of the pages that wait; `last`: and no more will be recorded."""
-        assert self._layout is not None
-        if last:
-            self._calls.stop()
-            self._network.stop()
-        until_ns = sys.maxsize if last else time.monotonic_ns() - _COMMIT_NS
-        pages: list[bytes] = []
-        more = False
-        for pipe in self.filenos():
-            found = list(islice(pages_of(pipe, self._layout.page_bytes), _MOST_PAGES))
-            pages += found
-            if len(found) == _MOST_PAGES:  # what comes after the last of them is not here
-                until_ns, more = min(until_ns, page_time(found[-1], self._layout)), True
-        return Batch(until_ns, pages, more)
+    def drain(self) -> Batch | None:
+        """The next pages; None: there are none now. FourtupleError where nobody takes them from
+        the kernel any more."""
+        kept = self._keeper.take()
+        if kept is None:
+            return None
+        self._until_ns, pages = kept
+        return Batch(self._until_ns, pages)
 
     def records(self, batch: Batch) -> list[Record]:
         """The events of a batch in order of time, but for those so late that one of another
@@ -231,7 +235,6 @@ class Feed:
         return found[:ready]
 
     def _take_apart(self, page: bytes, found: list[Record]) -> None:
-        assert self._layout is not None
         read = read_page(page, self._layout)
         self.damaged += read.damaged
         formats, order = self._formats, sys.byteorder
