@@ -188,12 +188,14 @@ class Instance:
 
     def enable(self, event: str, filtered: str = "") -> bool:
         """Record an event ("sock/inet_sock_set_state"), where `filtered` says so of its fields;
-        False, and noted in `lacking`, where this kernel has none of that name."""
+        False, and noted in `lacking`, where this kernel has none of that name or no such field."""
         try:
             if filtered:
                 self.write(f"events/{event}/filter", filtered)
             self.write(f"events/{event}/enable", "1")
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
             self.lacking.append(event)
             return False
         return True

@@ -65,6 +65,7 @@ _WORK_S = 0.05
 #: frames that wait until the events of their time are worked through
 _MOST_WAITING_BYTES = 512 << 20
 _NICER = 10
+_FRESH_NS = 100_000_000
 _FOREVER_NS = 1 << 62
 #: who is so late should know
 _LATE_NS = 1_000_000_000
@@ -174,7 +175,8 @@ class Session:
             self.joiner.adopt(pid, command, known.get(pid, {}), watched=pid in roots)
         threads = None if everybody else looking.threads_of([*roots, *peers])
         ignored = looking.threads_of([os.getpid()]) if everybody else ()
-        return Feed(threads, ignored, self.wish.buffer_kb, self.wish.port)
+        shown = bool(self.wish.keep or self.wish.draw)
+        return Feed(threads, ignored, self.wish.buffer_kb, self.wish.port, all_calls=shown)
 
     @contextmanager
     def _modest(self) -> Iterator[None]:
@@ -286,8 +288,9 @@ class Session:
             self.frames.forget_idle(time.time_ns() - _IDLE_NS, wanted)
 
     def _tell(self, news: News) -> None:
-        for sock in news.pair.socks if news.pair else ():
-            if not sock.inode and sock.owner:
+        fresh = self._feed.behind_ns < _FRESH_NS  # else the descriptor may be another socket by now
+        for sock in news.pair.socks if news.pair and fresh else ():
+            if not sock.inode and sock.owner and sock.open_at > 0:
                 sock.inode = looking.inode_behind(sock.owner.pid, sock.owner.fd)
         if news.what == "ended" and news.pair and self.wish.frames:
             self._look_for_time_wait(news.pair)
@@ -409,7 +412,7 @@ class Session:
         counted = (
             (LOST_EVENTS, self.lost),
             (LOST_FRAMES, self.frames_lost + self.frames.left_out),
-            (LEFT_OUT_CALLS, self.joiner.left_out),
+            (LEFT_OUT_CALLS, self.joiner.left_out if self.wish.keep or self.wish.draw else 0),
             (HANDED, self._handed),
             (DAMAGED, self._feed.damaged),
         )

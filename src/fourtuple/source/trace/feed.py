@@ -7,7 +7,6 @@ when there is time (`records`): who is behind loses nothing but memory.
 """
 
 import os
-import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -31,6 +30,13 @@ CALLS = (
     "close_range", "dup", "dup2", "dup3", "fcntl", "poll", "ppoll", "select", "pselect6",
     "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_setup",
     "setns", "unshare",
+)  # fmt: skip
+#: of those, what makes, moves or ends nothing: only a picture or a recording of calls has them
+_TOLD_ONLY = frozenset(
+    (
+        "poll", "ppoll", "select", "pselect6", "epoll_ctl", "epoll_wait", "epoll_pwait",
+        "epoll_pwait2", "setsockopt", "getsockopt", "getsockname", "getpeername",
+    )
 )  # fmt: skip
 #: what else the calling thread does: bytes that a socket took or gave, ways that were looked for
 #: (which say where a datagram goes), processes that it made
@@ -62,10 +68,11 @@ _WITH_PORTS = frozenset(
         "sock/inet_sk_error_report",
     )
 )
-#: what is of no use is not recorded: of drops those without a reason, of ways those of TCP
+#: what is of no use is not recorded: of drops those without a reason or a socket, of ways those of
+#: TCP
 _FILTERS = MappingProxyType(
     {
-        "skb/kfree_skb": "reason > 3",
+        "skb/kfree_skb": "reason > 3 && rx_sk != 0",
         "fib/fib_table_lookup": "proto == 17",
         "fib6/fib6_table_lookup": "proto == 17",
     }
@@ -74,6 +81,7 @@ _FILTERS = MappingProxyType(
 _LEAST_KB, _MOST_KB, _ALL_KB = 1408, 16384, 131_072
 # enum trace_flag_type, include/linux/trace_events.h
 _HARDIRQ, _SOFTIRQ, _NMI = 0x08, 0x10, 0x40
+_INTERRUPT = _HARDIRQ | _SOFTIRQ | _NMI
 
 
 @dataclass(slots=True)
@@ -95,6 +103,14 @@ class Record:
         """One field that is a C int."""
         return self.format.number(field, self.data)
 
+    def numbers(self, names: tuple[str, ...]) -> Sequence[int]:
+        """Some fields that are numbers; 0 where there is none of that name."""
+        return self.format.numbers(names, self.data)
+
+    def part(self, names: tuple[str, ...]) -> bytes:
+        """The bytes in which these fields are."""
+        return self.format.part(names, self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -111,6 +127,7 @@ class Feed:
     ignored    and of these none
     buffer_kb  the memory for each processor's events, in each of the two instances; 0: as suits
     port       of the network only what concerns this port, as far as events say
+    all_calls  record also calls that make, move or end nothing
 
     `lacking` names events that this kernel does not have, `lost` counts those that found no room,
     `damaged` pages that made no sense.
@@ -122,10 +139,13 @@ class Feed:
         ignored: Iterable[int] = (),
         buffer_kb: int = 0,
         port: int | None = None,
+        *,
+        all_calls: bool = True,
     ) -> None:
         self._threads = None if threads is None else list(threads)
         self._ignored = list(ignored)
         self._port = port
+        self._called = [name for name in CALLS if all_calls or name not in _TOLD_ONLY]
         kb = buffer_kb or max(_LEAST_KB, min(_MOST_KB, _ALL_KB // (os.cpu_count() or 1)))
         self._calls = Instance("calls", kb)
         self._network = Instance("network", kb)
@@ -155,7 +175,7 @@ class Feed:
             self._calls.follow(self._threads)
         if self._ignored:
             self._calls.ignore([*self._ignored, self._keeper.pid])
-        for name in CALLS:
+        for name in self._called:
             for side in ("enter", "exit"):
                 self._enable(self._calls, f"syscalls/sys_{side}_{name}")
         for event in PROCESSES:
@@ -170,6 +190,7 @@ class Feed:
         if instance.enable(event, filtered):
             found = parse_format(instance.read(f"events/{event}/format"))
             self._formats[found.id] = found
+            self._head = found.head  # all have the same (struct trace_entry)
 
     def start(self) -> None:
         """Begin to record."""
@@ -237,15 +258,14 @@ class Feed:
     def _take_apart(self, page: bytes, found: list[Record]) -> None:
         read = read_page(page, self._layout)
         self.damaged += read.damaged
-        formats, order = self._formats, sys.byteorder
+        formats, head, least = self._formats, self._head.unpack_from, self._head.size
         for t_ns, data in read.records:
-            # a record's number stands first (struct trace_entry): without it there is no format to
-            # ask for the rest
-            form = formats.get(int.from_bytes(data[:2], order))
-            if form is not None and len(data) >= form.head.size:
-                flags, task = form.head.unpack_from(data)
-                apart = flags & (_HARDIRQ | _SOFTIRQ | _NMI) != 0
-                found.append(Record(t_ns, form.name, task, apart, form, data))
+            if len(data) >= least:
+                number, flags, task = head(data)
+                form = formats.get(number)
+                if form is not None:
+                    apart = flags & _INTERRUPT != 0
+                    found.append(Record(t_ns, form.name, task, apart, form, data))
 
 
 def _time(record: Record) -> int:
