@@ -49,11 +49,11 @@ STEPPED = N_("the wall clock stepped: times of frames before and after do not fi
 DAMAGED = N_("{count} pages of the kernel's trace made no sense")
 LATE = N_(
     "More happens than can be worked through at once: what is told is late, now by {seconds} s. "
-    "Nothing is lost by that."
+    "It is kept until then."
 )
 TO_DO = N_(
-    "Nothing is recorded any more. What was recorded in the last {seconds} s is still to be told; "
-    "Ctrl-C leaves it out."
+    "Recording has ended; what the last {seconds} s of it say is still to be told. Ctrl-C leaves "
+    "that out."
 )
 LEFT = N_("the last {seconds} s of what was recorded were left out: the end was asked for twice")
 
@@ -372,7 +372,7 @@ class Session:
         if self._feed.behind_ns > _LATE_NS:
             self.remark(TO_DO, self._seconds_late())
         while not self._feed.over:
-            if self._asked > 1:
+            if self._asked > 1 and self._feed.behind_bytes:
                 self._left_ns = self._feed.behind_ns
                 return
             self._poll.poll(_WAIT_MS)

@@ -31,7 +31,7 @@ __all__ = ["KEPT_BYTES", "Keeper"]
 GONE = N_("The process that keeps the kernel's trace has ended (status {status}).")
 
 #: so much may wait to be worked through
-KEPT_BYTES = 512 << 20
+KEPT_BYTES, _LEAST_BYTES = 512 << 20, 16 << 20
 #: pages of each buffer in a batch: so many are taken apart in a moment
 _MOST_PAGES = 16
 #: to wake for each event would cost more than it
@@ -54,9 +54,10 @@ class _Memory:
     writes them, the other reads them and gives their room back."""
 
     def __init__(self, page_bytes: int, most_bytes: int) -> None:
-        self.page_bytes, self._room = page_bytes, most_bytes // page_bytes
         # beside the pages only how many were given back: what else is to be known is sent
-        self._shared = mmap.mmap(-1, mmap.PAGESIZE + most_bytes, _SHARED)
+        self._shared = _mapped(mmap.PAGESIZE + most_bytes)
+        self.page_bytes = page_bytes
+        self._room = (len(self._shared) - mmap.PAGESIZE) // page_bytes
         self._view = memoryview(self._shared)
         self._back = self._view[:8].cast("q")
 
@@ -103,6 +104,16 @@ class _Memory:
 
     def _at(self, number: int) -> int:
         return mmap.PAGESIZE + number % self._room * self.page_bytes
+
+
+def _mapped(size: int) -> mmap.mmap:
+    """Memory to share; less of it where the machine promises none that it does not have."""
+    try:
+        return mmap.mmap(-1, size, _SHARED)
+    except OSError:
+        if size < _LEAST_BYTES:
+            raise
+        return _mapped(size // 2)
 
 
 class Keeper:
@@ -180,8 +191,7 @@ class Keeper:
     def _listen(self) -> None:
         with suppress(BlockingIOError):
             while not self._silent:
-                word = self._channel.recv(_WORD.size)
-                if word:
+                if word := self._heard():
                     self._end, self.until_ns = batch = _WORD.unpack(word)
                     self._batches.append(batch)
                     continue
@@ -189,6 +199,12 @@ class Keeper:
                 if not self._stopped:
                     _, status = os.waitpid(self.pid, 0)
                     raise FourtupleError(GONE, {"status": os.waitstatus_to_exitcode(status)})
+
+
+    def _heard(self) -> bytes:
+        with suppress(ConnectionResetError):  # it ended before it heard all that it was told
+            return self._channel.recv(_WORD.size)
+        return b""
 
 
 class _Taking:
