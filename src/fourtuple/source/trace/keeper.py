@@ -116,6 +116,14 @@ def _mapped(size: int) -> mmap.mmap:
         return _mapped(size // 2)
 
 
+def _be_quick() -> None:
+    """Go before others: of the session, and (sched(7), autogroup) as a session of its own."""
+    with suppress(OSError):
+        os.nice(_NICE)
+    with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:
+        file.write(str(_NICE))
+
+
 class Keeper:
     """`with Keeper(instances, layout) as keeper: keeper.start(); ...; keeper.take()`.
 
@@ -200,7 +208,6 @@ class Keeper:
                     _, status = os.waitpid(self.pid, 0)
                     raise FourtupleError(GONE, {"status": os.waitstatus_to_exitcode(status)})
 
-
     def _heard(self) -> bytes:
         with suppress(ConnectionResetError):  # it ended before it heard all that it was told
             return self._channel.recv(_WORD.size)
@@ -230,8 +237,7 @@ class _Taking:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)  # they are for the other process
             os.setsid()
-            with suppress(OSError):
-                os.nice(_NICE)
+            _be_quick()
             gc.disable()
             word = self._channel.recv(1)
             if word == _GO:
