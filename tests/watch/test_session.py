@@ -262,7 +262,7 @@ def test_a_connection_from_before_is_known_by_its_descriptors() -> None:
 
 
 def told_once_traced(stdin: IO[str]) -> None:
-    while os.getpid() not in tracers():
+    while not records(os.getpid()):
         time.sleep(0.02)
     stdin.write("\n")
     stdin.flush()
@@ -450,25 +450,21 @@ def watching_port(port: int) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-m", "fourtuple", "watch", "--port", str(port), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         try:
-            while other.poll() is None and other.pid not in tracers():
+            while other.poll() is None and not records(other.pid):
                 time.sleep(0.05)
             yield other
         finally:
             other.send_signal(signal.SIGINT)
 
 
-def tracers() -> set[int]:
-    """The processes that have instances of ours which record."""
-    found = set()
-    for name in os.listdir(f"{place()}/instances"):
-        if name.startswith("fourtuple-") and name.endswith("-calls"):
-            folder = Path(place(), "instances", name)
-            with suppress(OSError):  # another's, which is gone by now (ENOENT) or going (ENODEV)
-                # a new instance records, and has no event yet
-                armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
-                if armed and (folder / "tracing_on").read_text() == "1\n":
-                    found.add(int(name.split("-")[1]))
-    return found
+def records(pid: int) -> bool:
+    """Whether that process records."""
+    for folder in Path(place(), "instances").glob(f"fourtuple-{pid}-*-calls"):
+        with suppress(OSError):  # it is gone by now (ENOENT) or going (ENODEV)
+            # a new instance records, and has no event yet
+            armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
+            return armed and (folder / "tracing_on").read_text() == "1\n"
+    return False
 
 
 def test_what_was_kept_is_the_same_when_it_is_read_back() -> None:

@@ -7,13 +7,11 @@ followed: beside what was asked for, the processes that listen here when it begi
 
 import os
 import select
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import FrameType
 
 from fourtuple.errors import N_
 from fourtuple.event.model import Note
@@ -29,6 +27,7 @@ from fourtuple.system.tracefs import ending_in_order
 from fourtuple.watch import looking
 from fourtuple.watch.command import Command
 from fourtuple.watch.frames import Frames
+from fourtuple.watch.manners import Asked, Modest
 from fourtuple.watch.pairs import News, Pair, Pairs
 from fourtuple.watch.record import recorded, timeline_of
 from fourtuple.watch.spool import Spool
@@ -64,7 +63,7 @@ _LINGER_S, _MOST_LINGER_S = 0.15, 2.0
 _WORK_S = 0.05
 #: frames that wait until the events of their time are worked through
 _MOST_WAITING_BYTES = 512 << 20
-_NICER = 10
+#: a descriptor is what it was so short a time ago
 _FRESH_NS = 100_000_000
 _FOREVER_NS = 1 << 62
 #: who is so late should know
@@ -100,7 +99,8 @@ class Session:
     _blocks_ns: int = 0
     _handed: int = 0
     _stepped: bool = False
-    _asked: int = 0
+    _asked: Asked = field(default_factory=Asked)
+    _modest: Modest = field(default_factory=Modest)
     _late: bool = False
     _left_ns: int = 0
 
@@ -132,35 +132,14 @@ class Session:
             roots = [command.pid] if command else self.wish.family()
             self._feed = stack.enter_context(self._armed(roots, rows))
             self._tap = stack.enter_context(FrameTap()) if self.wish.frames else None
-            self._feed.start()
-            if command is not None:
-                command.go()
-            with self._asked_to_end(), self._modest():
-                self._watch(roots, command)
-                self._finish()
+            with self._asked:
+                self._feed.start()
+                if command is not None:
+                    command.go()
+                with self._modest:
+                    self._watch(roots, command)
+                    self._finish()
             self.status = command.reap() if command else None
-
-    @contextmanager
-    def _asked_to_end(self) -> Iterator[None]:
-        """Within, Ctrl-C, SIGTERM and SIGHUP end the watching in order; a second one leaves out
-        what is not worked through by then, a third one ends at once."""
-        asked: list[int] = []
-
-        def ask(number: int, _: FrameType | None) -> None:
-            asked.append(number)
-            self._asked = len(asked)
-            if self._asked > 2:
-                raise KeyboardInterrupt
-
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, ask) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, action in before.items():
-                signal.signal(number, action)
-        if asked and asked[0] != signal.SIGINT:
-            raise SystemExit(128 + asked[0])
 
     def _armed(self, roots: Sequence[int], rows: list[DiagSocket]) -> Feed:
         """The feed, not started, and the joiner told of all that is there already."""
@@ -178,20 +157,6 @@ class Session:
         shown = bool(self.wish.keep or self.wish.draw)
         return Feed(threads, ignored, self.wish.buffer_kb, self.wish.port, all_calls=shown)
 
-    @contextmanager
-    def _modest(self) -> Iterator[None]:
-        """Within, whoever is watched goes first, as long as there is room for what is recorded."""
-        usual = self._usual_nice = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, 0, usual + _NICER)
-        try:
-            yield
-        finally:
-            self._be_quick()
-
-    def _be_quick(self) -> None:
-        with suppress(OSError):  # who may trace may not always do that
-            os.setpriority(os.PRIO_PROCESS, 0, self._usual_nice)
-
     def _watch(self, roots: Sequence[int], command: Command | None) -> None:
         began_s = time.monotonic()
         self._poll = select.poll()
@@ -199,7 +164,7 @@ class Session:
         while not self._enough(began_s, roots, command):
             self._step()
         limited = self.wish.enough(time.monotonic() - began_s, self.connections)
-        self._linger(_LINGER_S if limited or self._asked else _MOST_LINGER_S)
+        self._linger(_LINGER_S if limited or self._asked.times else _MOST_LINGER_S)
 
     def _linger(self, most_s: float) -> None:
         """Last segments follow, and the other ends of connections whose process has ended."""
@@ -217,7 +182,7 @@ class Session:
         self._take_frames()
         self._work(_WORK_S)
         if self._feed.behind_bytes > KEPT_BYTES // 2:
-            self._be_quick()
+            self._modest.hurry()
         if self._feed.behind_ns > _LATE_NS and not self._late:
             self._late = True
             self.remark(LATE, self._seconds_late())
@@ -235,7 +200,7 @@ class Session:
         )
 
     def _enough(self, began_s: float, roots: Sequence[int], command: Command | None) -> bool:
-        if self._asked or self.wish.enough(time.monotonic() - began_s, self.connections):
+        if self._asked.times or self.wish.enough(time.monotonic() - began_s, self.connections):
             return True
         if command is not None:
             return command.reap() is not None
@@ -352,7 +317,7 @@ class Session:
     def _finish(self) -> None:
         """The last of all, then those that are still open."""
         self._feed.stop()
-        self._be_quick()
+        self._modest.hurry()
         self._take_frames()
         self.frames_lost = self._tap.dropped() if self._tap else 0
         self._work_off()
@@ -372,7 +337,7 @@ class Session:
         if self._feed.behind_ns > _LATE_NS:
             self.remark(TO_DO, self._seconds_late())
         while not self._feed.over:
-            if self._asked > 1 and self._feed.behind_bytes:
+            if self._asked.times > 1 and self._feed.behind_bytes:
                 self._left_ns = self._feed.behind_ns
                 return
             self._poll.poll(_WAIT_MS)

@@ -121,7 +121,8 @@ class Batch:
 
 
 class Feed:
-    """`with Feed(...) as feed: feed.start(); ...; for record in feed.records(feed.drain())`.
+    """`with Feed(...) as feed: feed.start(); ...; while batch := feed.drain(): for record in
+    feed.records(batch): ...`; after `feed.stop()`, until `feed.over`.
 
     threads    record the calls of these threads and of their children, None: of all
     ignored    and of these none
