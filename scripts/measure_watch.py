@@ -2,7 +2,8 @@
 """How much `fourtuple watch` can be relied on, on this machine. As root.
 
 measure_watch.py attribution [COUNT]    processes of some milliseconds: whose is each?
-measure_watch.py requests [RATE]        nginx, "Connection: close": what is lost?
+measure_watch.py requests [RATE]        nginx, "Connection: close": what is lost? RATE 0: as many
+                                        as it answers
 measure_watch.py frames                 small packets: how many are dropped?
 """
 
@@ -81,7 +82,7 @@ def requests(rate: int) -> None:
 
 
 def _loaded(load: str, port: int, rate: int) -> tuple[int, int]:
-    words = [load, str(port), str(rate), str(SECONDS)]
+    words = [load, str(port), str(rate or 1e9), str(SECONDS)]
     answered, failed = subprocess.run(words, capture_output=True, check=True).stdout.split()
     return int(answered), int(failed)
 
@@ -96,22 +97,25 @@ def _armed(pid: int) -> bool:
 
 def _watched(load: str, port: int, rate: int, pid: int) -> None:
     words = [sys.executable, "-m", "fourtuple", "watch", "--json", "--pid", str(pid)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as watch:
+    with tempfile.TemporaryFile() as output, subprocess.Popen(words, stdout=output) as watch:
         while not _armed(watch.pid):
             time.sleep(0.1)
         answered, failed = _loaded(load, port, rate)
         time.sleep(1)
         watch.send_signal(2)
-        assert watch.stdout
-        told = [json.loads(line) for line in watch.stdout]
+        began_s = time.monotonic()
         usage = os.wait4(watch.pid, 0)[2]
+        late_s = time.monotonic() - began_s
+        output.seek(0)
+        told = [json.loads(line) for line in output]
     ended = [one for one in told if one["kind"] == "ended"]
     owned = sum(bool(one["server"].get("owners")) for one in ended)
     summary = told[-1]
     print(f"watched: {answered / SECONDS:.0f} requests/s answered, {failed} not")
     print(f"told of {len(ended)} of {answered + failed} connections, {owned} with their owner")
     print(
-        f"{summary['events']} events, {summary['lost']} lost; {usage.ru_utime:.1f} s of user time"
+        f"{summary['events']} events, {summary['lost']} lost; all told of {late_s:.1f} s after the "
+        f"end, for {usage.ru_utime:.1f} s of user time"
     )
 
 

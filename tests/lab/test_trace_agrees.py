@@ -2,6 +2,7 @@
 docs/design/watch.md names: request sockets and TIME_WAIT are in the table alone."""
 
 import os
+import select
 
 import pytest
 
@@ -47,13 +48,14 @@ def test_every_state_of_the_table_is_in_the_trace_in_the_same_order(name: str) -
 
 def told(feed: Feed) -> set[Sock]:
     """All sockets that the trace tells of."""
-    joiner, more = Joiner(lambda thread: None), True
+    joiner = Joiner(lambda thread: None)
     found: set[Sock] = set()
-    while more:
-        batch = feed.drain(last=True)
-        joiner.take(feed.records(batch))
-        found |= joiner.fresh()
-        more = batch.more
+    feed.stop()
+    while not feed.over:
+        select.select([feed], [], [])
+        while batch := feed.drain():
+            joiner.take(feed.records(batch))
+            found |= joiner.fresh()
     assert feed.lost() == 0
     return found
 

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -24,7 +25,8 @@ from fourtuple.explain.model import Message
 from fourtuple.explain.rules.resets import findings
 from fourtuple.explain.text import Translator
 from fourtuple.system.tracefs import place
-from fourtuple.watch.pairs import Cause
+from fourtuple.watch.pairs import Cause, News
+from fourtuple.watch.session import Session
 from fourtuple.watch.wish import Wish
 from watch.programs import SERVER, ended, running, script, watching
 
@@ -260,7 +262,7 @@ def test_a_connection_from_before_is_known_by_its_descriptors() -> None:
 
 
 def told_once_traced(stdin: IO[str]) -> None:
-    while os.getpid() not in tracers():
+    while not records(os.getpid()):
         time.sleep(0.02)
     stdin.write("\n")
     stdin.flush()
@@ -357,33 +359,112 @@ def test_a_command_that_cannot_be_run_is_refused_and_leaves_no_instance() -> Non
 
 def test_two_may_watch_at_the_same_time() -> None:
     """An instance disturbs no other tracer."""
-    with running(SERVER) as (_, port):
-        command = [sys.executable, "-m", "fourtuple", "watch", "--port", str(port), "--json"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-            try:
-                while other.poll() is None and other.pid not in tracers():
-                    time.sleep(0.05)
-                _, news = watching(Wish(script(CLIENT, port)))
-            finally:
-                other.send_signal(signal.SIGINT)
-            assert other.stdout
-            told = [json.loads(line) for line in other.stdout]
+    with running(SERVER) as (_, port), watching_port(port) as other:
+        _, news = watching(Wish(script(CLIENT, port)))
+        assert told_until(other, "ended")
+        other.send_signal(signal.SIGINT)
+        assert [one["kind"] for one in told_until(other)] == ["summary"]
     assert len(ended(news)) == 1
-    assert [one["kind"] for one in told][-2:] == ["ended", "summary"]
 
 
-def tracers() -> set[int]:
-    """The processes that have instances of ours which record."""
-    found = set()
-    for name in os.listdir(f"{place()}/instances"):
-        if name.startswith("fourtuple-") and name.endswith("-calls"):
-            folder = Path(place(), "instances", name)
-            with suppress(OSError):  # another's, which is gone by now (ENOENT) or going (ENODEV)
-                # a new instance records, and has no event yet
-                armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
-                if armed and (folder / "tracing_on").read_text() == "1\n":
-                    found.add(int(name.split("-")[1]))
-    return found
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_is_told_to_end_tells_the_rest_and_leaves_nothing(number: signal.Signals) -> None:
+    with running(SERVER) as (_, port), watching_port(port) as other:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            assert sock.send(b"x") == len(sock.recv(1))
+        assert told_until(other, "ended")
+        other.send_signal(number)
+        rest = [one["kind"] for one in told_until(other)]
+    # only Ctrl-C is how a person ends it: the others are an order, and its status says so
+    assert other.returncode == (0 if number == signal.SIGINT else 128 + number)
+    assert rest == (["summary"] if number == signal.SIGINT else [])
+    assert not left_by(other.pid)
+
+
+def test_who_is_told_so_twice_ends_all_the_same() -> None:
+    asked: list[News] = []
+
+    def tell(news: News) -> None:
+        for _ in range(0 if asked else 2):
+            os.kill(os.getpid(), signal.SIGINT)
+        asked.append(news)
+
+    before = signal.getsignal(signal.SIGINT)
+    with running(SERVER) as (_, port):
+        many = script(CLIENT + "import time; time.sleep(600)", port)
+        Session(Wish(many), tell).run()
+    assert asked and not left_by(os.getpid())
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def left_by(pid: int) -> list[str]:
+    """The instances of a process."""
+    return [name for name in os.listdir(f"{place()}/instances") if f"-{pid}-" in name]
+
+
+LATER = """
+import socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    client = socket.create_connection(listener.getsockname())
+    peer, _ = listener.accept()
+    client.close()
+    peer.recv(1)
+    peer.close()
+"""
+
+
+def test_a_server_that_starts_after_its_port_is_watched_is_told_of() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with watching_port(port) as other:
+        with subprocess.Popen(script(LATER, port)) as later:
+            assert later.wait() == 0
+        told = told_until(other, "ended")
+        other.send_signal(signal.SIGINT)
+        (summary,) = told_until(other)
+    if summary["lost"]:
+        return  # the calls of the whole machine are traced, which may be too many
+    kinds = [one["kind"] for one in told if one["kind"] != "accepted"]
+    assert kinds == ["listening", "opened", "ended"]
+    assert owners(told[0]["server"]) == owners(told[-1]["server"]) == {later.pid}
+    assert owners(told[-1]["client"]) == {later.pid}
+    assert told[-1]["server"]["port"] == port
+
+
+def owners(end: dict[str, Any]) -> set[int]:
+    return {one["pid"] for one in end["owners"]}
+
+
+def told_until(watch: "subprocess.Popen[str]", kind: str = "") -> list[dict[str, Any]]:
+    """What a watcher says, up to something of this kind; else all."""
+    assert watch.stdout
+    told: list[dict[str, Any]] = []
+    while (not told or told[-1]["kind"] != kind) and (line := watch.stdout.readline()):
+        told.append(json.loads(line))
+    return told
+
+
+@contextmanager
+def watching_port(port: int) -> Iterator["subprocess.Popen[str]"]:
+    """`fourtuple watch` of a port, as soon as it records."""
+    command = [sys.executable, "-m", "fourtuple", "watch", "--port", str(port), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            while other.poll() is None and not records(other.pid):
+                time.sleep(0.05)
+            yield other
+        finally:
+            other.send_signal(signal.SIGINT)
+
+
+def records(pid: int) -> bool:
+    """Whether that process records."""
+    for folder in Path(place(), "instances").glob(f"fourtuple-{pid}-*-calls"):
+        with suppress(OSError):  # it is gone by now (ENOENT) or going (ENODEV)
+            # a new instance records, and has no event yet
+            armed = (folder / "events/sched/sched_process_exit/enable").read_text() == "1\n"
+            return armed and (folder / "tracing_on").read_text() == "1\n"
+    return False
 
 
 def test_what_was_kept_is_the_same_when_it_is_read_back() -> None:

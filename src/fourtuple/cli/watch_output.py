@@ -18,6 +18,8 @@ from fourtuple.render.terminal import Terminal
 from fourtuple.render.text import clean, wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fourtuple.event.model import Endpoint, Note
     from fourtuple.event.timeline import Timeline
     from fourtuple.source.trace.sockets import Sock
@@ -135,7 +137,7 @@ class Reporter:
             poller = Poller(wish, self.tell)
             self._remark(Message(_POLLING, {"times": poller.TIMES_A_SECOND}))
             return poller
-        return Session(wish, self.tell)
+        return Session(wish, self.tell, self._late)
 
     def tell(self, news: "News") -> None:
         """Something is new."""
@@ -235,6 +237,11 @@ class Reporter:
         """Something about the watching itself: never on standard output."""
         for line in wrap(clean(self._say(message)), min(self._terminal.width, 100)):
             print(line, file=sys.stderr)
+
+    def _late(self, message: str, params: "Mapping[str, object]") -> None:
+        """Words for who looks on."""
+        if sys.stderr.isatty():
+            self._remark(Message(message, params))
 
     def _print(self, text: str) -> None:
         if self._aside:

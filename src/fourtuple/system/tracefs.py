@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -32,6 +33,7 @@ USUAL_PLACE = "/sys/kernel/tracing"
 #: the second is mounted by whoever looks into it, where debugfs is
 _PLACES = (USUAL_PLACE, "/sys/kernel/debug/tracing")
 _MINE = "fourtuple"
+_TRIES, _PAUSE_S = 100, 0.02
 # the same numbers on every architecture but alpha: include/uapi/asm-generic/unistd.h
 _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
 _FSOPEN_CLOEXEC, _FSCONFIG_CMD_CREATE, _FSMOUNT_CLOEXEC = 1, 6, 1
@@ -170,7 +172,14 @@ class Instance:
         self._pipes.clear()
         with suppress(OSError):
             self.write("tracing_on", "0")
-        os.rmdir(self.path)
+        for _ in range(_TRIES):
+            try:
+                return os.rmdir(self.path)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                time.sleep(_PAUSE_S)  # somebody looks at a file of it
+        return os.rmdir(self.path)
 
     def write(self, name: str, text: str, *, append: bool = False) -> None:
         """Write one of the instance's files; OSError is the kernel's refusal."""
@@ -188,12 +197,14 @@ class Instance:
 
     def enable(self, event: str, filtered: str = "") -> bool:
         """Record an event ("sock/inet_sock_set_state"), where `filtered` says so of its fields;
-        False, and noted in `lacking`, where this kernel has none of that name."""
+        False, and noted in `lacking`, where this kernel has none of that name or no such field."""
         try:
             if filtered:
                 self.write(f"events/{event}/filter", filtered)
             self.write(f"events/{event}/enable", "1")
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
             self.lacking.append(event)
             return False
         return True

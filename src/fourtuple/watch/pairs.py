@@ -76,15 +76,18 @@ class Pair:
 
     @property
     def watched(self) -> bool:
-        return any(sock.watched for sock in self.socks)
+        client, server = self.client, self.server
+        return bool((client and client.watched) or (server and server.watched))
 
     @property
     def established(self) -> bool:
-        return any(sock.established for sock in self.socks)
+        client, server = self.client, self.server
+        return bool((client and client.established) or (server and server.established))
 
     @property
     def over(self) -> bool:
-        return all(sock.ended_ns for sock in self.socks)
+        client, server = self.client, self.server
+        return not ((client and not client.ended_ns) or (server and not server.ended_ns))
 
     @property
     def begun_ns(self) -> int:
@@ -238,12 +241,12 @@ class Pairs:
             self._ending[pair] = None
 
     def settled(self, now_ns: int) -> Iterator[News]:
-        """Those of which nothing more is to be expected."""
+        """Those of which nothing more is to be expected, in the order in which they ended."""
         for pair in list(self._ending):
-            if not pair.over:
-                del self._ending[pair]
-            elif pair.ended_ns + _GRACE_NS <= now_ns:
-                del self._ending[pair]
+            if pair.over and pair.ended_ns + _GRACE_NS > now_ns:
+                return
+            del self._ending[pair]
+            if pair.over:
                 pair.ended_told = True
                 self.drop(pair)
                 yield News(pair.ended_ns, "ended", pair)

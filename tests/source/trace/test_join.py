@@ -32,6 +32,12 @@ class Made(Record):
         assert isinstance(found, int)
         return found
 
+    def numbers(self, names: tuple[str, ...]) -> list[int]:
+        return [self.number(name) for name in names]
+
+    def part(self, names: tuple[str, ...]) -> bytes:
+        return repr([self.fields.get(name) for name in names]).encode()
+
 
 @dataclass
 class Kernel:

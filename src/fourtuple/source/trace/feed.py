@@ -2,24 +2,23 @@
 time.
 
 Calls are filtered by thread, network events never: they run in whichever task the softirq meets.
-Pages are taken as they are (`drain`), which costs little, and taken apart when there is time
-(`records`): who is behind loses nothing but memory.
+Pages are taken as they are by a process of its own (`keeper`), which costs little, and taken apart
+when there is time (`records`): who is behind loses nothing but memory.
 """
 
 import os
-import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
 from typing import Self
 
-from fourtuple.source.trace.formats import Format, Layout, Value, parse_format, parse_layout
-from fourtuple.source.trace.pages import page_time, read_page
-from fourtuple.system.tracefs import Instance, pages_of, place
+from fourtuple.source.trace.formats import Format, Value, parse_format, parse_layout
+from fourtuple.source.trace.keeper import Keeper
+from fourtuple.source.trace.pages import read_page
+from fourtuple.system.tracefs import Instance, place
 
 __all__ = ["CALLS", "NETWORK", "PROCESSES", "Batch", "Feed", "Record"]
 
@@ -31,6 +30,13 @@ CALLS = (
     "close_range", "dup", "dup2", "dup3", "fcntl", "poll", "ppoll", "select", "pselect6",
     "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_setup",
     "setns", "unshare",
+)  # fmt: skip
+#: of those, what makes, moves or ends nothing: only a picture or a recording of calls has them
+_TOLD_ONLY = frozenset(
+    (
+        "poll", "ppoll", "select", "pselect6", "epoll_ctl", "epoll_wait", "epoll_pwait",
+        "epoll_pwait2", "setsockopt", "getsockopt", "getsockname", "getpeername",
+    )
 )  # fmt: skip
 #: what else the calling thread does: bytes that a socket took or gave, ways that were looked for
 #: (which say where a datagram goes), processes that it made
@@ -62,22 +68,20 @@ _WITH_PORTS = frozenset(
         "sock/inet_sk_error_report",
     )
 )
-#: what is of no use is not recorded: of drops those without a reason, of ways those of TCP
+#: what is of no use is not recorded: of drops those without a reason or a socket, of ways those of
+#: TCP
 _FILTERS = MappingProxyType(
     {
-        "skb/kfree_skb": "reason > 3",
+        "skb/kfree_skb": "reason > 3 && rx_sk != 0",
         "fib/fib_table_lookup": "proto == 17",
         "fib6/fib6_table_lookup": "proto == 17",
     }
 )
 #: of buffers: for each processor, and for all of them
 _LEAST_KB, _MOST_KB, _ALL_KB = 1408, 16384, 131_072
-#: pages of each processor and instance in a batch: so many are taken apart in a moment
-_MOST_PAGES = 16
-#: an event is stamped a little before it can be read
-_COMMIT_NS = 1_000_000
 # enum trace_flag_type, include/linux/trace_events.h
 _HARDIRQ, _SOFTIRQ, _NMI = 0x08, 0x10, 0x40
+_INTERRUPT = _HARDIRQ | _SOFTIRQ | _NMI
 
 
 @dataclass(slots=True)
@@ -99,28 +103,32 @@ class Record:
         """One field that is a C int."""
         return self.format.number(field, self.data)
 
+    def numbers(self, names: tuple[str, ...]) -> Sequence[int]:
+        """Some fields that are numbers; 0 where there is none of that name."""
+        return self.format.numbers(names, self.data)
+
+    def part(self, names: tuple[str, ...]) -> bytes:
+        """The bytes in which these fields are."""
+        return self.format.part(names, self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pages as they were read; the events of all processors are there up to `until_ns`. `more`:
-    there were more pages than one batch takes."""
+    """Pages as they were read; the events of all processors are there up to `until_ns`."""
 
     until_ns: int
     pages: Sequence[bytes]
-    more: bool = False
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.pages))
 
 
 class Feed:
-    """`with Feed(...) as feed: feed.start(); ...; for record in feed.records(feed.drain())`.
+    """`with Feed(...) as feed: feed.start(); ...; while batch := feed.drain(): for record in
+    feed.records(batch): ...`; after `feed.stop()`, until `feed.over`.
 
     threads    record the calls of these threads and of their children, None: of all
     ignored    and of these none
     buffer_kb  the memory for each processor's events, in each of the two instances; 0: as suits
     port       of the network only what concerns this port, as far as events say
+    all_calls  record also calls that make, move or end nothing
 
     `lacking` names events that this kernel does not have, `lost` counts those that found no room,
     `damaged` pages that made no sense.
@@ -132,23 +140,30 @@ class Feed:
         ignored: Iterable[int] = (),
         buffer_kb: int = 0,
         port: int | None = None,
+        *,
+        all_calls: bool = True,
     ) -> None:
         self._threads = None if threads is None else list(threads)
         self._ignored = list(ignored)
         self._port = port
+        self._called = [name for name in CALLS if all_calls or name not in _TOLD_ONLY]
         kb = buffer_kb or max(_LEAST_KB, min(_MOST_KB, _ALL_KB // (os.cpu_count() or 1)))
         self._calls = Instance("calls", kb)
         self._network = Instance("network", kb)
         self._open = ExitStack()
         self._formats: dict[int, Format] = {}
         self._later: list[Record] = []
-        self._layout: Layout | None = None
+        with open(f"{place()}/events/header_page", encoding="ascii") as file:
+            self._layout = parse_layout(file.read())
+        self._keeper = Keeper((self._calls, self._network), self._layout)
+        self._until_ns = 0
         self.damaged = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             for instance in (self._calls, self._network):
                 stack.enter_context(instance)
+            stack.enter_context(self._keeper)
             self._arm()
             self._open = stack.pop_all()
         return self
@@ -157,13 +172,11 @@ class Feed:
         self._open.close()
 
     def _arm(self) -> None:
-        with open(f"{place()}/events/header_page", encoding="ascii") as file:
-            self._layout = parse_layout(file.read())
         if self._threads is not None:
             self._calls.follow(self._threads)
         if self._ignored:
-            self._calls.ignore(self._ignored)
-        for name in CALLS:
+            self._calls.ignore([*self._ignored, self._keeper.pid])
+        for name in self._called:
             for side in ("enter", "exit"):
                 self._enable(self._calls, f"syscalls/sys_{side}_{name}")
         for event in PROCESSES:
@@ -178,43 +191,56 @@ class Feed:
         if instance.enable(event, filtered):
             found = parse_format(instance.read(f"events/{event}/format"))
             self._formats[found.id] = found
+            self._head = found.head  # all have the same (struct trace_entry)
 
     def start(self) -> None:
         """Begin to record."""
+        self._keeper.start()
         self._network.start()
         self._calls.start()
 
-    def follow(self, threads: Iterable[int]) -> None:
-        """Record the calls of these threads, too."""
-        self._calls.follow(threads)
+    def stop(self) -> None:
+        """Record no more; what was recorded is still to be drained."""
+        self._calls.stop()
+        self._network.stop()
+        self._keeper.stop()
 
-    def filenos(self) -> list[int]:
+    def fileno(self) -> int:
         """What to wait on."""
-        return [*self._calls.filenos(), *self._network.filenos()]
+        return self._keeper.fileno()
 
     @property
     def lacking(self) -> list[str]:
         return [*self._calls.lacking, *self._network.lacking]
 
+    @property
+    def over(self) -> bool:
+        """Whether all that was recorded before `stop` has been drained."""
+        return self._keeper.over
+
+    @property
+    def behind_bytes(self) -> int:
+        """How much is kept, and not drained."""
+        return self._keeper.behind_bytes
+
+    @property
+    def behind_ns(self) -> int:
+        """How much older the last event that was drained is than the last one that is kept."""
+        kept_ns = min(self._keeper.until_ns, time.monotonic_ns())
+        return max(0, kept_ns - self._until_ns) if self._until_ns else 0
+
     def lost(self) -> int:
         """How many events found no room so far."""
         return self._calls.lost() + self._network.lost()
 
-    def drain(self, *, last: bool = False) -> Batch:
-        """Some of the pages that wait; `last`: and no more will be recorded."""
-        assert self._layout is not None
-        if last:
-            self._calls.stop()
-            self._network.stop()
-        until_ns = sys.maxsize if last else time.monotonic_ns() - _COMMIT_NS
-        pages: list[bytes] = []
-        more = False
-        for pipe in self.filenos():
-            found = list(islice(pages_of(pipe, self._layout.page_bytes), _MOST_PAGES))
-            pages += found
-            if len(found) == _MOST_PAGES:  # what comes after the last of them is not here
-                until_ns, more = min(until_ns, page_time(found[-1], self._layout)), True
-        return Batch(until_ns, pages, more)
+    def drain(self) -> Batch | None:
+        """The next pages; None: there are none now. FourtupleError where nobody takes them from
+        the kernel any more."""
+        kept = self._keeper.take()
+        if kept is None:
+            return None
+        self._until_ns, pages = kept
+        return Batch(self._until_ns, pages)
 
     def records(self, batch: Batch) -> list[Record]:
         """The events of a batch in order of time, but for those so late that one of another
@@ -231,18 +257,16 @@ class Feed:
         return found[:ready]
 
     def _take_apart(self, page: bytes, found: list[Record]) -> None:
-        assert self._layout is not None
         read = read_page(page, self._layout)
         self.damaged += read.damaged
-        formats, order = self._formats, sys.byteorder
+        formats, head, least = self._formats, self._head.unpack_from, self._head.size
         for t_ns, data in read.records:
-            # a record's number stands first (struct trace_entry): without it there is no format to
-            # ask for the rest
-            form = formats.get(int.from_bytes(data[:2], order))
-            if form is not None and len(data) >= form.head.size:
-                flags, task = form.head.unpack_from(data)
-                apart = flags & (_HARDIRQ | _SOFTIRQ | _NMI) != 0
-                found.append(Record(t_ns, form.name, task, apart, form, data))
+            if len(data) >= least:
+                number, flags, task = head(data)
+                form = formats.get(number)
+                if form is not None:
+                    apart = flags & _INTERRUPT != 0
+                    found.append(Record(t_ns, form.name, task, apart, form, data))
 
 
 def _time(record: Record) -> int:

@@ -8,7 +8,7 @@ lacks is zero, so that odd bytes never raise.
 import re
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,6 +77,8 @@ class Format:
         self.fields = fields
         self.symbols = _symbols(text)
         self._places: dict[str, slice] = {}
+        self._some: dict[tuple[str, ...], tuple[struct.Struct, list[int]]] = {}
+        self._parts: dict[tuple[str, ...], slice] = {}
 
     @cached_property
     def _reader(self) -> tuple[struct.Struct, list[tuple[Field, bool]]]:
@@ -121,10 +123,47 @@ class Format:
 
     @cached_property
     def head(self) -> struct.Struct:
-        """What reads a record's common_flags and common_pid, which begin every record."""
+        """What reads a record's number, common_flags and common_pid, which begin every record."""
         flags, task = self.fields["common_flags"], self.fields["common_pid"]
         between = task.offset - flags.offset - flags.size
-        return struct.Struct(f"={flags.offset}xB{between}xi")
+        return struct.Struct(f"=H{flags.offset - 2}xB{between}xi")
+
+    def numbers(self, names: tuple[str, ...], record: bytes) -> Sequence[int]:
+        """Some fields that are numbers, in that order; 0 where there is none of that name."""
+        reader, order = self._some.get(names) or self._reader_of(names)
+        if len(record) < reader.size:
+            record = record.ljust(reader.size, b"\0")
+        found = reader.unpack_from(record)
+        return [found[place] if place >= 0 else 0 for place in order] if order else found
+
+    def _reader_of(self, names: tuple[str, ...]) -> tuple[struct.Struct, list[int]]:
+        """What reads these, and where each is then; no places: they are in order."""
+        there = [self.fields[name] for name in names if self._is_number(name)]
+        code, at, read = "=", 0, list[str]()
+        for field in sorted(there, key=lambda one: one.offset):
+            if field.offset >= at:
+                code += f"{field.offset - at}x{field.code()}"
+                at = field.offset + field.size
+                read.append(field.name)
+        order = [read.index(name) if name in read else -1 for name in names]
+        in_order = order == list(range(len(names)))
+        self._some[names] = struct.Struct(code), [] if in_order else order
+        return self._some[names]
+
+    def _is_number(self, name: str) -> bool:
+        field = self.fields.get(name)
+        return field is not None and field.offset < _MOST_BYTES and field.code().isalpha()
+
+    def part(self, names: tuple[str, ...], record: bytes) -> bytes:
+        """The bytes from the first of these fields to the last: where they are the same, so are
+        the fields."""
+        place = self._parts.get(names)
+        if place is None:
+            there = [self.fields[name] for name in names if name in self.fields]
+            begin = min((field.offset for field in there), default=0)
+            end = max((field.offset + field.size for field in there), default=0)
+            place = self._parts[names] = slice(begin, end)
+        return record[place]
 
     def number(self, name: str, record: bytes) -> int:
         """One field that is a C int, though the trace may hold it as a long; 0 where there is

@@ -9,7 +9,7 @@ queue; that is a guess until bytes prove it. What cannot be joined stays unjoine
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from functools import partial
 from types import MappingProxyType
 
 from fourtuple.source.trace.datagrams import Datagrams, EndsOf, Route
@@ -50,12 +50,18 @@ _OF_FILES = _WAITS | {"read", "write", "readv", "writev", "splice", "epoll_ctl"}
 _INET = (socket.AF_INET, socket.AF_INET6)
 _MOST_UNJOINED, _MOST_CALLS = 20_000, 20_000
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
+_RET, _LENGTHS = ("ret",), ("sk", "family", "protocol", "ret", "flags")
 _KINDS: Mapping[int, str] = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 
 
 class _Pending:
     """A call that has not returned, and the sockets that were touched in its course. Most calls are
     on files: more than this is worked out only for those on sockets."""
+
+    __slots__ = (
+        "_made", "_values", "changed", "descriptor", "fd", "name", "process", "record", "route",
+        "sizes", "touched",
+    )  # fmt: skip
 
     def __init__(self, record: Record, name: str, process: Process, fd: int | None) -> None:
         self.record = record
@@ -67,19 +73,29 @@ class _Pending:
         self.route: Route | None = None
         self.changed: list[Sock] = []
         self.descriptor: Sock | None = None
+        self._values: Values | None = None
+        self._made: CallMade | None = None
 
-    @cached_property
+    @property
     def values(self) -> Values:
-        return self.record.values()
+        if self._values is None:
+            self._values = self.record.values()
+        return self._values
 
-    @cached_property
+    @property
     def made(self) -> CallMade:
         """The call as it is kept."""
-        name, values, process = self.name, self.values, self.process
-        return CallMade(
-            self.record.t_ns, None, call_name(name, values), process.pid, self.record.task,
-            process.command, arguments(name, values), self.fd, offered(name, values),
-        )  # fmt: skip
+        if self._made is None:
+            name, values, process = self.name, self.values, self.process
+            self._made = CallMade(
+                self.record.t_ns, None, call_name(name, values), process.pid, self.record.task,
+                process.command, arguments(name, values), self.fd, offered(name, values),
+            )  # fmt: skip
+        return self._made
+
+    @made.setter
+    def made(self, made: CallMade) -> None:
+        self._made = made
 
 
 class Joiner:
@@ -245,7 +261,10 @@ class Joiner:
         sock = self._on(pending)
         if sock is None and name not in _MAKING and not pending.process.watched:
             return
-        result, made = long(record.values(), "ret"), pending.made
+        if sock is None and name in _WAITS and len(self.unjoined) >= _MOST_UNJOINED:
+            self.left_out += 1
+            return
+        (result,), made = record.numbers(_RET), pending.made
         made.end_ns = record.t_ns
         made.result, made.errno = (result, None) if result >= 0 else (None, error_name(-result))
         talk = None
@@ -376,9 +395,8 @@ class Joiner:
         pending = self._pending.get(record.task)
         if record.interrupted or pending is None or pending.fd is None:
             return
-        values = record.values()
-        address, moved = long(values, "sk"), whole(values, "ret")
-        if whole(values, "family") not in _INET:
+        address, family, protocol, moved, flags = record.numbers(_LENGTHS)
+        if family not in _INET:
             return
         first = address not in pending.touched
         if first:
@@ -386,12 +404,12 @@ class Joiner:
         sock = self._on(pending) if first else self.network.by_address.get(address)
         if sock is None:
             return
-        sock.protocol = _PROTOCOLS.get(whole(values, "protocol"), sock.protocol)
+        sock.protocol = _PROTOCOLS.get(protocol, sock.protocol)
         if sock.protocol == "udp":
-            if moved >= 0 and not whole(values, "flags") & socket.MSG_PEEK:
+            if moved >= 0 and not flags & socket.MSG_PEEK:
                 pending.sizes.append(moved)
             return
-        if moved > 0 and not whole(values, "flags") & socket.MSG_PEEK:
+        if moved > 0 and not flags & socket.MSG_PEEK:
             if record.name == "sock_send_length":
                 sock.sent_bytes += moved
             else:

@@ -34,6 +34,9 @@ _OWN_END, _PEER_END = "FIN_WAIT1", "CLOSE_WAIT"
 _MOST_LOOSE = 20_000
 #: an RST over loopback is received as soon as it is sent; a busy machine may take its time
 _UNADDRESSED_NS = 50_000_000
+_STATE = ("skaddr", "oldstate", "newstate", "protocol")
+_OF_SOCKET = ("rx_sk",)
+_ENDS = ("family", "sport", "dport", "saddr", "daddr", "saddr_v6", "daddr_v6")
 _PORT = struct.Struct("!H")
 
 
@@ -72,7 +75,9 @@ class Network:
     def take(self, record: Record, going_on: CallGoingOn | None) -> None:
         """What happened, and the call that the thread was in, unless it was interrupted."""
         if record.name == "inet_sock_set_state":
-            self._state(record, record.values(), going_on)
+            self._state(record, going_on)
+        elif record.name == "kfree_skb" and record.numbers(_OF_SOCKET)[0] not in self.by_address:
+            return  # nobody's drop
         elif record.name in self._handlers:
             self._handlers[record.name](record, record.values())
 
@@ -99,13 +104,16 @@ class Network:
                 del self._by_ends[ends]
         self.fresh.discard(sock)
 
-    def _state(self, record: Record, values: Values, pending: CallGoingOn | None) -> None:
-        if whole(values, "protocol") != socket.IPPROTO_TCP:
+    def _state(self, record: Record, pending: CallGoingOn | None) -> None:
+        address, before, after, protocol = record.numbers(_STATE)
+        if protocol != socket.IPPROTO_TCP:
             return
-        old, new = _state_name(values, "oldstate"), _state_name(values, "newstate")
-        local, remote = _ends(values)
-        sock = self._sock_at(long(values, "skaddr"), old, new, (local, remote), pending)
-        self._placed(sock, local, remote, new)
+        old, new = _state_name(before), _state_name(after)
+        sock = self._sock_at(address, old, new, record, pending)
+        place = record.part(_ENDS)
+        if place != sock.place or not sock.role or new == _LISTEN:
+            sock.place = place
+            self._placed(sock, *_ends(record.values()), new)
         sock.changes.append(Changed(record.t_ns, old, new, pending.made if pending else None))
         self._moved(sock, record.t_ns, old, new)
         self.fresh.add(sock)
@@ -115,7 +123,7 @@ class Network:
         address: int,
         old: str,
         new: str,
-        ends: tuple[Endpoint | None, Endpoint | None],
+        record: Record,
         pending: CallGoingOn | None,
     ) -> Sock:
         """The socket that a change of state is about: the one at this address, unless this is the
@@ -137,7 +145,7 @@ class Network:
         elif called is not None and not called.address:
             life = called
         else:
-            life = (self._before(ends) if known is None else None) or Sock()
+            life = (self._before(record) if known is None else None) or Sock()
         life.address = address
         self.by_address[address] = life
         if pending is not None and called is None:
@@ -154,9 +162,9 @@ class Network:
         fits = sock is not None and (sock is known or not sock.address)
         return sock if fits else None
 
-    def _before(self, ends: tuple[Endpoint | None, Endpoint | None]) -> Sock | None:
+    def _before(self, record: Record) -> Sock | None:
         """A socket from before the trace, whose address was not known."""
-        local, remote = ends
+        local, remote = _ends(record.values())
         found = self._by_ends.get((local, remote)) if local and remote else None
         return found if found is not None and not found.address else None
 
@@ -303,8 +311,7 @@ class Network:
             self._tell(record, "dropped", sock.address, sock.local, sock.remote, reason)
 
 
-def _state_name(values: Values, name: str) -> str:
-    number = whole(values, name)
+def _state_name(number: int) -> str:
     return STATES[number] if 0 < number < len(STATES) else str(number)
 
 

@@ -9,6 +9,7 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 
 from fourtuple.event.model import Call, Endpoint, State, Told
@@ -91,6 +92,7 @@ class Sock:
     ended_ns   0 while it lives
     first_end  who closed first: "own" or "peer"
     peer       of a conversation (UDP): the other end of it, where that is on this machine
+    place      its ends as the kernel's last record of it had them
     concern    whether it matters though its own process is not watched; None: not known yet
     """
 
@@ -113,6 +115,7 @@ class Sock:
     ended_ns: int = 0
     first_end: str = ""
     peer: "Sock | None" = None
+    place: bytes = b""
     concern: bool | None = None
     established: bool = False
     established_ns: int = 0
@@ -171,10 +174,16 @@ class Sock:
         other.listener = other.listener or self.listener
 
 
+@lru_cache(1024)
+def _address(family: int, address: bytes) -> str:
+    """An address as frames show it: of an IPv6 socket that speaks IPv4, that of IPv4."""
+    return plain(Endpoint(socket.inet_ntop(family, address), 0)).address
+
+
 def endpoint(family: int, address: bytes, port: int) -> Endpoint | None:
     """An endpoint as frames show it; None where these bytes are no address."""
     try:
-        return plain(Endpoint(socket.inet_ntop(family, address), port))
+        return Endpoint(_address(family, address), port)
     except (OSError, ValueError):
         return None
 
