@@ -26,7 +26,7 @@ Int64s = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
 
 #: frames and bytes of a block: both together stay in a processor's second-level cache
-_FRAMES = 8192
+_FRAMES = 8184
 _BYTES = 1024 * 1024
 _LONGEST_MAGIC = 8
 #: enough to find a first frame
