@@ -40,14 +40,12 @@ def test_facts_come_back_by_their_keys_as_they_were(data, load):
     for part in (slice(0, cut), slice(cut, None)):
         shelf.add(np.array(keys[part], np.int64), facts[part])
     assert len(shelf) == len(keys)
-    first, last = sorted(data.draw(st.tuples(st.integers(0, 9), st.integers(0, 10))))
-    chosen = [
-        place for key, place in sorted(zip(keys, range(9), strict=False)) if first <= key < last
-    ]
-    ordered = shelf.ordered()
-    found = np.ones((ordered.count(first, last), FACT), np.int64)
-    ordered.rows(first, last, found)
-    assert found.tolist() == facts[chosen].tolist()
+    first, count = data.draw(st.integers(0, 9)), data.draw(st.integers(0, 9))
+    found = np.full((FACT, count), 7)
+    shelf.ordered().columns(first, found)
+    for place in range(count):
+        here = facts[keys.index(first + place)] if first + place in keys else np.full(FACT, 7)
+        assert found[:, place].tolist() == here.tolist()
 
 
 def test_facts_that_are_many_come_back_from_a_file():
@@ -55,10 +53,10 @@ def test_facts_that_are_many_come_back_from_a_file():
     facts = np.arange(20 * FACT).reshape(20, FACT)
     for row in range(0, 20, 5):
         shelf.add(np.arange(row, row + 5), facts[row : row + 5])
-    ordered, found = shelf.ordered(), np.zeros((7, FACT), np.int64)
+    ordered, found = shelf.ordered(), np.zeros((FACT, 7), np.int64)
     assert ordered.mapped is not None
-    ordered.rows(6, 13, found)
-    assert (found == facts[6:13]).all()
+    ordered.columns(6, found)
+    assert (facts[6:13] == found.T).all()
 
 
 def test_what_is_put_aside_is_a_copy():

@@ -361,6 +361,6 @@ def pack(facts: Rows, starts: Column, out: Column) -> int:
     return _pack(facts, starts, out)
 
 
-def unpack(words: Column, starts: Column, facts: Rows) -> None:
-    """Rows of facts again, from where each begins."""
-    _unpack(words, starts, facts)
+def unpack(words: Column, starts: Column, places: Column, columns: Table) -> None:
+    """Facts again, from where each row begins, as columns."""
+    _unpack(words, starts, places, columns)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from fourtuple.analyze.survey import _layout as at
 
 Column = memoryview
+Table = memoryview
 Rows = list[memoryview]  # Columns
 
 #: columns whose bits are in one word: half of them; words before the values
@@ -52,13 +53,13 @@ def _pack_row(fact: Column, out: Column, head: int) -> int:
     return used
 
 
-def unpack(words: Column, starts: Column, facts: Rows) -> None:
-    """Rows of facts again, all of their columns, from where each begins."""
+def unpack(words: Column, starts: Column, places: Column, columns: Table) -> None:
+    """Rows of facts again, from where each begins, as columns: int64[FACT, n]."""
     for n in range(len(starts)):
-        _unpack_row(words, starts[n] + 0, facts[n])
+        _unpack_row(words, starts[n] + 0, places[n] + 0, columns)
 
 
-def _unpack_row(words: Column, head: int, fact: Column) -> None:
+def _unpack_row(words: Column, head: int, n: int, columns: Table) -> None:
     used, half_read = head + _HEAD, -1
     for part in range(2):
         some, wide = words[head + part] + 0, words[head + 2 + part] + 0
@@ -75,4 +76,4 @@ def _unpack_row(words: Column, head: int, fact: Column) -> None:
                     value = ((words[used] & _LOW) ^ _SIGN) - _SIGN
                     half_read = used
                     used += 1
-            fact[part * _PART + place] = value
+            columns[part * _PART + place, n] = value

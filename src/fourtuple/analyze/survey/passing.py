@@ -42,7 +42,7 @@ Bools = npt.NDArray[np.bool_]
 #: frames decoded and tracked at a time: their rows stay in the processor's cache
 _STEP = 4092
 _NOTES_A_FRAME = 8
-_ROWS, _EXTRAS = 1 << 16, 1 << 14
+_ROWS, _EXTRAS = 1 << 17, 1 << 15
 #: connections of a table; a power of two would have all columns begin at the same places of the
 #: processor's cache
 _CHUNK = 8_184
@@ -230,9 +230,7 @@ class Survey:
             self._sweep()
 
     def facts_of(self, chosen: Int64s) -> Int64s:
-        """The facts of some rows: int64[n, FACT]; valid until they are asked for again."""
-        if len(self.concluded) < len(chosen):
-            self.concluded = np.zeros((len(chosen), at.FACT), np.int64)
+        """The facts of up to `_TURNED` rows: int64[n, FACT]; valid until the next are asked for."""
         facts = self.concluded[: len(chosen)]
         facts.view(np.uint8).fill(0)
         self.kernels["conclude"](self.rows, self.extra, chosen, facts)
@@ -336,19 +334,14 @@ def _all(survey: Survey) -> Iterator[Int64s]:
         for begin in range(0, len(live), _CHUNK):
             yield survey.columns(live[begin : begin + _CHUNK])
         return
-    gone, room = survey.facts.ordered(), np.zeros((_CHUNK, at.FACT), np.int64)
-    indices = survey.rows[live, at.INDEX]
+    gone, indices = survey.facts.ordered(), survey.rows[live, at.INDEX]
     for first in range(0, survey.count, _CHUNK):
-        limits = first, first + _CHUNK
-        begin, end = np.searchsorted(indices, limits).tolist()
-        left = gone.count(*limits)
-        facts = room[: left + end - begin]
-        gone.rows(*limits, facts[:left])
-        facts[left:] = survey.facts_of(live[begin:end])
-        order = np.argsort(facts[:, at.A_INDEX], kind="stable")
-        found = np.empty((at.FACT, len(facts)), np.int64)
-        for part in range(0, len(facts), _TURNED):
-            found[:, part : part + _TURNED] = facts[order[part : part + _TURNED]].T
+        found = np.empty((at.FACT, min(_CHUNK, survey.count - first)), np.int64)
+        gone.columns(first, found)
+        begin, end = np.searchsorted(indices, [first, first + _CHUNK]).tolist()
+        for some in range(begin, end, _TURNED):
+            part = slice(some, min(some + _TURNED, end))
+            found[:, indices[part] - first] = survey.facts_of(live[part]).T
         yield found
 
 

@@ -122,13 +122,10 @@ class Ordered(msgspec.Struct, frozen=True):
     starts: Int64s
     keys: Int64s
 
-    def count(self, first: int, last: int) -> int:
-        """How many have a key from `first` up to, not including, `last`."""
-        begin, end = np.searchsorted(self.keys, [first, last]).tolist()
-        return int(end - begin)
-
-    def rows(self, first: int, last: int, facts: Int64s) -> None:
-        """Fill `facts` with them: int64[count, FACT]."""
-        begin, end = np.searchsorted(self.keys, [first, last]).tolist()
-        self.kernels["unpack"](self.words, self.starts[begin:end], facts)
+    def columns(self, first: int, columns: Int64s) -> None:
+        """Fill int64[FACT, n] with those whose keys are `first` and those after it, each at its
+        place; places of keys that are not here stay as they are."""
+        begin, end = np.searchsorted(self.keys, [first, first + columns.shape[1]]).tolist()
+        starts, places = self.starts[begin:end], self.keys[begin:end] - first
+        self.kernels["unpack"](self.words, starts, places, columns)
         _give_back(self.mapped)
