@@ -16,12 +16,11 @@ Nothing here knows what the kernels do.
 """
 
 import ctypes
-import gc
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -103,8 +102,7 @@ def _kernels(module: str, announce: Announce) -> Mapping[str, Kernel]:
     entries = _read(kept)
     if entries is None:
         announce(COMPILING, {})
-        with _uncollected():
-            entries = _compiled(home)
+        entries = _compiled(home)
         if not _write(kept, entries):
             announce(NOT_KEPT, {"directory": str(kept.parent)})
     functions = dict(_public(home))
@@ -223,18 +221,6 @@ def _compiled(module: ModuleType) -> dict[str, _Entry]:
         code = result.library._get_compiled_object()
         found[name] = _Entry(result.fndesc.llvm_func_name, code)
     return found
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for garbage, of which numba makes little: it takes a tenth of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _jitted(module: ModuleType, done: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ Octets = npt.NDArray[np.uint8]
 Marks = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
-#: frames decoded and tracked at a time: their rows stay in the processor's cache
+#: frames decoded and tracked at a time: half of a block of source.Capture
 _STEP = 4092
 _NOTES_A_FRAME = 8
 _ROWS, _EXTRAS = 1 << 17, 1 << 15
