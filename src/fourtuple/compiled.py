@@ -298,4 +298,11 @@ def _words(kind: str, argument: Any) -> tuple[int, ...]:
     fits = argument.ndim == dimensions and argument.itemsize == width
     if not fits or not argument.flags.c_contiguous:
         raise TypeError(f"a kernel wants {kind}")
-    return (0, 0, argument.size, width, argument.ctypes.data, *argument.shape, *argument.strides)
+    return (0, 0, argument.size, width, _address(argument), *argument.shape, *argument.strides)
+
+
+def _address(array: Any) -> int:
+    """Where an array is. (numpy's own answer takes three times as long.)"""
+    if array.size and array.flags.writeable:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    return int(array.ctypes.data)

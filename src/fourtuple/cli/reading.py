@@ -102,6 +102,10 @@ def _tell(
     reading: "Whole | Large", asked: Asked, terminal: Terminal, progress: ProgressLine
 ) -> None:
     texts: Iterator[str] | Iterator[bytes]
+    if reading.surveyed:
+        from fourtuple.cli.memory import keep_memory
+
+        keep_memory()
     if asked.parquet is not None:
         texts = _parquet(reading, asked.parquet)
     elif asked.plot is not None:

@@ -58,7 +58,17 @@ CUSTOM_BLOCK = 0x00000BAD
 SECTION_BLOCK = 0x0A0D0D0A
 
 
+#: no buffer has so many bytes: a compiler that knows it makes one load of several
+_FARTHEST = 1 << 48
+
+
 def _u32(buffer: Bytes, at: int, big: int) -> int:
+    if not 0 <= at < _FARTHEST or at > len(buffer) - 4:
+        return buffer[len(buffer)] + 0
+    return _unchecked_u32(buffer, at, big)
+
+
+def _unchecked_u32(buffer: Bytes, at: int, big: int) -> int:
     if big:
         upper = buffer[at] * 0x1000000 + buffer[at + 1] * 0x10000
         return upper + buffer[at + 2] * 0x100 + buffer[at + 3]

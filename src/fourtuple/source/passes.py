@@ -25,8 +25,9 @@ __all__ = ["FrameBlock", "Pass", "damaged", "fill", "glance", "walk_for"]
 Int64s = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
 
-#: frames and bytes of a block: both together stay in a processor's second-level cache
-_FRAMES = 8192
+#: frames and bytes of a block: both together stay in a processor's second-level cache; a power of
+#: two would have all columns begin at the same places of it
+_FRAMES = 8184
 _BYTES = 1024 * 1024
 _LONGEST_MAGIC = 8
 #: enough to find a first frame

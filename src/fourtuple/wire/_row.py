@@ -116,15 +116,31 @@ NOTHING = -1
 ) = range(12)
 
 
+#: no buffer has so many bytes: a compiler that knows it makes one load of several
+_FARTHEST = 1 << 48
+
+
 def u8(buffer: Bytes, at: int) -> int:
     return buffer[at] + 0
 
 
 def u16(buffer: Bytes, at: int) -> int:
-    return buffer[at] * 0x100 + buffer[at + 1]
+    if not 0 <= at < _FARTHEST or at > len(buffer) - 2:
+        return buffer[len(buffer)] + 0
+    return _unchecked_u16(buffer, at)
 
 
 def u32(buffer: Bytes, at: int) -> int:
+    if not 0 <= at < _FARTHEST or at > len(buffer) - 4:
+        return buffer[len(buffer)] + 0
+    return _unchecked_u32(buffer, at)
+
+
+def _unchecked_u16(buffer: Bytes, at: int) -> int:
+    return buffer[at] * 0x100 + buffer[at + 1]
+
+
+def _unchecked_u32(buffer: Bytes, at: int) -> int:
     high = buffer[at] * 0x1000000 + buffer[at + 1] * 0x10000
     return high + buffer[at + 2] * 0x100 + buffer[at + 3]
 

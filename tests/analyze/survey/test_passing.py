@@ -120,6 +120,20 @@ def test_what_is_over_leaves_and_its_row_is_used_again():
     assert len(found) == 1000
 
 
+def test_a_table_grows_with_what_is_open_and_loses_nothing():
+    """A connection a second, and each waits for a minute: more than sixty rows are needed."""
+    tales = [exchange(ports=(p, 80), complete=False, begin_ns=p * 10**9) for p in range(1, 201)]
+    timeline = merged([tale.timeline() for tale in tales])
+    cuts = list(range(0, len(timeline.frames) + 1, 11))
+    roomy, _ = survey(timeline, capacity=4096, cuts=cuts)
+    grown, _ = survey(timeline, capacity=8, cuts=cuts)
+    assert 60 <= len(grown.survey.rows) < 200
+    assert len(grown.survey.slots) >= 2 * len(grown.survey.rows)
+    assert len(roomy.survey.facts) == 0 < len(grown.survey.facts)
+    assert surveyed_facts(grown) == surveyed_facts(roomy)
+    assert len(grown) == 200
+
+
 def test_an_open_connection_stays_for_hours():
     story = opened(complete=False)
     story.client.send(100)

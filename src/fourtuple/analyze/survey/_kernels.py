@@ -1,10 +1,10 @@
 """The survey's hot loop: frames -> which connection each belongs to, and what becomes of it.
 
 `track` takes decoded frames in, `sweep` lets go of connections that no segment can belong to any
-more, `conclude` turns rows into facts. See wire._kernels for what a kernel may be, _layout for the
-tables. Nothing grows here: before each call there must be room for as many rows as there are
-frames, and for eight entries of the log each. The rules are those of analyze.tracking and
-analyze.life, which are the slow twin in the tests.
+more, `conclude` turns rows into facts, `pack` and `unpack` put those aside. See wire._kernels for
+what a kernel may be, _layout for the tables. Nothing grows here: before each call there must be
+room for as many rows as there are frames, and for eight entries of the log each. The rules are
+those of analyze.tracking and analyze.life, which are the slow twin in the tests.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from fourtuple.analyze.survey import _layout as at
 from fourtuple.analyze.survey._conclude import conclude as _conclude
 from fourtuple.analyze.survey._numbers import place
+from fourtuple.analyze.survey._packing import pack as _pack
+from fourtuple.analyze.survey._packing import unpack as _unpack
 from fourtuple.analyze.survey._segment import segment
 from fourtuple.analyze.survey._states import BEGIN
 from fourtuple.wire import _row as wire
@@ -47,6 +49,8 @@ def track(
     `slots` is a hash table of rows (0: empty), its size a power of two. `out` gets what is known
     of each frame where it has a row for each; else it needs one row.
     """
+    if len(table[0]) != wire.WIDTH or len(rows[0]) != at.ROW or len(extra[0]) != at.EXTRA_ROW:
+        control[len(control)] = 0  # our mistake; from here on a compiler knows these widths
     every = len(out) >= len(t_ns)
     for i in range(len(t_ns)):
         now = t_ns[i] + 0
@@ -350,3 +354,13 @@ def _enroll(rows: Rows, r: int, slots: Column, mask: int) -> None:
 def conclude(rows: Rows, extra: Rows, chosen: Column, facts: Rows) -> None:
     """The facts of the chosen rows; `facts` comes in as zeros, one row for each."""
     _conclude(rows, extra, chosen, facts)
+
+
+def pack(facts: Rows, starts: Column, out: Column) -> int:
+    """Pack rows of facts into `out`; `starts` gets where each begins. How many words there are."""
+    return _pack(facts, starts, out)
+
+
+def unpack(words: Column, starts: Column, places: Column, columns: Table) -> None:
+    """Facts again, from where each row begins, as columns."""
+    _unpack(words, starts, places, columns)
