@@ -85,6 +85,7 @@ class Pump:
             self._after()
             self._require_in_time()
         self._last_words()
+        self._await_fin()
         if self._failed is not None:
             raise self._failed
 
@@ -262,3 +263,14 @@ class Pump:
         if self._link.pending and self._link.is_stream:
             with suppress(OSError):
                 self._link.flush()
+
+    def _await_fin(self) -> None:
+        """Where the connection is the other side's to close, it has a moment to do so: whoever
+        closes first waits in TIME_WAIT."""
+        link, until_s = self._link, time.monotonic() + _GOODBYE_S
+        if not (link.codec.awaits_fin and self._receiving_over) or self._failed:
+            return
+        with suppress(OSError, Broken):
+            while not link.heard_fin and (left_s := until_s - time.monotonic()) > 0:
+                if self._wait({link.sock.fileno(): select.POLLIN}, int(left_s * 1000) + 1):
+                    link.receive()
