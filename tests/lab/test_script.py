@@ -24,7 +24,7 @@ from fourtuple.lab.hosts.baseline import PATIENT
 from fourtuple.lab.runner import Options, run
 from fourtuple.lab.script import Lab
 from fourtuple.lab.session import NO_MORE
-from fourtuple.render.verdicts import failures_of, passed
+from fourtuple.render.verdicts import failures_of, measured_in, passed
 from lab.running import held, run_script
 
 pytestmark = pytest.mark.kernel
@@ -59,6 +59,19 @@ def test_a_failed_expectation_names_field_expected_actual_and_frames() -> None:
     params = failure(run_script(script))
     assert params["error"] == "ExpectationFailed"
     assert params["text"] == "ack of the SYN ACK [ack]: expected 7, actual 1 (frame 4)"
+
+
+def test_what_is_measured_is_told_and_read_back() -> None:
+    def script(lab: Lab) -> None:
+        _, _, sock, _ = connected(lab)
+        sent = {f"{n} bytes": (n, sock.send(b"x" * n)) for n in (1, 3)}
+        lab.measured("{count} calls", ("asked", "sent"), sent, evidence=[6], count=2)
+
+    timeline = run_script(script)
+    (found,) = measured_in(timeline)
+    assert (found.what, found.frames) == (Message("{count} calls", {"count": 2}), (6,))
+    assert [numbers for _, numbers in found.rows] == [(1, 1), (3, 3)]
+    assert passed(timeline)
 
 
 def test_nothing_after_a_failed_expectation_is_carried_out() -> None:

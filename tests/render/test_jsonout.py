@@ -162,9 +162,27 @@ def test_an_experiment_has_every_field_of_the_contract() -> None:
                 "evidence": [2],
             }
         ],
+        "measured": [],
         "failures": [],
         "views": {"calls": "wrapped", "states": "sock_diag", "frames": "wire"},
     }
+
+
+def test_what_a_run_measured_is_given_as_numbers() -> None:
+    scene = Scene()
+    rows = [["polling", [15.5, 1395]], ["WebSocket", [3, 335]]]
+    scene.note(50_000, "measured", what="costs", columns=["segments", "bytes"], rows=rows)
+    assert experiment(scene.exchange())["measured"] == [
+        {
+            "what": "costs",
+            "columns": ["segments", "bytes"],
+            "rows": [
+                {"name": "polling", "values": [15.5, 1395]},
+                {"name": "WebSocket", "values": [3, 335]},
+            ],
+            "evidence": [],
+        }
+    ]
 
 
 def test_one_check_that_fails_fails_the_experiment() -> None:

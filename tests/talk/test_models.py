@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from fourtuple.talk.app import App
 from fourtuple.talk.apps import STREAM_APPS
 from fourtuple.talk.codecs import Codec, Lines, Plain
 from fourtuple.talk.hall import Hall, Limits
-from fourtuple.talk.models import MODELS, Listener, Stop, listener
+from fourtuple.talk.models import MODELS, Listener, Stop, listener, ready
 from fourtuple.talk.models.readiness import EpollWaiter, Ready
 from fourtuple.talk.models.ready import serve_ready
 
@@ -240,6 +241,52 @@ def test_a_readiness_loop_looks_at_the_clock_only_if_somebodys_time_may_run_out(
             client.shutdown(socket.SHUT_WR)
             assert client.recv(100) == b""
         assert {seconds is None for seconds in waiter.told} == {not idle_s}
+    finally:
+        stop.set()
+        thread.join(WAIT_S)
+
+
+class Rounds(EpollWaiter):
+    """Counts the rounds of a loop; each is begun by a wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self._news = threading.Condition()
+
+    def wait(self, seconds: float | None) -> list[Ready]:
+        with self._news:
+            self._count += 1
+            self._news.notify_all()
+        return super().wait(seconds)
+
+    def await_a_whole_one(self) -> None:
+        with self._news:
+            until = self._count + 2
+            assert self._news.wait_for(lambda: self._count >= until, WAIT_S)
+
+
+def test_who_is_answered_the_short_way_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [1000.0]
+    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    waiter, stop, hall = Rounds(), Stop(), Hall(STREAM_APPS["echo"](), Limits(idle_s=60.0))
+    listening = socket.create_server(("127.0.0.1", 0))
+    address, listeners = listening.getsockname(), [Listener(listening, "tcp", Plain)]
+    thread = threading.Thread(target=serve_ready, args=(waiter, listeners, hall, stop))
+    thread.start()
+    try:
+        with socket.create_connection(address, timeout=WAIT_S) as client:
+            for _ in range(4):
+                client.sendall(b"hello")
+                assert client.recv(100) == b"hello"
+                waiter.await_a_whole_one()
+                now_s[0] += 50
+                waiter.await_a_whole_one()
+            for _ in range(2):  # the first look may be the first to see what was said last
+                now_s[0] += 61
+                waiter.await_a_whole_one()
+            with suppress(ConnectionResetError):
+                assert client.recv(100) == b""
     finally:
         stop.set()
         thread.join(WAIT_S)

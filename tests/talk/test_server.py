@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -33,3 +35,11 @@ def test_a_signal_that_another_thread_got_ends_it_all_the_same(model: str) -> No
         server.run()
         other.join(WAIT_S)
     assert not other.is_alive()
+
+
+def test_a_server_that_is_not_recorded_loads_no_numpy() -> None:
+    """Nor the threads that come with it, which make every call on a descriptor dearer."""
+    what = "server", "codecs.websocket", "codecs.http", "models.with_asyncio"
+    names = ", ".join(f"fourtuple.talk.{each}" for each in what)
+    program = f"import sys, fourtuple.cli.serve, {names}; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

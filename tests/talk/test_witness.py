@@ -19,9 +19,9 @@ from fourtuple.source import read
 from fourtuple.talk import journal as journal_module
 from fourtuple.talk import witness as witness_module
 from fourtuple.talk.models import MODELS
-from fourtuple.talk.server import Server, Service
+from fourtuple.talk.server import NO_UVLOOP, Server, Service
 from fourtuple.talk.url import parse_url
-from fourtuple.talk.witness import NO_UVLOOP, Witness
+from fourtuple.talk.witness import Witness
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets need CAP_NET_RAW")
 Address = tuple[str, int]

@@ -1,4 +1,4 @@
-"""What a script states: expectations, which end it where they do not hold, and claims."""
+"""What a script states: expectations, which end it where they do not hold, claims, figures."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +72,24 @@ class Statements:
             "values": params,
         }
         self._note("claim", note, tuple(evidence))
+
+    def measured(
+        self,
+        what: str,
+        columns: Sequence[str],
+        rows: Mapping[str, Sequence[float]],
+        *,
+        evidence: Sequence[int] = (),
+        **params: Any,
+    ) -> None:
+        """Figures to compare: drawn as a table, with a bar for each, and given to machines.
+
+        `what`, `columns` and the names of the `rows` are message ids, `params` are for `what`; a
+        row has a number for each column.
+        """
+        told = [[name, list(numbers)] for name, numbers in rows.items()]
+        note = {"what": what, "columns": list(columns), "rows": told, "values": params}
+        self._note("measured", note, tuple(evidence))
 
     def _note(self, kind: str, params: dict[str, Any], frames: tuple[int, ...]) -> None:
         self._log.write(Note(t_ns=time.monotonic_ns(), kind=kind, params=params, frames=frames))

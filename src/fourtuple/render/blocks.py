@@ -8,9 +8,10 @@ from fourtuple.explain.model import Finding, Message
 from fourtuple.explain.phrases import frames_text
 from fourtuple.explain.text import N_
 from fourtuple.render.cells import Painter
+from fourtuple.render.figures import figures
 from fourtuple.render.numbers import duration
 from fourtuple.render.text import width_of, wrap
-from fourtuple.render.view import Check, Claim, Explanation, Text, View
+from fourtuple.render.view import Check, Claim, Explanation, Measured, Text, View
 
 __all__ = ["Blocks"]
 
@@ -99,6 +100,11 @@ class Blocks(msgspec.Struct, frozen=True):
             if getattr(rule, part)
         ]
         yield from ("  " + line for line in self.labelled([*what, *parts], 2, style="dim"))
+
+    def measured(self, several: Sequence[Measured]) -> list[str]:
+        """Figures to compare, in tables."""
+        lines = [line for each in several for line in figures(each, self.painter, self.width)]
+        return self._titled(N_("measured"), lines)
 
     def claims(self, claims: Sequence[Claim], title: str = N_("claims")) -> list[str]:
         """Textbook sentence, verdict, reason."""

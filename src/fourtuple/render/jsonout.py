@@ -243,7 +243,7 @@ def experiment_object(
 ) -> Object:
     """What a run of the lab proved."""
     from fourtuple.analyze.trace import trace
-    from fourtuple.render.verdicts import checks_of, claims_of, failures_of, passed
+    from fourtuple.render.verdicts import checks_of, claims_of, failures_of, measured_in, passed
 
     meta = timeline.meta
 
@@ -276,6 +276,15 @@ def experiment_object(
                 "evidence": list(claim.frames),
             }
             for claim in claims_of(timeline)
+        ],
+        "measured": [
+            {
+                "what": say(each.what),
+                "columns": [say(column) for column in each.columns],
+                "rows": [{"name": say(name), "values": list(row)} for name, row in each.rows],
+                "evidence": list(each.frames),
+            }
+            for each in measured_in(timeline)
         ],
         "failures": [say(failure) for failure in failures_of(timeline, connections)],
         "views": dict(meta.get("views", {})),

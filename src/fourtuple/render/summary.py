@@ -31,6 +31,7 @@ from fourtuple.render.verdicts import (
     claims_of,
     degraded_of,
     failures_of,
+    measured_in,
     try_next_of,
 )
 
@@ -134,6 +135,7 @@ class _Reporter:
     def _run(self) -> Iterator[list[str]]:
         yield self._mutation()
         yield from self._first_ones()
+        yield self.text.measured(measured_in(self.timeline))
         yield self.text.claims(claims_of(self.timeline))
         yield self.text.checks(checks_of(self.timeline))
         failures = failures_of(self.timeline, self.connections)

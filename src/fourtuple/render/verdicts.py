@@ -1,4 +1,4 @@
-"""A lab run's checks and claims, out of the notes that its script left in the timeline."""
+"""A lab run's checks, claims and figures, out of the notes that its script left in the timeline."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from fourtuple.event.model import Note
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
-from fourtuple.render.view import Check, Claim, Text
+from fourtuple.render.view import Check, Claim, Measured, Text
 
 __all__ = [
     "checks_of",
@@ -19,9 +19,13 @@ __all__ = [
     "degraded_of",
     "failures_of",
     "lacked_by",
+    "measured_in",
     "passed",
     "try_next_of",
 ]
+
+#: no figure of a run is as large
+_TOO_MUCH = 1e15
 
 
 def checks_of(timeline: Timeline) -> tuple[Check, ...]:
@@ -58,6 +62,34 @@ def claims_in(notes: Iterable[Note]) -> tuple[Claim, ...]:
         for note in notes
         if note.kind == "claim"
     )
+
+
+def measured_in(timeline: Timeline) -> tuple[Measured, ...]:
+    """The figures that are to be compared; what a damaged recording has in their place is none."""
+    notes = (note for note in timeline.of(Note) if note.kind == "measured")
+    return tuple(found for note in notes if (found := _measured(note)) is not None)
+
+
+def _measured(note: Note) -> Measured | None:
+    match note.params:
+        case {"columns": [str(), *_] as columns, "rows": [_, *_] as rows}:
+            whole = all(isinstance(column, str) for column in columns)
+            if whole and all(_is_row(row, len(columns)) for row in rows):
+                return Measured(
+                    what=_message(note.params, "what"),
+                    columns=tuple(map(Message, columns)),
+                    rows=tuple((Message(name), tuple(numbers)) for name, numbers in rows),
+                    frames=note.frames,
+                )
+    return None
+
+
+def _is_row(row: Any, count: int) -> bool:
+    """A name, and as many numbers as there are columns."""
+    match row:
+        case [str(), [*numbers]] if len(numbers) == count:
+            return all(isinstance(n, int | float) and 0 <= n < _TOO_MUCH for n in numbers)
+    return False
 
 
 def failures_of(timeline: Timeline, connections: Sequence[Connection]) -> tuple[Message, ...]:

@@ -16,6 +16,7 @@ __all__ = [
     "Claim",
     "Explanation",
     "KernelCell",
+    "Measured",
     "ProgramCell",
     "Row",
     "RowKind",
@@ -135,6 +136,15 @@ class Check(msgspec.Struct, frozen=True):
     expected: str
     actual: str
     ok: bool
+    frames: tuple[int, ...] = ()
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Figures of a lab run to compare: `rows` are names, each with a number for each column."""
+
+    what: Text
+    columns: tuple[Text, ...]
+    rows: tuple[tuple[Text, tuple[float, ...]], ...]
     frames: tuple[int, ...] = ()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from fourtuple.errors import UsageError
 from fourtuple.explain.model import Message
@@ -27,9 +28,11 @@ from fourtuple.talk.models.command import serve_command
 from fourtuple.talk.models.datagrams import DatagramService
 from fourtuple.talk.opening import listening_sockets
 from fourtuple.talk.url import Url
-from fourtuple.talk.witness import NO_UVLOOP, OWN_PROGRAM, Witness
 
-__all__ = ["APPS", "Server", "Service"]
+if TYPE_CHECKING:  # numpy comes with it, which a server that is not recorded has no use for
+    from fourtuple.talk.witness import Witness
+
+__all__ = ["APPS", "NO_UVLOOP", "Server", "Service"]
 
 #: what --app takes; `hello` and `files` are pages, and need http
 APPS = (*STREAM_APPS, "hello", "files")
@@ -46,6 +49,12 @@ CERTIFICATE = N_(
     "The certificate of {url} was made just now, and nobody vouches for it. Its SHA-256"
     " fingerprint: {fingerprint}"
 )
+
+NO_UVLOOP = N_(
+    "asyncio runs on Python's own event loop while calls are recorded: those that uvloop makes"
+    " cannot be noted"
+)
+OWN_PROGRAM = N_("each client's program has the socket itself (--exec): its calls are not noted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Server:
         service: Service,
         tell: Callable[[Message], None],
         translator: Translator | None = None,
-        witness: Witness | None = None,
+        witness: "Witness | None" = None,
     ) -> None:
         self._service = service
         self._witness = witness

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 
 from fourtuple.event.timeline import Timeline
 from fourtuple.explain.model import Message
-from fourtuple.explain.text import N_
 from fourtuple.system.sniffer import Sniffer, may_sniff
 from fourtuple.talk.filter import frame_filter
 from fourtuple.talk.journal import Journal
@@ -21,13 +20,8 @@ from fourtuple.talk.url import Url
 from fourtuple.talk.views import LOCAL, MOST_FRAME_BYTES, NO_FRAMES, timeline_of
 from fourtuple.wire import Packet
 
-__all__ = ["NO_UVLOOP", "OWN_PROGRAM", "Witness"]
+__all__ = ["Witness"]
 
-NO_UVLOOP = N_(
-    "asyncio runs on Python's own event loop while calls are recorded: those that uvloop makes"
-    " cannot be noted"
-)
-OWN_PROGRAM = N_("each client's program has the socket itself (--exec): its calls are not noted")
 _ANYWHERE = frozenset(("0.0.0.0", "::"))
 
 

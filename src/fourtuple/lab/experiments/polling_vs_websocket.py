@@ -18,6 +18,11 @@ _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #: FIN and opcode 1, text; the bit of the mask (RFC 6455, section 5.2)
 _TEXT, _MASKED = 0x81, 0x80
 PORTS = FRESH, KEPT, WEBSOCKET = 8001, 8002, 8003
+_WAYS = {
+    FRESH: N_("polling, new connections"),
+    KEPT: N_("polling, one connection"),
+    WEBSOCKET: N_("WebSocket"),
+}
 
 #: as a browser's, without cookies
 HEADERS = (
@@ -222,6 +227,15 @@ def _costs(lab: Lab) -> None:
         web_n=f"{segments[WEBSOCKET] / (2 * COUNT):.1f}",
         polled=len(polled) // 2,
         framed=sum(frames.lengths) // (2 * COUNT),
+    )
+    lab.measured(
+        N_("a message of {size} bytes, on average, everything included"),
+        (N_("segments"), N_("bytes on the wire")),
+        {
+            name: (segments[port] / (2 * COUNT), octets[port] // (2 * COUNT))
+            for port, name in _WAYS.items()
+        },
+        size=SIZE,
     )
     opening = lab.segments(port=WEBSOCKET, flags="SYN")
     lab.claim(

@@ -13,7 +13,8 @@ __all__ = ["Bytes", "ClientCodec", "Whole"]
 
 class ClientCodec(Protocol):
     """One a connection. `joined`: the handshakes are over. `news`: what there is to tell, for who
-    takes it out. `closes_itself`: the protocol has an end of its own, for both sides at once."""
+    takes it out. `closes_itself`: the protocol has an end of its own, for both sides at once;
+    `awaits_fin`: after that, the connection is the other side's to close."""
 
     news: list[Message]
 
@@ -22,6 +23,9 @@ class ClientCodec(Protocol):
 
     @property
     def closes_itself(self) -> bool: ...
+
+    @property
+    def awaits_fin(self) -> bool: ...
 
     def open(self) -> bytes:
         """What is to be said first."""
@@ -45,6 +49,7 @@ class Bytes:
 
     joined = True
     closes_itself = False
+    awaits_fin = False
 
     def __init__(self) -> None:
         self.news: list[Message] = []

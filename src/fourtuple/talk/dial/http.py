@@ -21,6 +21,7 @@ class Http:
 
     joined = True
     closes_itself = True
+    awaits_fin = False
 
     def __init__(self, url: Url) -> None:
         self._url = url

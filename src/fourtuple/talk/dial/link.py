@@ -53,6 +53,8 @@ class Link:
     sends: int = 0
     receives: int = 0
     first_byte_ns: int = 0
+    #: whether the other side's FIN has been read
+    heard_fin: bool = False
     pending: bytearray = field(default_factory=bytearray)
     datagrams: deque[bytes] = field(default_factory=deque)
     _last: bytes | None = None
@@ -148,6 +150,7 @@ class Link:
             if data in self.heard_again and self._own():
                 self.heard_again.remove(data)
                 return Received()
+        self.heard_fin = self.is_stream and not data
         self.received_bytes += len(data)
         self.receives += bool(data) or not self.is_stream
         found = self.codec.receive(data)

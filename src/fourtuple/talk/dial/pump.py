@@ -9,7 +9,7 @@ side said before may still be there to read.
 import math
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -85,6 +85,7 @@ class Pump:
             self._after()
             self._require_in_time()
         self._last_words()
+        self._await_fin()
         if self._failed is not None:
             raise self._failed
 
@@ -111,14 +112,14 @@ class Pump:
         return self._habits.wait_s
 
     def _turn(self) -> None:
-        poll, link_fd, source_fd = select.poll(), self._link.sock.fileno(), self._source.fileno()
+        link_fd, source_fd = self._link.sock.fileno(), self._source.fileno()
         events = 0 if self._receiving_over else select.POLLIN
         events |= select.POLLOUT if self._link.waiting and not self._sending_over else 0
-        poll.register(link_fd, events)
+        wanted = {link_fd: events}
         takes = not self._input_over and not self._link.waiting
         if takes and source_fd is not None:
-            poll.register(source_fd, select.POLLIN)
-        ready = dict(poll.poll(self._timeout_ms(takes)))
+            wanted[source_fd] = select.POLLIN
+        ready = self._wait(wanted, self._timeout_ms(takes))
         happened = ready.get(link_fd, 0)
         if happened & select.POLLOUT and not self._failed:
             self._send()
@@ -128,6 +129,16 @@ class Pump:
             self._take(bool(source_fd is not None and source_fd in ready))
         if self._input_over and not self._link.waiting and self._may_end():
             self._tell_end()
+
+    def _wait(self, wanted: Mapping[int, int], timeout_ms: int | None) -> dict[int, int]:
+        """poll() for what is wanted of each descriptor: what is ready."""
+        poll = select.poll()
+        for descriptor, events in wanted.items():
+            poll.register(descriptor, events)
+        found = self._link.journal.wait(
+            "poll", (len(wanted),), lambda: poll.poll(timeout_ms), lambda ready: ready[0]
+        )
+        return dict(found)
 
     def _may_end(self) -> bool:
         """An end that is one for both sides at once waits until the answers have come."""
@@ -252,3 +263,14 @@ class Pump:
         if self._link.pending and self._link.is_stream:
             with suppress(OSError):
                 self._link.flush()
+
+    def _await_fin(self) -> None:
+        """Where the connection is the other side's to close, it has a moment to do so: whoever
+        closes first waits in TIME_WAIT."""
+        link, until_s = self._link, time.monotonic() + _GOODBYE_S
+        if not (link.codec.awaits_fin and self._receiving_over) or self._failed:
+            return
+        with suppress(OSError, Broken):
+            while not link.heard_fin and (left_s := until_s - time.monotonic()) > 0:
+                if self._wait({link.sock.fileno(): select.POLLIN}, int(left_s * 1000) + 1):
+                    link.receive()

@@ -55,6 +55,10 @@ class Tls:
         return self.inner.closes_itself
 
     @property
+    def awaits_fin(self) -> bool:
+        return self.inner.awaits_fin
+
+    @property
     def agreed(self) -> bool:
         """Whether the TLS handshake is over."""
         return self._agreed

@@ -29,6 +29,7 @@ class WebSocket:
     whole, and each frame is news. Text goes out as text, what is no UTF-8 as bytes."""
 
     closes_itself = True
+    awaits_fin = True  # RFC 6455, section 7.1.1
 
     def __init__(self, url: Url, *, compress: bool = True) -> None:
         extensions = enable_client_permessage_deflate(None) if compress else None

@@ -9,15 +9,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from select import POLLIN
 
 from fourtuple.explain.model import Message
 from fourtuple.explain.text import N_
 from fourtuple.talk.hall import Hall, Seat, gone, silent
 from fourtuple.talk.models.listener import CHUNK_BYTES, ENOUGH_BYTES, LINGER_S, Door, Listener, Stop
 from fourtuple.talk.models.readiness import READABLE, Waiter
+from fourtuple.talk.models.short_way import ShortWay, short_way
 
 __all__ = ["serve_ready"]
 
@@ -31,10 +33,15 @@ TOO_HIGH = N_("select() watches descriptors below {limit} only; --model epoll wa
 def serve_ready(waiter: Waiter, listeners: Sequence[Listener], hall: Hall, stop: Stop) -> None:
     """Serve until told to stop, and until all has been sent then."""
     with closing(waiter), closing(_Loop(waiter, listeners, hall, stop)) as loop:
+        answerer = loop.answers.get
         while not (stop.asked and (not loop.places or stop.late)):
             ticks = stop.asked or loop.minds_clock
             for descriptor, events in waiter.wait(_TICK_S if ticks else None):
-                loop.ready(descriptor, events)
+                answer = answerer(descriptor)
+                if answer is None or events != POLLIN:
+                    loop.ready(descriptor, events)
+                elif not answer():
+                    loop.follow_up(loop.places[descriptor])
             loop.look_after_woken()
             if loop.minds_clock:
                 loop.look_at_clock(time.monotonic())
@@ -42,14 +49,20 @@ def serve_ready(waiter: Waiter, listeners: Sequence[Listener], hall: Hall, stop:
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """A connection: its socket and seat, whether it said something since the clock was looked at,
-    when that was before, when we said our end."""
+    """A connection: its socket and seat, how it is answered while that is simple, how many bytes
+    it had said when the clock was looked at and when that had grown, when we said our end."""
 
     socket: socket.socket
     seat: Seat
-    heard: bool = True
+    short: ShortWay | None
+    heard_bytes: int = -1
     heard_s: float = 0.0
     shut_s: float = 0.0
+
+    def count(self) -> None:
+        """Let the seat know of the bytes that went the short way."""
+        if self.short is not None:
+            self.short.count()
 
 
 class _Loop:
@@ -69,6 +82,8 @@ class _Loop:
         #: those that were told our end and have not closed yet
         self._leaving: set[_Place] = set()
         self.places: dict[int, _Place] = {}
+        #: how to answer those who can be answered the short way just now
+        self.answers: dict[int, Callable[[], bool]] = {}
         waiter.watch(self._bell, True, False)
         waiter.watch(self._end, True, False)
         for descriptor, listener in self._listeners.items():
@@ -78,11 +93,9 @@ class _Loop:
     def ready(self, descriptor: int, events: int) -> None:
         place = self.places.get(descriptor)
         if place is not None:
-            if events & READABLE and self._answer(place):
-                return
-            if place.seat.waiting:
-                self._write(place)
-            self._look_after(place)
+            if events & READABLE:
+                self._hear(place)
+            self.follow_up(place)
         elif listener := self._listeners.get(descriptor):
             self._accept(listener)
         elif descriptor == self._bell:
@@ -96,8 +109,12 @@ class _Loop:
         while self._woken:
             place = self._woken.pop()
             if place.socket.fileno() >= 0:
-                self._write(place)
-                self._look_after(place)
+                self.follow_up(place)
+
+    def follow_up(self, place: _Place) -> None:
+        """Send what waits, and see what is to be waited for then."""
+        self._write(place)
+        self._look_after(place)
 
     @property
     def minds_clock(self) -> bool:
@@ -117,8 +134,9 @@ class _Loop:
 
     def _drop_silent(self, now_s: float) -> None:
         for place in list(self.places.values()):
-            if place.heard:
-                place.heard, place.heard_s = False, now_s
+            place.count()
+            if place.heard_bytes != place.seat.received_bytes:
+                place.heard_bytes, place.heard_s = place.seat.received_bytes, now_s
             elif now_s - place.heard_s > self._hall.limits.idle_s:
                 self._hall.drop(place.seat, silent(self._hall.limits))
                 self._look_after(place)
@@ -129,6 +147,7 @@ class _Loop:
             self._waiter.forget(descriptor)
             listener.socket.close()
         self._listeners.clear()
+        self.answers.clear()
         self._hall.finish_all()
 
     def close(self) -> None:
@@ -151,7 +170,7 @@ class _Loop:
         if seat is None:
             connection.close()
             return
-        place = _Place(connection, seat)
+        place = _Place(connection, seat, short_way(connection, seat, self._hall))
         seat.wake = lambda: self._wake(place)
         self.places[connection.fileno()] = place
         try:
@@ -166,36 +185,13 @@ class _Loop:
             with suppress(OSError):  # the loop has ended
                 os.eventfd_write(self._bell, 1)
 
-    def _answer(self, place: _Place) -> bool:
-        """Hear what came; whether it is answered and nothing is left to do. What need not queue in
-        the hall is given to the kernel here, without a further call: a message is mostly that."""
-        seat = place.seat
+    def _hear(self, place: _Place) -> None:
         try:
-            data = place.socket.recv(CHUNK_BYTES)
+            self._hall.receive(place.seat, place.socket.recv(CHUNK_BYTES))
         except BlockingIOError:
-            return False
+            return
         except OSError as error:  # ECONNRESET, ETIMEDOUT
-            self._hall.drop(seat, gone(error))
-            return False
-        place.heard = True
-        direct = None if seat.waiting or not data else seat.direct
-        answer = None if direct is None else direct(data)
-        if answer is None:
-            self._hall.receive(seat, data)
-            return False
-        seat.received_bytes += len(data)
-        try:
-            sent = place.socket.send(answer)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:  # EPIPE, ECONNRESET
-            self._hall.drop(seat, gone(error))
-            return False
-        seat.sent_bytes += sent
-        if sent < len(answer):
-            seat.put(answer[sent:])
-            return False
-        return True
+            self._hall.drop(place.seat, gone(error))
 
     def _write(self, place: _Place) -> None:
         seat = place.seat
@@ -219,14 +215,21 @@ class _Loop:
             self._leaving.add(place)
             with suppress(OSError):
                 place.socket.shutdown(socket.SHUT_WR)
+        descriptor = place.socket.fileno()
+        if place.short is None or seat.direct is None or seat.waiting:
+            self.answers.pop(descriptor, None)
+        else:
+            self.answers[descriptor] = place.short.answer
         read = not seat.ended and len(seat.waiting) < ENOUGH_BYTES
-        self._waiter.watch(place.socket.fileno(), read, bool(seat.waiting))
+        self._waiter.watch(descriptor, read, bool(seat.waiting))
 
     def _close(self, place: _Place) -> None:
         descriptor = place.socket.fileno()
         if self.places.pop(descriptor, None) is not None:
+            self.answers.pop(descriptor, None)
             with suppress(KeyError, OSError):
                 self._waiter.forget(descriptor)
             self._leaving.discard(place)
             place.socket.close()
+            place.count()
             self._hall.close(place.seat)
