@@ -287,6 +287,18 @@ def test_a_listener_that_the_table_loses_takes_along_what_nobody_had_accepted():
     assert verdict(story) == ("server", "listener-closed", "certain")
 
 
+def test_what_comes_once_a_listener_has_reset_its_queue_finds_no_socket():
+    story = opened()
+    story.server.table(story.server.listener(1), story.server.row("ESTABLISHED", inode=0))
+    story.server.rst_ack()
+    story.client.send(14)
+    story.server.rst()
+    story.wait(1)
+    story.server.table()
+    found = [(one.cause, one.confidence) for one in resets(story)]
+    assert found == [("listener-closed", "certain"), ("no-such-connection", "certain")]
+
+
 def test_a_socket_that_was_destroyed_tells_its_program():
     story = opened()
     story.client.table(story.client.row("ESTABLISHED"))

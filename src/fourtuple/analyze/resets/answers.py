@@ -130,9 +130,11 @@ def _still(scene: Scene) -> Cause | None:
     if broke is None or segment is None or not scene.plain:
         return None
     frames = (broke.frame, segment.frame)
-    if broke.cause in _LASTING:
+    answered = not scene.connection.segment(broke.frame).flags & ACK
+    # whom a listener that closes has in its queue it resets unasked: then the socket is gone, too
+    if broke.cause in _LASTING and (answered or broke.cause != "listener-closed"):
         return broke.cause, broke.confidence, frames
-    if broke.confidence == "undetermined" and not scene.connection.segment(broke.frame).flags & ACK:
+    if broke.confidence == "undetermined" and answered:
         return UNKNOWN
     return "no-such-connection", "certain", frames
 
