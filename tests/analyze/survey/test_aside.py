@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fourtuple.analyze.survey.aside import Aside
+from fourtuple.analyze.survey.aside import AHEAD, Aside
 
 
 def test_pieces_are_done_in_order_by_one_other_thread_which_ends():
@@ -18,21 +18,29 @@ def test_pieces_are_done_in_order_by_one_other_thread_which_ends():
     assert other not in {thread.ident for thread in threading.enumerate()}
 
 
-def test_who_asks_goes_on_while_a_piece_is_done():
+def test_who_asks_goes_on_while_pieces_are_under_way():
     aside, may_end = Aside(), threading.Event()
-    aside.do(lambda: None if may_end.wait(60) else pytest.fail("nobody went on"))
+    for _ in range(AHEAD):
+        aside.do(lambda: None if may_end.wait(60) else pytest.fail("nobody went on"))
     may_end.set()
     aside.wait()
 
 
-@pytest.mark.parametrize("asking", [Aside.wait, Aside.end, lambda aside: aside.do(int)])
-def test_what_went_wrong_is_told_to_who_asks_next_and_only_once(asking):
+@pytest.mark.parametrize("asking", [Aside.wait, Aside.end])
+def test_what_went_wrong_is_told_to_who_waits_and_only_once(asking):
     aside = Aside()
     aside.do(lambda: [].pop())
     with pytest.raises(IndexError):
         asking(aside)
     aside.do(int)
     aside.end()
+
+
+def test_what_went_wrong_is_told_to_who_asks_for_more():
+    aside = Aside()
+    with pytest.raises(IndexError):
+        for _ in range(1 + AHEAD):
+            aside.do(lambda: [].pop())
 
 
 def test_without_work_there_is_nothing_to_wait_for():

@@ -8,29 +8,33 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
-__all__ = ["Aside"]
+__all__ = ["AHEAD", "Aside"]
 
 Work = Callable[[], None]
 
+#: pieces that may be under way: while one is done, the next is at hand already
+AHEAD = 2
+
 
 class Aside:
-    """`do` some work, and some more; `end` when there is no more. One piece is under way at most:
-    who asks for the next, or waits, is told there what went wrong with the one before."""
+    """`do` some work, and some more; `end` when there is no more. Who asks while `AHEAD` pieces are
+    under way waits for the first of them. What goes wrong is told to who waits."""
 
     def __init__(self) -> None:
         self._asked: SimpleQueue[Work | None] = SimpleQueue()
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._thread: Thread | None = None
-        self._busy = False
+        self._under_way = 0
 
     def do(self, work: Work) -> None:
         """Have it done, once what was asked for before is."""
-        self.wait()
+        if self._under_way == AHEAD:
+            self._wait_for_one()
         if self._thread is None:
             # who gives up on the way, Ctrl-C for example, need not end it
             self._thread = Thread(target=self._work, daemon=True)
             self._thread.start()
-        self._busy = True
+        self._under_way += 1
         self._asked.put(work)
 
     def end(self) -> None:
@@ -43,10 +47,12 @@ class Aside:
 
     def wait(self) -> None:
         """All that was asked for is done."""
-        if not self._busy:
-            return
+        while self._under_way:
+            self._wait_for_one()
+
+    def _wait_for_one(self) -> None:
         error = self._done.get()
-        self._busy = False
+        self._under_way -= 1
         if error is not None:
             raise error
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from fourtuple.analyze.survey import _layout as at
 from fourtuple.analyze.survey._states import transitions
-from fourtuple.analyze.survey.aside import Aside
+from fourtuple.analyze.survey.aside import AHEAD, Aside
 from fourtuple.analyze.survey.spill import Shelf, Spill
 from fourtuple.analyze.survey.table import ConnectionTable, Evidence, quoted, tuple_marks
 from fourtuple.compiled import Kernel
@@ -106,7 +106,7 @@ class Survey:
         self.control[[at.C_ROWS, at.C_EXTRAS]] = 1
         self.control[at.C_NOW] = _BEFORE_ALL
         self.moves = np.array(transitions(), np.int64)
-        self.tables = [np.zeros((_STEP, WIDTH), np.int64) for _ in range(2)]
+        self.tables = [np.zeros((_STEP, WIDTH), np.int64) for _ in range(1 + AHEAD)]
         self.concluded = np.zeros((_TURNED, at.FACT), np.int64)
         self.facts = Shelf(self.kernels)
 
@@ -140,8 +140,8 @@ class Survey:
         place = seen if every else np.zeros((1, at.SEGMENT), np.int64)
         for begin in range(0, count, _STEP):
             part = slice(begin, min(begin + _STEP, count))
-            self.tables.reverse()  # the other one may still be looked at
-            table = self.tables[0][: part.stop - begin]
+            self.tables.append(self.tables.pop(0))  # the others may still be looked at
+            table = self.tables[-1][: part.stop - begin]
             table.view(np.uint8).fill(0)  # in half the time of table[:] = 0
             columns = (column[part] for column in (start, captured, original, link_type))
             if self.decode["decode_rows"](buffer, *columns, table):
