@@ -1,12 +1,14 @@
 """How fast captures are read: tshark, tcptrace, nfstream, dpkt and fourtuple in one run.
 
-    python bench/read.py [--runs 3] [--ten-million] [--ten-gigabytes]
+    python bench/read.py [--runs 3] [--ten-gigabytes]
 
 The capture is made in namespaces (bench/support/capture.py) and kept: a million packets, many short
 HTTP connections and bulk flows, one packet in a hundred lost, ports used again. Figures are medians
 of CPU seconds of the whole process, start-up included, and the largest resident memory: wall-clock
-time says more of a machine's other work. The targets are those of the project; a figure beyond its
-target, or a number of connections that differs from tshark's, fails the benchmark.
+time says more of a machine's other work. How many packets a second of ten million are read is told
+by the clock as well, since two processors share that work. The targets are those of the project; a
+figure beyond its target, or a number of connections that differs from tshark's, fails the
+benchmark.
 """
 
 import argparse
@@ -52,7 +54,7 @@ with open(sys.argv[1], "rb") as file:
             flows[ends] = flows.get(ends, 0) + 1
 print(len(flows), "flows")
 """
-#: CPU seconds, and MiB; see the issue of reading
+#: CPU seconds, and MiB; of ten million packets seconds by the clock
 SUMMARY_S, JSON_MORE_S, MEMORY_MIB, SMALL_S, TEN_MILLION_S = 0.6, 0.3, 250, 0.17, 2.5
 #: of a capture of 10 GB, which has five million connections
 LARGE_MIB = 1024
@@ -90,7 +92,6 @@ class Tool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--ten-million", action="store_true", help="10 million packets, too")
     parser.add_argument("--ten-gigabytes", action="store_true", help="a capture of 10 GB, too")
     asked = parser.parse_args()
     try:
@@ -100,8 +101,7 @@ def main() -> int:
         return 1
     prepare(str(capture))
     failed = compare(str(capture), asked.runs) + small(capture, asked.runs)
-    if asked.ten_million:
-        failed += larger(capture, 10, asked.runs)
+    failed += larger(capture, 10, asked.runs)
     if asked.ten_gigabytes:
         failed += larger(capture, 106, 1)
     for failure in failed:
@@ -221,14 +221,16 @@ def larger(capture: Path, times: int, runs: int) -> list[str]:
         path = repeated(capture, Path(directory) / "large.pcap", times)
         size = path.stat().st_size / 1e9
         tool = Tool("fourtuple read", [*OURS, str(path)], _ours)
-        begun_s = time.monotonic()
+        clock_s = []
         for _ in range(runs):
+            begun_s = time.monotonic()
             tool.run()
-        wall_s = (time.monotonic() - begun_s) / runs
-    _print(f"{times},000,000 packets, {size:.1f} GB, {wall_s:.1f} s on the clock", [tool])
+            clock_s.append(time.monotonic() - begun_s)
+    wall_s = statistics.median(clock_s)
+    _print(f"{times},000,000 packets, {size:.1f} GB, {wall_s:.2f} s on the clock", [tool])
     failed = []
-    if times == 10 and tool.median_s > TEN_MILLION_S:
-        failed.append(f"10 million packets took {tool.median_s:.2f} s, more than {TEN_MILLION_S}")
+    if times == 10 and wall_s > TEN_MILLION_S:
+        failed.append(f"10 million packets took {wall_s:.2f} s, more than {TEN_MILLION_S}")
     if tool.memory_mib > LARGE_MIB:
         failed.append(f"{size:.1f} GB took {tool.memory_mib:.0f} MiB, more than {LARGE_MIB}")
     return failed

@@ -33,8 +33,10 @@ def survey(
     compiled: bool = False,
     capacity: int = 64,
     cuts: list[int] | None = None,
+    every: bool = True,
 ) -> tuple[Surveyed, np.ndarray[Any, Any]]:
-    """The survey of a timeline's frames, taken in between `cuts`, and what it knows of each."""
+    """The survey of a timeline's frames, taken in between `cuts`, and what it knows of each: of
+    none without `every`, and frames are tracked aside then."""
     load = kernels if compiled else _interpreted
     decode, track = load("fourtuple.wire._kernels"), load("fourtuple.analyze.survey._kernels")
     made = Survey(decode, track, capacity)
@@ -45,8 +47,10 @@ def survey(
     for begin, end in pairwise(limits):
         part = slice(begin, end)
         columns = (frames.start, frames.captured, frames.original, links, frames.t_ns)
-        taken = [column[part] for column in (*columns, frames.vantage)]
-        known.append(made.step(frames.buffer, *taken, begin + 1, every=True))
+        taken = [column[part].copy() for column in (*columns, frames.vantage)]
+        known.append(made.step(frames.buffer, *taken, begin + 1, every=every))
+        for column in taken:  # they are those of the next block then
+            column[:] = -1
     return made.finish(), np.concatenate(known)
 
 

@@ -36,6 +36,9 @@ def agree(timeline: Timeline, **how: object) -> None:
         assert frames[number - 1] == frame, number
 
 
+needs_numba = pytest.mark.skipif(not available(), reason="numba is not installed")
+
+
 @given(seeds)
 @example(19_634)  # it begins before the capture's own clock does
 @settings(max_examples=60)
@@ -50,10 +53,22 @@ def test_how_frames_are_cut_into_steps_and_how_small_the_tables_are_changes_noth
     agree(timeline, cuts=cuts(seed, len(timeline.frames)), capacity=32)
 
 
-@pytest.mark.skipif(not available(), reason="numba is not installed")
+@needs_numba
 def test_compiled_the_kernels_say_the_same():
     for seed in range(40):
         agree(crowd(seed), compiled=True)
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_numba)])
+def test_frames_that_are_tracked_aside_give_the_same_facts(compiled):
+    for seed in range(10):
+        timeline = crowd(seed, size=12)
+        limits = cuts(seed, len(timeline.frames))
+        here, _ = survey(timeline, compiled=compiled, capacity=32, cuts=limits)
+        aside, known = survey(timeline, compiled=compiled, capacity=32, cuts=limits, every=False)
+        assert surveyed_facts(aside) == surveyed_facts(here)
+        assert aside.frames == here.frames
+        assert not len(known)
 
 
 @given(seeds)

@@ -2,7 +2,8 @@
 
 `Survey.step` takes frames in, `finish` gives the connections as tables. Memory grows with the
 connections that are open (analyze.tracking says when one is over) and not with frames: rows of
-those that are over leave as facts, to a temporary file where they are many. The same rules as in
+those that are over leave as facts, to a temporary file where they are many. Frames are decoded
+here while those before are tracked aside, by another processor. The same rules as in
 analyze.tracking and analyze.life, which know more: every segment's own facts, and what calls and
 socket tables tell. A property test holds that both say the same of every connection.
 """
@@ -10,6 +11,7 @@ socket tables tell. A property test holds that both say the same of every connec
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy.typing as npt
 
 from fourtuple.analyze.survey import _layout as at
 from fourtuple.analyze.survey._states import transitions
+from fourtuple.analyze.survey.aside import AHEAD, Aside
 from fourtuple.analyze.survey.spill import Shelf, Spill
 from fourtuple.analyze.survey.table import ConnectionTable, Evidence, quoted, tuple_marks
 from fourtuple.compiled import Kernel
@@ -80,9 +83,10 @@ class Survey:
     log: Int64s = field(init=False)
     control: Int64s = field(init=False)
     moves: Int64s = field(init=False)
-    table: Int64s = field(init=False)
+    tables: list[Int64s] = field(init=False)
     concluded: Int64s = field(init=False)
     fragments: Reassembly = field(default_factory=Reassembly)
+    aside: Aside = field(default_factory=Aside)
     quoted: set[int] = field(default_factory=set)
     problems: Counter[str] = field(default_factory=Counter)
     unknown_links: Counter[int] = field(default_factory=Counter)
@@ -102,7 +106,7 @@ class Survey:
         self.control[[at.C_ROWS, at.C_EXTRAS]] = 1
         self.control[at.C_NOW] = _BEFORE_ALL
         self.moves = np.array(transitions(), np.int64)
-        self.table = np.zeros((_STEP, WIDTH), np.int64)
+        self.tables = [np.zeros((_STEP, WIDTH), np.int64) for _ in range(1 + AHEAD)]
         self.concluded = np.zeros((_TURNED, at.FACT), np.int64)
         self.facts = Shelf(self.kernels)
 
@@ -128,13 +132,16 @@ class Survey:
 
         With `every`, the result is int64[n, SEGMENT]: what is known of each frame; else empty.
         """
+        if every:
+            self.aside.wait()
         count = len(start)
         files = np.zeros(count, np.int64) if file is None else file
         seen = np.zeros((count if every else 0, at.SEGMENT), np.int64)
         place = seen if every else np.zeros((1, at.SEGMENT), np.int64)
         for begin in range(0, count, _STEP):
             part = slice(begin, min(begin + _STEP, count))
-            table = self.table[: part.stop - begin]
+            self.tables.append(self.tables.pop(0))  # the others may still be looked at
+            table = self.tables[-1][: part.stop - begin]
             table.view(np.uint8).fill(0)  # in half the time of table[:] = 0
             columns = (column[part] for column in (start, captured, original, link_type))
             if self.decode["decode_rows"](buffer, *columns, table):
@@ -142,8 +149,10 @@ class Survey:
                 self._hear(table)
                 self._note_problems(table, link_type[part])
             known = place[part] if every else place
-            seen_at = t_ns[part], vantage[part], files[part]
-            self._track(table, seen_at, first_number + begin, known)
+            # while these frames are tracked, the columns may become those of the next block
+            seen_at = tuple(column[part].copy() for column in (t_ns, vantage, files))
+            track = partial(self._track, table, seen_at, first_number + begin, known)
+            track() if every else self.aside.do(track)
         return seen
 
     def _track(self, table: Int64s, seen_at: tuple[Int64s, ...], first: int, seen: Int64s) -> None:
@@ -246,6 +255,7 @@ class Survey:
 
     def finish(self) -> "Surveyed":
         """No more frames come."""
+        self.aside.end()
         self.notes.add(self.log[: self.control[at.C_LOG]])
         self.control[at.C_LOG] = 0
         return Surveyed.of(self)
