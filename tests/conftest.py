@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from fourtuple.errors import CapabilityMissing
 from fourtuple.system.capabilities import require_lab
+from fourtuple.system.tracefs import place
 
 pytest_plugins = ["pytester"]
 
@@ -107,3 +108,12 @@ def fail_instead_of_skipping(report: pytest.TestReport | pytest.CollectReport) -
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longreprtext}"
+
+
+@pytest.fixture
+def kernel_trace() -> None:
+    """Skips where the kernel's trace may not be read."""
+    try:
+        place()
+    except CapabilityMissing as missing:
+        pytest.skip(str(missing))

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fourtuple.errors import CapabilityMissing
-from fourtuple.system.tracefs import place
 from watch.programs import SERVER, running, script
 from watch.test_session import CLIENT
 
@@ -35,17 +33,9 @@ def test_a_wrong_command_line_says_what_is_wrong(words: list[str], said: str) ->
     assert said in done.stderr
 
 
-@pytest.fixture
-def trace() -> None:
-    try:
-        place()
-    except CapabilityMissing as missing:
-        pytest.skip(str(missing))
-
-
 @pytest.mark.kernel
 @pytest.mark.root
-@pytest.mark.usefixtures("trace")
+@pytest.mark.usefixtures("kernel_trace")
 class TestByTheTrace:
     def test_a_ladder_has_both_owners_and_their_calls(self, tmp_path: Path) -> None:
         kept = str(tmp_path / "kept.pcapng")

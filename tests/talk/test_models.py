@@ -213,6 +213,22 @@ def test_a_client_that_stays_does_not_keep_it_from_ending(
         assert not server.thread.is_alive()
 
 
+@contextmanager
+def loop_client(waiter: EpollWaiter, idle_s: float) -> Iterator[socket.socket]:
+    """A client of a readiness loop that waits with this waiter."""
+    stop, hall = Stop(), Hall(STREAM_APPS["echo"](), Limits(idle_s=idle_s))
+    listening = socket.create_server(("127.0.0.1", 0))
+    address, listeners = listening.getsockname(), [Listener(listening, "tcp", Plain)]
+    thread = threading.Thread(target=serve_ready, args=(waiter, listeners, hall, stop))
+    thread.start()
+    try:
+        with socket.create_connection(address, timeout=WAIT_S) as client:
+            yield client
+    finally:
+        stop.set()
+        thread.join(WAIT_S)
+
+
 class Overheard(EpollWaiter):
     """Remembers how long it was to wait each time."""
 
@@ -229,21 +245,13 @@ class Overheard(EpollWaiter):
 def test_a_readiness_loop_looks_at_the_clock_only_if_somebodys_time_may_run_out(
     idle_s: float,
 ) -> None:
-    waiter, stop, hall = Overheard(), Stop(), Hall(STREAM_APPS["echo"](), Limits(idle_s=idle_s))
-    listening = socket.create_server(("127.0.0.1", 0))
-    address, listeners = listening.getsockname(), [Listener(listening, "tcp", Plain)]
-    thread = threading.Thread(target=serve_ready, args=(waiter, listeners, hall, stop))
-    thread.start()
-    try:
-        with socket.create_connection(address, timeout=WAIT_S) as client:
-            client.sendall(b"hello")
-            assert client.recv(100) == b"hello"
-            client.shutdown(socket.SHUT_WR)
-            assert client.recv(100) == b""
+    waiter = Overheard()
+    with loop_client(waiter, idle_s) as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""
         assert {seconds is None for seconds in waiter.told} == {not idle_s}
-    finally:
-        stop.set()
-        thread.join(WAIT_S)
 
 
 class Rounds(EpollWaiter):
@@ -269,27 +277,19 @@ class Rounds(EpollWaiter):
 def test_who_is_answered_the_short_way_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [1000.0]
     monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-    waiter, stop, hall = Rounds(), Stop(), Hall(STREAM_APPS["echo"](), Limits(idle_s=60.0))
-    listening = socket.create_server(("127.0.0.1", 0))
-    address, listeners = listening.getsockname(), [Listener(listening, "tcp", Plain)]
-    thread = threading.Thread(target=serve_ready, args=(waiter, listeners, hall, stop))
-    thread.start()
-    try:
-        with socket.create_connection(address, timeout=WAIT_S) as client:
-            for _ in range(4):
-                client.sendall(b"hello")
-                assert client.recv(100) == b"hello"
-                waiter.await_a_whole_one()
-                now_s[0] += 50
-                waiter.await_a_whole_one()
-            for _ in range(2):  # the first look may be the first to see what was said last
-                now_s[0] += 61
-                waiter.await_a_whole_one()
-            with suppress(ConnectionResetError):
-                assert client.recv(100) == b""
-    finally:
-        stop.set()
-        thread.join(WAIT_S)
+    waiter = Rounds()
+    with loop_client(waiter, 60.0) as client:
+        for _ in range(4):
+            client.sendall(b"hello")
+            assert client.recv(100) == b"hello"
+            waiter.await_a_whole_one()
+            now_s[0] += 50
+            waiter.await_a_whole_one()
+        for _ in range(2):  # the first look may be the first to see what was said last
+            now_s[0] += 61
+            waiter.await_a_whole_one()
+        with suppress(ConnectionResetError):
+            assert client.recv(100) == b""
 
 
 def test_stopping_sends_what_waits_and_closes(model: str) -> None:

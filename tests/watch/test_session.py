@@ -18,7 +18,7 @@ from typing import IO, Any
 import pytest
 
 from fourtuple.analyze import connections
-from fourtuple.errors import CapabilityMissing, UsageError
+from fourtuple.errors import UsageError
 from fourtuple.event.model import Call, Endpoint, State
 from fourtuple.event.timeline import Datagram, Segment, Timeline
 from fourtuple.explain.model import Message
@@ -30,15 +30,7 @@ from fourtuple.watch.session import Session
 from fourtuple.watch.wish import Wish
 from watch.programs import SERVER, ended, running, script, watching
 
-pytestmark = [pytest.mark.kernel, pytest.mark.root]
-
-
-@pytest.fixture(autouse=True)
-def trace() -> None:
-    try:
-        place()
-    except CapabilityMissing as missing:
-        pytest.skip(str(missing))
+pytestmark = [pytest.mark.kernel, pytest.mark.root, pytest.mark.usefixtures("kernel_trace")]
 
 
 CLIENT = """

@@ -25,7 +25,6 @@ __all__ = [
     "ending_in_order",
     "instance_name",
     "mounted",
-    "pages_of",
     "place",
 ]
 
@@ -237,8 +236,9 @@ class Instance:
     def pages(self, page_bytes: int) -> Iterator[tuple[int, bytes]]:
         """(processor, page) of all that waits, each processor's pages in order."""
         for cpu, pipe in self._opened().items():
-            for page in pages_of(pipe, page_bytes):
-                yield cpu, page
+            with suppress(BlockingIOError):
+                while page := os.read(pipe, page_bytes):
+                    yield cpu, page
 
     def _opened(self) -> dict[int, int]:
         """Processor -> what its events are read from, opened when it is first asked for: an
@@ -262,13 +262,6 @@ class Instance:
                 if name in ("overrun", "commit overrun", "dropped events"):
                     count += int(number)
         return count
-
-
-def pages_of(pipe: int, page_bytes: int) -> Iterator[bytes]:
-    """The pages that wait in one processor's trace_pipe_raw."""
-    with suppress(BlockingIOError):
-        while page := os.read(pipe, page_bytes):
-            yield page
 
 
 @contextmanager

@@ -12,25 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from fourtuple.errors import CapabilityMissing, FourtupleError
+from fourtuple.errors import FourtupleError
 from fourtuple.source.trace.feed import Feed
 from fourtuple.source.trace.formats import Layout, parse_layout
 from fourtuple.source.trace.keeper import Keeper
 from fourtuple.source.trace.pages import read_page
 from fourtuple.system.tracefs import Instance, place
 
-pytestmark = [pytest.mark.kernel, pytest.mark.root]
+pytestmark = [pytest.mark.kernel, pytest.mark.root, pytest.mark.usefixtures("kernel_trace")]
 
 #: a call that changes nothing, and is no other program's
 CALL, NOTHING = "syscalls/sys_enter_close", 1 << 30
-
-
-@pytest.fixture(autouse=True)
-def trace() -> None:
-    try:
-        place()
-    except CapabilityMissing as missing:
-        pytest.skip(str(missing))
 
 
 def calls(count: int) -> None:
